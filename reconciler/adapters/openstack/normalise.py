@@ -1,0 +1,171 @@
+"""OpenStack's answers as resources: names instead of ids, sorted tuples instead of lists, only what we manage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...model.naming import OWNER_KEY, rule_name
+from ...model.resource import Resource, Value
+
+_ROUTER_PORTS = (
+    "network:router_interface",
+    "network:ha_router_replicated_interface",
+    "network:router_interface_distributed",
+)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Ids to names, for the references between resources."""
+
+    networks: Mapping[str, str]
+    subnets: Mapping[str, str]
+    groups: Mapping[str, str]
+    servers: Mapping[str, str]
+    images: Mapping[str, str]
+
+
+def tagged(resource: Any) -> str:
+    """The cluster a Neutron resource's tag names; empty for none."""
+    prefix = f"{OWNER_KEY}="
+    return next((t.removeprefix(prefix) for t in resource.tags or () if t.startswith(prefix)), "")
+
+
+def named(name: str, clusters: Sequence[str]) -> str:
+    """The cluster a resource without tags belongs to by its name: the longest that fits."""
+    fits = [c for c in clusters if name == c or name.startswith(f"{c}-")]
+    return max(fits, key=len, default="")
+
+
+def networks(found: Iterable[Any]) -> Iterator[Resource]:
+    for network in found:
+        fields = {"admin_state_up": network.is_admin_state_up}
+        yield Resource("network", network.name, fields, network.id, tagged(network))
+
+
+def subnets(found: Iterable[Any], names: Names) -> Iterator[Resource]:
+    for subnet in found:
+        fields: dict[str, Value] = {
+            "network": names.networks.get(subnet.network_id, subnet.network_id),
+            "cidr": subnet.cidr,
+            "dns_servers": tuple(subnet.dns_nameservers or ()),
+            "enable_dhcp": subnet.is_dhcp_enabled,
+        }
+        yield Resource("subnet", subnet.name, fields, subnet.id, tagged(subnet))
+
+
+def routers(found: Iterable[Any], names: Names) -> Iterator[Resource]:
+    for router in found:
+        gateway = (router.external_gateway_info or {}).get("network_id")
+        fields: dict[str, Value] = {
+            "external_network": names.networks.get(gateway, gateway) if gateway else None,
+            "admin_state_up": router.is_admin_state_up,
+        }
+        yield Resource("router", router.name, fields, router.id, tagged(router))
+
+
+def router_interfaces(ports: Iterable[Any], routers: Iterable[Resource], names: Names) -> Iterator[Resource]:
+    """An interface has no name: it is called by its router, and a second one by its subnet besides."""
+    by_id = {router.id: router for router in routers}
+    for port in ports:
+        router = by_id.get(port.device_id)
+        if router is None or port.device_owner not in _ROUTER_PORTS:
+            continue
+        subnet = next((names.subnets.get(ip["subnet_id"], ip["subnet_id"]) for ip in port.fixed_ips), None)
+        name = router.name if subnet in (router.name, None) else f"{router.name}/{subnet}"
+        yield Resource("router_interface", name, {"subnet": subnet}, port.id, router.owner)
+
+
+def security_groups(found: Iterable[Any]) -> Iterator[Resource]:
+    for group in found:
+        yield Resource("security_group", group.name, {"description": group.description}, group.id, tagged(group))
+
+
+def security_group_rules(found: Iterable[Any], names: Names) -> Iterator[Resource]:
+    for group in found:
+        for rule in group.security_group_rules or ():
+            yield _rule(group, rule, names)
+
+
+def _rule(group: Any, rule: Mapping[str, Any], names: Names) -> Resource:
+    remote_id = rule.get("remote_group_id")
+    fields: dict[str, Value] = {
+        "security_group": group.name,
+        "direction": rule["direction"],
+        "ethertype": rule["ethertype"],
+        "protocol": rule.get("protocol"),
+        "port_min": rule.get("port_range_min"),
+        "port_max": rule.get("port_range_max"),
+        "remote_ip_prefix": rule.get("remote_ip_prefix"),
+        "remote_group": names.groups.get(remote_id, remote_id) if remote_id else None,
+    }
+    return Resource("security_group_rule", rule_name(fields), fields, rule["id"], tagged(group))
+
+
+def ports(found: Iterable[Any], names: Names) -> Iterator[Resource]:
+    for port in found:
+        owner = tagged(port)
+        if not owner:
+            continue  # DHCP's, the router's and other people's ports are not ours to judge
+        fields: dict[str, Value] = {
+            "network": names.networks.get(port.network_id, port.network_id),
+            "security_groups": tuple(sorted(names.groups.get(g, g) for g in port.security_group_ids or ())),
+            "admin_state_up": port.is_admin_state_up,
+            "server": names.servers.get(port.device_id, port.device_id or None),
+        }
+        yield Resource("port", port.name, fields, port.id, owner)
+
+
+def floating_ips(found: Iterable[Any], ports: Mapping[str, Any], names: Names) -> Iterator[Resource]:
+    for ip in found:
+        port = ports.get(ip.port_id)
+        fields: dict[str, Value] = {
+            "network": names.networks.get(ip.floating_network_id, ip.floating_network_id),
+            "server": names.servers.get(port.device_id, port.name) if port else None,
+            "address": ip.floating_ip_address,
+        }
+        yield Resource("floating_ip", ip.description or ip.floating_ip_address, fields, ip.id, tagged(ip))
+
+
+def keypairs(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Resource]:
+    for pair in found:
+        if pair.name in clusters:
+            key = " ".join((pair.public_key or "").split()[:2])
+            yield Resource("keypair", pair.name, {"public_key": key}, pair.name, pair.name)
+
+
+def server_groups(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Resource]:
+    for group in found:
+        policy = group.policy or next(iter(group.policies or ()), None)
+        yield Resource("server_group", group.name, {"policy": policy}, group.id, named(group.name, clusters))
+
+
+def servers(found: Iterable[Any], groups: Iterable[Any], names: Names) -> Iterator[Resource]:
+    member_of = {member: group.name for group in groups for member in group.member_ids or ()}
+    for server in found:
+        metadata = server.metadata or {}
+        image = (server.image or {}).get("id") if server.image else None
+        fixed, floating = _addresses(server)
+        fields: dict[str, Value] = {
+            "flavor": server.flavor.get("original_name") or server.flavor.get("name") or server.flavor.get("id"),
+            "image": names.images.get(image, image) if image else None,
+            "keypair": server.key_name,
+            "server_group": member_of.get(server.id),
+            "status": server.status,
+            "availability_zone": server.availability_zone,
+            "fixed_ip": fixed,
+            "address": server.access_ipv4 or floating or fixed,
+            **{f"metadata.{key}": value for key, value in metadata.items()},
+        }
+        yield Resource("server", server.name, fields, server.id, metadata.get(OWNER_KEY, ""))
+
+
+def _addresses(server: Any) -> tuple[str | None, str | None]:
+    found: dict[str, str] = {}
+    for entries in (server.addresses or {}).values():
+        for entry in entries:
+            if entry.get("version") == 4:
+                found.setdefault(entry.get("OS-EXT-IPS:type", "fixed"), entry["addr"])
+    return found.get("fixed"), found.get("floating")

@@ -1,0 +1,138 @@
+"""The composition root: settings and a clone in, ready-made cycles out. Only here do ports meet adapters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from .adapters.git import GitRepository
+from .adapters.kubernetes import KubernetesApi
+from .adapters.kubespray import Kubespray
+from .adapters.openstack import OpenStackCloud
+from .control.cycle import Cycle
+from .control.toolkit import Access, Toolkit
+from .errors import Invalid
+from .ports import Cloud, Kubernetes, Progress, Terraform
+from .settings import OpenShift, Settings
+from .spec import desired_state
+from .spec.load import DesiredCluster
+from .toolchain import Toolbox
+
+_FOLDERS = ("desired", "manifests", "terraform")
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The desired state at one commit (or in the working tree, then `commit` is empty)."""
+
+    commit: str
+    files: Mapping[str, bytes]
+    clusters: tuple[DesiredCluster, ...]
+
+
+@dataclass
+class App:
+    """One clone, one set of settings. Connections are made at their first use and kept."""
+
+    settings: Settings
+    path: Path
+    progress: Progress
+    _clouds: dict[str, Cloud] = field(default_factory=dict)
+    _apis: dict[Access, Kubernetes] = field(default_factory=dict)
+
+    def working_tree(self) -> Desired:
+        """The desired state as it lies on disk, for checking before a commit. Raises Invalid."""
+        files = {
+            str(file.relative_to(self.path)): file.read_bytes()
+            for folder in _FOLDERS
+            for file in sorted((self.path / folder).rglob("*"))
+            if file.is_file() and not file.is_symlink()
+        }
+        return Desired("", files, desired_state.load(files))
+
+    def at(self, ref: str) -> Desired:
+        """The desired state at a commit, whatever lies in the working tree. Raises Invalid."""
+        commit = self.repository.resolve(ref)
+        files: dict[str, bytes] = {}
+        for folder in _FOLDERS:
+            files |= self.repository.read(commit, folder)
+        return Desired(commit, files, desired_state.load(files))
+
+    def cycle(self, state: Desired, cluster: DesiredCluster, approved: Collection[str] = ()) -> Cycle:
+        fleet = tuple(c.name for c in state.clusters)
+        return Cycle(cluster, state.commit, state.files, self.toolkit, fleet, approved)
+
+    @cached_property
+    def repository(self) -> GitRepository:
+        git = self.settings.git
+        return GitRepository(
+            self.path, remote=git.remote, branch=git.observed_branch, author=(git.author_name, git.author_email)
+        )
+
+    @cached_property
+    def toolbox(self) -> Toolbox:
+        return Toolbox(self.settings.cache_folder, overrides=self.settings.tools, progress=self.progress)
+
+    @cached_property
+    def state(self) -> Path:
+        """State belongs to a clone: two repositories with a cluster of one name never share it."""
+        place = str(self.path.resolve())
+        return self.settings.state_folder / f"{Path(place).name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+
+    @cached_property
+    def toolkit(self) -> Toolkit:
+        return Toolkit(
+            repository=self.repository,
+            cloud=self._cloud,
+            kubernetes=self._kubernetes,
+            terraform=self._terraform,
+            kubespray=self._kubespray,
+            openshift={name: self._access(name, target) for name, target in self.settings.openshift.items()},
+            progress=self.progress,
+            state=self.state,
+            environment=self._environment(),
+            ready_seconds=self.settings.timeouts.ready,
+        )
+
+    @cached_property
+    def _kubespray(self) -> Kubespray:
+        return Kubespray(
+            self.settings.kubespray,
+            state=self.state,
+            private_key=self.settings.ssh_key,
+            timeout=self.settings.timeouts.playbook,
+            environment=self._environment(),
+        )
+
+    def _cloud(self, name: str) -> Cloud:
+        if name not in self._clouds:
+            timeout = self.settings.timeouts.cloud
+            self._clouds[name] = OpenStackCloud(name, clouds_file=self.settings.clouds_file, timeout=timeout)
+        return self._clouds[name]
+
+    def _kubernetes(self, access: Access) -> Kubernetes:
+        if access not in self._apis:
+            timeout = self.settings.timeouts.kubernetes
+            self._apis[access] = KubernetesApi(access.kubeconfig, context=access.context, timeout=timeout)
+        return self._apis[access]
+
+    def _terraform(self) -> Terraform:
+        from .adapters.terraform import Terraform as OpenTofu
+
+        binary = self.toolbox.ensure("tofu")["tofu"].path
+        return OpenTofu(binary, cli_config=self.toolbox.cli_config(), timeout=self.settings.timeouts.terraform)
+
+    def _access(self, name: str, target: OpenShift) -> Access:
+        if target.cluster:
+            return Access(self._kubespray.kubeconfig(target.cluster), target.context)
+        if target.kubeconfig:
+            return Access(target.kubeconfig, target.context)
+        raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")
+
+    def _environment(self) -> dict[str, str]:
+        """What tools get beyond the bare minimum: where the credentials are, never the credentials."""
+        clouds = self.settings.clouds_file
+        return {"OS_CLIENT_CONFIG_FILE": str(clouds.resolve())} if clouds else {}

@@ -1,0 +1,32 @@
+"""The command line: verbs only. What they do is in `app` and `control`; what they say is in `report`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..errors import ReconcilerError
+
+
+def main() -> None:
+    """Run a verb; every failure becomes a message and an exit code, never a traceback."""
+    from .show import failure
+    from .verbs import app
+
+    try:
+        app(standalone_mode=True)
+    except ReconcilerError as error:
+        failure(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: run it again, it goes on from where things are\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if os.environ.get("RECONCILER_DEBUG"):
+            raise
+        sys.stderr.write(f"internal error: {type(error).__name__}: {error}\n")
+        sys.stderr.write("  hint: this is a bug; RECONCILER_DEBUG=1 shows the traceback to report\n")
+        sys.exit(1)

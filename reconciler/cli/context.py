@@ -1,0 +1,48 @@
+"""What every verb starts from: the clone, the settings, and how progress is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import typer
+
+from .. import settings
+from ..app import App, Desired
+from ..ports import Progress
+from ..progress import QuietProgress, RichProgress
+from ..spec.load import DesiredCluster, select
+
+
+@dataclass
+class Context:
+    """Made once per run from the global options; everything else is made when it is first needed."""
+
+    repo: Path
+    config: Path | None
+    quiet: bool
+
+    @cached_property
+    def progress(self) -> Progress:
+        return QuietProgress() if self.quiet else RichProgress()
+
+    @cached_property
+    def app(self) -> App:
+        return App(settings.load(self.config), self.repo, self.progress)
+
+    def select(self, state: Desired, names: Sequence[str] | None) -> tuple[DesiredCluster, ...]:
+        return select(state.clusters, tuple(names or ()))
+
+    def fetch(self) -> None:
+        """Bring desired and observed state up to date with the remote, where there is one."""
+        self.app.repository.fetch()
+
+
+def context(ctx: typer.Context) -> Context:
+    """The Context of this run."""
+    found = ctx.obj
+    if not isinstance(found, Context):
+        raise TypeError("the root callback did not run")
+    return found

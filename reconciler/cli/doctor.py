@@ -1,0 +1,79 @@
+"""`doctor`: what is here, which versions, and does the cloud let us in. Each line says what to do when it is bad."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from .. import __version__
+from ..errors import Invalid, ReconcilerError
+from ..spec.load import DesiredCluster
+from .context import Context
+from .show import out
+
+
+@dataclass(frozen=True)
+class Check:
+    what: str
+    ok: bool
+    said: str
+    hint: str = ""
+
+
+def examine(mine: Context) -> int:
+    """Print every check. Returns 0 when all is well, else 1."""
+    checks = [Check("reconciler", True, f"{__version__} on Python {platform.python_version()}")]
+    checks += _tools(mine)
+    checks.append(_file("ssh key", lambda: str(mine.app.settings.ssh_key), mine.app.settings.ssh_key.is_file()))
+    checks += _desired(mine)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for check in checks:
+        mark = "[green]ok[/]" if check.ok else "[red]bad[/]"
+        table.add_row(mark, check.what, check.said + (f"\n  hint: {check.hint}" if check.hint else ""))
+    out().print(table)
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def _tools(mine: Context) -> list[Check]:
+    checks = []
+    for name in ("tofu", "kubectl"):
+        found = mine.app.toolbox.find(name)
+        if found:
+            checks.append(Check(name, True, f"{found.version} from {found.source}: {found.path}"))
+        else:
+            checks.append(
+                Check(name, name != "tofu", "not here yet", "`make tools` gets it, or name it in the settings")
+            )
+    path = mine.app.settings.kubespray
+    there = path is not None and (path / "cluster.yml").is_file()
+    hint = "" if there else "clone it and name the folder in the settings (kubespray:)"
+    checks.append(Check("kubespray", there, str(path or "not set up"), hint))
+    return checks
+
+
+def _file(what: str, said: Callable[[], str], there: bool) -> Check:
+    return Check(what, there, said(), "" if there else "make one with ssh-keygen, or name another in the settings")
+
+
+def _desired(mine: Context) -> list[Check]:
+    try:
+        state = mine.app.at("HEAD")
+    except ReconcilerError as error:
+        return [Check("desired state", False, error.message, error.hint or "")]
+    checks = [Check("desired state", True, f"{len(state.clusters)} cluster(s) at {state.commit[:10]}")]
+    by_cloud: dict[str, list[DesiredCluster]] = {}
+    for cluster in state.clusters:
+        by_cloud.setdefault(cluster.cluster.spec.cloud, []).append(cluster)
+    return checks + [_cloud(mine, cloud) for cloud in sorted(by_cloud)]
+
+
+def _cloud(mine: Context, cloud: str) -> Check:
+    try:
+        snapshot = mine.app.toolkit.cloud(cloud).observe([])
+    except (ReconcilerError, Invalid) as error:
+        return Check(f"cloud {cloud}", False, error.message, error.hint or "")
+    silent = sorted(kind for kind, listing in snapshot.kinds.items() if not hasattr(listing, "resources"))
+    return Check(f"cloud {cloud}", not silent, "logged in" + (f"; no answer for {', '.join(silent)}" if silent else ""))

@@ -1,0 +1,188 @@
+"""The verbs for everyday work: validate, plan, drift, apply, run, doctor, version."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..control.cycle import status_of
+from ..errors import ReconcilerError
+from ..report import html as html_page
+from ..report.view import View, view
+from . import sandbox
+from .context import Context, context
+from .demo import demo
+from .show import Format, failure, out, outcome_view, report
+
+app = typer.Typer(
+    name="reconciler",
+    help="Research clusters from git: YAML under desired/ becomes OpenStack machines, Kubernetes and workloads, "
+    "and stays that way.\n\nExit codes: 0 in sync, 3 drift, 4 blocked by a guard, 1 failure, 2 invalid input.",
+    epilog="Start with: reconciler validate; reconciler plan; reconciler apply. No cloud at hand: reconciler demo.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Clusters = Annotated[
+    list[str] | None, typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.")
+]
+Ref = Annotated[str, typer.Option("--ref", help="The commit, branch or tag whose desired state counts.")]
+Form = Annotated[Format, typer.Option("--output", "-o", help="How the report is written to stdout.")]
+Page = Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file as well.")]
+Approve = Annotated[list[str] | None, typer.Option("--approve", metavar="DIGEST", help="A plan you read and agree to.")]
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    repo: Annotated[Path, typer.Option("--repo", "-C", help="A clone of the GitOps repository.")] = Path("."),
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The settings of this machine.", envvar="RECONCILER_CONFIG", show_envvar=True),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    ctx.obj = Context(repo, config, quiet)
+
+
+@app.command()
+def validate(ctx: typer.Context) -> None:
+    """Check desired/ and manifests/ as they lie in the working tree, asking nobody. Every mistake has its line."""
+    state = context(ctx).app.working_tree()
+    count = len(state.clusters)
+    out().print(f"valid: {count} cluster{'s' * (count != 1)} ({', '.join(c.name for c in state.clusters)})")
+
+
+@app.command()
+def plan(ctx: typer.Context, clusters: Clusters = None, ref: Ref = "HEAD", output: Form = Format.TEXT) -> None:
+    """Say what apply would do, step by step. Changes nothing."""
+    _look(context(ctx), clusters, ref, output, None)
+
+
+@app.command()
+def drift(
+    ctx: typer.Context, clusters: Clusters = None, ref: Ref = "HEAD", output: Form = Format.TEXT, html: Page = None
+) -> None:
+    """Compare git with what is live and say what differs, why, and how soon to look. Changes nothing."""
+    _look(context(ctx), clusters, ref, output, html)
+
+
+@app.command()
+def apply(
+    ctx: typer.Context,
+    clusters: Clusters = None,
+    ref: Ref = "HEAD",
+    approve: Approve = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask on a terminal.")] = False,
+    output: Form = Format.TEXT,
+    html: Page = None,
+) -> None:
+    """Bring clusters to their desired state: only the components that drifted. Then commit what was observed."""
+    mine = context(ctx)
+    if sys.stdin.isatty() and sys.stdout.isatty() and not yes:
+        _look(mine, clusters, ref, Format.TEXT, None, leave=False)
+        typer.confirm("Apply this?", abort=True)
+    raise typer.Exit(reconcile(mine, clusters, ref, approve or (), output, html))
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    clusters: Clusters = None,
+    once: Annotated[bool, typer.Option("--once", help="One cycle, then exit with its code.")] = False,
+    interval: Annotated[float, typer.Option(min=1, help="Seconds between cycles.")] = 60,
+    ref: Ref = "HEAD",
+) -> None:
+    """Reconcile again and again (or once): fetch, compare, repair, record."""
+    from ..serve.daemon import Daemon
+
+    mine = context(ctx)
+    if once:
+        mine.fetch()
+        raise typer.Exit(reconcile(mine, clusters, ref, (), Format.TEXT, None))
+
+    def cycle() -> None:
+        mine.fetch()
+        reconcile(mine, clusters, ref, (), Format.TEXT, None)
+
+    Daemon(cycle, interval=interval, failed=failure).run()
+
+
+@app.command()
+def doctor(ctx: typer.Context) -> None:
+    """Which tools there are, which versions, and whether the clouds let us in."""
+    from .doctor import examine
+
+    raise typer.Exit(examine(context(ctx)))
+
+
+app.command()(demo)
+app.add_typer(sandbox.app, name="sandbox")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    out().print(__version__)
+
+
+def _look(
+    mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None, *, leave: bool = True
+) -> None:
+    views, failed = [], 0
+    state = mine.app.at(ref)
+    for cluster in mine.select(state, names):
+        try:
+            current, sight = mine.app.cycle(state, cluster).check()
+        except ReconcilerError as error:
+            failure(error)
+            failed = max(failed, error.exit_code)
+            continue
+        status = status_of(current)
+        views.append(view(current, status=status, observed=sight.observed, expected=sight.expected))
+    report(views, output)
+    write_page(views, page)
+    if leave:
+        raise typer.Exit(worst([failed, *(v.status.exit_code for v in views)]))
+
+
+def reconcile(
+    mine: Context, names: list[str] | None, ref: str, approved: list[str] | tuple[()], output: Format, page: Path | None
+) -> int:
+    """One cycle for each cluster; a cluster that fails doesn't keep the next one waiting. Returns the exit code."""
+    views: list[View] = []
+    failed = 0
+    state = mine.app.at(ref)
+    for cluster in mine.select(state, names):
+        try:
+            outcome, sight = mine.app.cycle(state, cluster, approved).reconcile()
+        except ReconcilerError as error:
+            failure(error)
+            failed = max(failed, error.exit_code)
+            continue
+        views.append(outcome_view(outcome, sight))
+    report(views, output)
+    write_page(views, page)
+    return worst([failed, *(v.status.exit_code for v in views)])
+
+
+def worst(codes: list[int]) -> int:
+    """A failure says more than a guard's no, that more than drift, and that more than nothing."""
+    rank = {1: 4, 2: 3, 4: 2, 3: 1, 0: 0}
+    return max(codes, key=lambda code: rank.get(code, 4), default=0)
+
+
+def write_page(views: list[View], page: Path | None) -> None:
+    """Write one page for one cluster; for several, one page each, the cluster's name before the ending."""
+    if page is None:
+        return
+    page.parent.mkdir(parents=True, exist_ok=True)
+    for shown in views:
+        target = page if len(views) == 1 else page.with_name(f"{page.stem}-{shown.cluster}{page.suffix}")
+        target.write_text(html_page.render(shown))

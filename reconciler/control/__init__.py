@@ -1,0 +1,1 @@
+"""The cycle: observe, plan, apply, record. Effects happen here, through ports."""

@@ -1,0 +1,222 @@
+"""Carries out steps: each by the tool the planner named, with what the newest look at the cluster found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..errors import Permanent, ReconcilerError, Transient
+from ..model.change import Action
+from ..model.outcome import StepOutcome
+from ..model.plan import Step, Tool
+from ..model.resource import Component, Known, Resource, Unknown
+from ..ports import Kubernetes, Playbook, Workspace
+from ..spec.load import DesiredCluster
+from ..spec.render import objects
+from ..spec.render.infrastructure import address, variables
+from ..spec.render.kubernetes import inventory, nodes
+from ..spec.wiring import LATER
+from .installed import remember
+from .sight import Sight, openshift, part_of
+from .toolkit import Access, Toolkit
+
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Runs the steps of one cluster. `files` are those of the desired commit: modules come from there, not from
+    whatever lies in a working folder."""
+
+    desired: DesiredCluster
+    files: Mapping[str, bytes]
+    tools: Toolkit
+
+    def run(self, step: Step, sight: Sight) -> StepOutcome:
+        """Carry out one step. A failure is part of the outcome, not an exception."""
+        started = time.monotonic()
+        try:
+            self._handler(step)(step, sight)
+        except ReconcilerError as error:
+            return StepOutcome(step, time.monotonic() - started, error.message, error.hint or "")
+        return StepOutcome(step, time.monotonic() - started)
+
+    def _handler(self, step: Step) -> Callable[[Step, Sight], None]:
+        on_cluster = {
+            (Tool.TERRAFORM, "apply"): self._terraform,
+            (Tool.OPENSTACK, "prune"): self._prune_cloud,
+            (Tool.KUBERNETES, "label"): self._label,
+            (Tool.KUBERNETES, "apply"): self._apply,
+            (Tool.KUBERNETES, "prune"): self._prune_objects,
+        }
+        return self._playbook if step.tool is Tool.KUBESPRAY else on_cluster[step.tool, step.operation]
+
+    # infrastructure
+
+    def _terraform(self, step: Step, sight: Sight) -> None:
+        if step.component is Component.APPLICATIONS:
+            self._openshift_app(step, sight)
+            return
+        doomed = (d for d in step.differences if d.action in (Action.DELETE, Action.REPLACE))
+        self._run_terraform(
+            "openstack-cluster",
+            "infrastructure",
+            variables(self.desired.cluster),
+            live=self._live_addresses(sight),
+            may_destroy=frozenset(address(d.key.kind, d.key.name) for d in doomed),
+        )
+
+    def _live_addresses(self, sight: Sight) -> dict[str, str]:
+        """Where everything of ours that is live belongs in Terraform's state: a run that was killed may have made
+        things it never wrote down."""
+        wanted = {r.key for r in sight.expected.resources(Component.INFRASTRUCTURE)}
+        found: dict[str, str] = {}
+        for kind in sight.observed.kinds(Component.INFRASTRUCTURE):
+            for resource in sight.observed.resources(Component.INFRASTRUCTURE, kind):
+                if resource.key in wanted:
+                    found.setdefault(address(kind, resource.name), resource.id)
+                    if kind == "floating_ip" and resource.fields.get("server"):
+                        found[_association(resource.name)] = resource.id
+        return found
+
+    def _prune_cloud(self, step: Step, _: Sight) -> None:
+        """Servers before ports before networks: what hangs on a thing goes before the thing."""
+        order = ("server", "floating_ip", "router_interface", "port", "security_group_rule", "router", "subnet")
+        rank = {kind: i for i, kind in enumerate((*order, "network", "security_group"))}
+        cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
+        for difference in sorted(step.differences, key=lambda d: (rank.get(d.key.kind, 99), d.id)):
+            cloud.prune(difference.key.kind, difference.id)
+            self.tools.progress.log(f"pruned {difference.key}")
+
+    # kubernetes
+
+    def _playbook(self, step: Step, sight: Sight) -> None:
+        cluster = self.desired.cluster
+        leaving = step.targets if step.operation == "remove-node.yml" else ()
+        hosts = inventory(cluster, sight.servers, leaving)
+        run = self._run_playbook
+        if step.operation == "remove-node.yml":
+            run(Playbook(step.operation, hosts, variables=_removal(step, sight)))
+            return
+        self._forget_replaced(step, sight)
+        if step.operation == "scale.yml":
+            run(Playbook("facts.yml", hosts))
+            run(Playbook("scale.yml", hosts, limit=step.targets))
+        else:
+            run(Playbook(step.operation, hosts))
+        masters = [s.id for s in sight.servers if s.name.startswith(f"{cluster.name}-cp-")]
+        remember(self.tools.state, cluster.name, masters)
+        self._await_ready(step, sight)
+
+    def _run_playbook(self, playbook: Playbook) -> None:
+        self.tools.kubespray.run(self.desired.name, playbook, self.tools.progress)
+
+    def _forget_replaced(self, step: Step, sight: Sight) -> None:
+        """A node whose server is another now keeps the old providerID for ever: the node is made anew."""
+        ids = {f"openstack:///{s.id}" for s in sight.servers}
+        stale = [
+            n
+            for n in sight.nodes
+            if n.name in step.targets and n.fields.get("provider_id") and n.fields["provider_id"] not in ids
+        ]
+        if stale:
+            self._api(self.tools.api(self.desired.name)).prune(stale)
+
+    def _await_ready(self, step: Step, sight: Sight) -> None:
+        """A playbook that ends well is not a node that works: wait until the API says Ready, then set what
+        Kubespray doesn't (providerID, and labels that changed meanwhile)."""
+        api = self._api(self.tools.api(self.desired.name))
+        wanted = {n.name: n for n in nodes(self.desired.cluster, sight.servers) if n.name in step.targets}
+        deadline = time.monotonic() + self.tools.ready_seconds
+        with self.tools.progress.task("nodes Ready") as task:
+            task.total(len(wanted))
+            while True:
+                missing = _not_ready(api, wanted)
+                task.status(", ".join(missing))
+                if not missing:
+                    break
+                if time.monotonic() > deadline:
+                    hint = "look at the kubelet's log on the machine (journalctl -u kubelet)"
+                    raise Transient(f"not Ready after {self.tools.ready_seconds:g} s: {', '.join(missing)}", hint=hint)
+                time.sleep(_POLL_SECONDS)
+            task.advance(len(wanted))
+        api.label_nodes(list(wanted.values()))
+
+    def _label(self, step: Step, sight: Sight) -> None:
+        names = set(step.targets)
+        wanted = [n for n in sight.expected.resources(Component.KUBERNETES) if n.name in names]
+        self._api(self.tools.api(self.desired.name)).label_nodes(wanted)
+
+    # objects
+
+    def _apply(self, step: Step, sight: Sight) -> None:
+        keys = {d.key for d in step.differences}
+        manifests = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
+        api = self._api(self.tools.api(self.desired.name))
+        api.apply(part_of(self.desired.name, step.component), manifests, self.tools.progress)
+
+    def _prune_objects(self, step: Step, _: Sight) -> None:
+        target = step.arguments.get("target", "")
+        access = openshift(self.desired, target, self.tools) if target else self.tools.api(self.desired.name)
+        doomed = [Resource(d.key.kind, d.key.name, id=d.id) for d in step.differences]
+        self._api(access).prune(doomed)
+
+    def _openshift_app(self, step: Step, sight: Sight) -> None:
+        target = step.arguments["target"]
+        access = openshift(self.desired, target, self.tools)
+        manifests = sight.manifests[Component.APPLICATIONS].get(target, ())
+        group = part_of(self.desired.name, Component.APPLICATIONS)
+        texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests}
+        if any(LATER in text for text in texts.values()):
+            raise Transient("an application refers to an output that is not known yet", hint="the next cycle has it")
+        doomed = (d for d in step.differences if d.action is Action.DELETE)
+        self._run_terraform(
+            "openshift-app",
+            f"applications-{target}",
+            {"manifests": texts, "kubeconfig": str(access.kubeconfig), "context": access.context},
+            may_destroy=frozenset(objects.address(d.key) for d in doomed),
+        )
+
+    # what they share
+
+    def _run_terraform(
+        self,
+        module: str,
+        workspace: str,
+        values: Mapping[str, object],
+        *,
+        live: Mapping[str, str] | None = None,
+        may_destroy: frozenset[str] = frozenset(),
+    ) -> None:
+        folder = f"terraform/{module}/"
+        files = {path.removeprefix(folder): text for path, text in self.files.items() if path.startswith(folder)}
+        if not files:
+            raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
+        directory = self.tools.state / self.desired.name / workspace
+        place = Workspace(directory, files, values, self.tools.environment, live or {}, may_destroy)
+        self.tools.terraform().apply(place, self.tools.progress)
+
+    def _api(self, access: Access) -> Kubernetes:
+        return self.tools.kubernetes(access)
+
+
+def _association(server: str) -> str:
+    return f'openstack_networking_floatingip_associate_v2.server["{server}"]'
+
+
+def _removal(step: Step, sight: Sight) -> dict[str, object]:
+    """remove-node.yml's variables; a host that is gone can't be reset, and is removed all the same."""
+    there = {s.name for s in sight.servers if s.fields.get("status") == "ACTIVE"}
+    said: dict[str, object] = {"node": ",".join(step.targets), "skip_confirmation": True}
+    if not set(step.targets) <= there:
+        said |= {"reset_nodes": False, "allow_ungraceful_removal": True}
+    return said
+
+
+def _not_ready(api: Kubernetes, wanted: Mapping[str, Resource]) -> list[str]:
+    listing = api.nodes()
+    if isinstance(listing, Unknown):
+        return sorted(wanted)
+    ready = {n.name for n in listing.resources if n.fields.get("ready")} if isinstance(listing, Known) else set()
+    return sorted(set(wanted) - ready)

@@ -1,0 +1,98 @@
+"""Observed and applied state as text: normalised, sorted, without secrets and times, so that git shows meaning only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from ..model.outcome import Outcome
+from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Value
+
+OBSERVED = "observed.yaml"
+APPLIED = "applied.yaml"
+DRIFT = "drift.md"
+
+
+def observed_text(cluster: str, status: str, observed: Observed) -> str:
+    """What is live, by component, kind and name."""
+    components = {str(c): _kinds(kinds) for c, kinds in observed.components.items()}
+    return _dump({"cluster": cluster, "status": status, "components": components})
+
+
+def applied_text(applied: Expected) -> str:
+    """What was asked for when each component was last in sync: the third layer of every comparison."""
+    return _dump({str(c): [_applied(r) for r in resources] for c, resources in applied.components.items()})
+
+
+def read_applied(text: bytes | None) -> Expected:
+    """The inverse of applied_text. A record that can't be read counts as none: all differences are then pending."""
+    try:
+        document = yaml.load(text or b"", Loader=_LOADER)  # noqa: S506 - the safe loader, by either name
+        components = {Component(name): tuple(_resource(item) for item in items) for name, items in document.items()}
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, KeyError):
+        return Expected({})
+    return Expected(components)
+
+
+def now_applied(expected: Expected, before: Expected, outcome: Outcome) -> Expected:
+    """A component counts as applied when nothing of it is left to do; else what was applied before still stands."""
+    left = {d.component for d in outcome.after.differences if d.actionable or d.cls == "unknown"}
+    return Expected({c: (before if c in left else expected).resources(c) for c in Component})
+
+
+def message(outcome: Outcome, versions: Mapping[str, str]) -> str:
+    """The commit message: what happened in one line, then the steps, then trailers for programs."""
+    lines = [f"{outcome.cluster}: {outcome.status}", ""]
+    for done in outcome.steps:
+        lines.append(f"- {done.step.component} {done.step.operation}: {done.error or done.step.summary}")
+    for difference in outcome.after.open:
+        lines.append(f"- left: {difference.key} {difference.field}".rstrip() + f" ({difference.cls})")
+    trailers = [f"Desired-Commit: {outcome.commit}", f"Changes: {len(outcome.steps)}"]
+    trailers += [f"{name}-Version: {version}" for name, version in sorted(versions.items())]
+    return "\n".join([*lines, "", *trailers]).replace("\n\n\n", "\n\n") + "\n"
+
+
+# libyaml's parser where it was built in: the applied record is read in every cycle
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def _dump(value: Any) -> str:
+    return str(
+        yaml.dump(value, Dumper=_DUMPER, sort_keys=True, allow_unicode=True, width=120, default_flow_style=False)
+    )
+
+
+def _kinds(kinds: Kinds) -> dict[str, Any]:
+    return {
+        kind: [_live(r) for r in listing.resources] if isinstance(listing, Known) else {"unknown": listing.reason}
+        for kind, listing in kinds.items()
+    }
+
+
+def _live(resource: Resource) -> dict[str, Any]:
+    return {"name": resource.name, "id": resource.id, **{k: _plain(v) for k, v in resource.fields.items()}}
+
+
+def _applied(resource: Resource) -> dict[str, Any]:
+    said: dict[str, Any] = {"kind": resource.kind, "name": resource.name}
+    if resource.digest:
+        said["digest"] = resource.digest
+    else:
+        said["fields"] = {k: _plain(v) for k, v in resource.fields.items()}
+    return said | ({"owner": resource.owner} if resource.owner else {})
+
+
+def _resource(item: Mapping[str, Any]) -> Resource:
+    fields = {k: _frozen(v) for k, v in item.get("fields", {}).items()}
+    return Resource(item["kind"], item["name"], fields, owner=item.get("owner", ""), digest=item.get("digest", ""))
+
+
+def _plain(value: Value) -> Any:
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Value:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value

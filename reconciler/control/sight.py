@@ -1,0 +1,227 @@
+"""One look at a cluster: what should be there beside what is, cloud and Kubernetes asked side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from ..errors import Invalid
+from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Unknown
+from ..ports import CloudSnapshot, Comparison, Manifest
+from ..spec import references, wiring
+from ..spec.load import DesiredCluster
+from ..spec.render import objects
+from ..spec.render.infrastructure import infrastructure
+from ..spec.render.kubernetes import nodes
+from .installed import installed_on
+from .toolkit import Access, Toolkit
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one look found. `manifests` are the rendered objects by component and target ("" for the cluster's own
+    API, else an OpenShift of the settings)."""
+
+    expected: Expected
+    observed: Observed
+    manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]] = field(default_factory=dict)
+
+    @property
+    def owners(self) -> dict[Key, str]:
+        """The target of every application object, desired or live."""
+        mine = Component.APPLICATIONS
+        live = [r for kind in self.observed.kinds(mine) for r in self.observed.resources(mine, kind)]
+        return {r.key: r.owner for r in (*live, *self.expected.resources(mine))}
+
+    @property
+    def servers(self) -> tuple[Resource, ...]:
+        return self.observed.resources(Component.INFRASTRUCTURE, "server")
+
+    @property
+    def nodes(self) -> tuple[Resource, ...]:
+        return self.observed.resources(Component.KUBERNETES, "node")
+
+
+def part_of(cluster: str, component: Component) -> str:
+    """The ApplySet an object belongs to, as a label value."""
+    return f"{cluster}.{component}"
+
+
+def look(
+    desired: DesiredCluster, files: Mapping[str, bytes], tools: Toolkit, applied: Expected, fleet: Sequence[str]
+) -> Sight:
+    """Observe one cluster. `files` are those of the desired commit; `fleet` names every cluster, so that what
+    carries no tag can be told apart.
+
+    Raises Invalid (with file:line) when the desired state refers to what the cloud does not have, and what
+    Cloud.observe raises when there is no logging in at all.
+    """
+    with ThreadPoolExecutor(max_workers=3, thread_name_prefix="look") as pool:
+        cloud = pool.submit(tools.cloud(desired.cluster.spec.cloud).observe, fleet)
+        guess = pool.submit(_nodes, tools, desired.name)
+        snapshot = cloud.result()
+        servers = _mine(snapshot.kinds, desired.name)
+        _check(desired, snapshot)
+        absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
+        listing = Known() if absent else guess.result()
+        manifests = render(desired, files, endpoint(desired, _resources(servers, "server")))
+        compared = list(pool.map(lambda c: _compare(desired, c, manifests[c], tools, applied, absent), _ON_KUBERNETES))
+    return _sight(desired, servers, listing, manifests, dict(zip(_ON_KUBERNETES, compared, strict=True)))
+
+
+_ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
+
+
+def endpoint(desired: DesiredCluster, servers: Sequence[Resource]) -> str | None:
+    """Where the cluster's API is reached: the first control-plane machine's address."""
+    prefix = f"{desired.name}-cp-"
+    first = next((s for s in servers if s.name.startswith(prefix) and s.fields.get("address")), None)
+    return f"https://{first.fields['address']}:6443" if first else None
+
+
+def render(
+    desired: DesiredCluster, files: Mapping[str, bytes], api: str | None
+) -> dict[Component, dict[str, tuple[Manifest, ...]]]:
+    """Every Kubernetes object the cluster wants, by component and target."""
+    known = wiring.outputs(desired, api)
+    apps: dict[str, dict[Key, Manifest]] = {}
+    for app in desired.applications:
+        rendered = objects.application(wiring.wire(app, known))
+        apps.setdefault(app.spec.target, {}).update({objects.key(m): m for m in rendered})
+    return {
+        Component.WORKLOADS: {"": objects.workloads(desired, files)},
+        Component.APPLICATIONS: {target: tuple(found.values()) for target, found in apps.items()},
+    }
+
+
+def _mine(kinds: Kinds, cluster: str) -> dict[str, Listing]:
+    """The part of a project's snapshot that belongs to one cluster."""
+    return {
+        kind: listing
+        if isinstance(listing, Unknown)
+        else Known(tuple(r for r in listing.resources if r.owner == cluster))
+        for kind, listing in kinds.items()
+    }
+
+
+def _resources(kinds: Kinds, kind: str) -> tuple[Resource, ...]:
+    listing = kinds.get(kind)
+    return listing.resources if isinstance(listing, Known) else ()
+
+
+def _check(desired: DesiredCluster, snapshot: CloudSnapshot) -> None:
+    problems = references.check(desired, flavors=snapshot.flavors, images=snapshot.images, networks=snapshot.networks)
+    if problems:
+        raise Invalid(f"cluster {desired.name!r} refers to what its cloud does not have", problems=problems)
+
+
+def _absent(tools: Toolkit, cluster: str, servers: Listing) -> bool:
+    """Is there certainly no Kubernetes? Only when it was never installed, or every control-plane machine it was
+    installed on is known to be gone. An API that merely doesn't answer is unknown, not absent."""
+    if not tools.api(cluster).kubeconfig.exists():
+        return True
+    if isinstance(servers, Unknown):
+        return False
+    before = installed_on(tools.state, cluster)
+    return bool(before) and before.isdisjoint({s.id for s in servers.resources})
+
+
+def _nodes(tools: Toolkit, cluster: str) -> Listing:
+    access = tools.api(cluster)
+    return tools.kubernetes(access).nodes() if access.kubeconfig.exists() else Known()
+
+
+def _compare(
+    desired: DesiredCluster,
+    component: Component,
+    manifests: Mapping[str, Sequence[Manifest]],
+    tools: Toolkit,
+    applied: Expected,
+    absent: bool,
+) -> Comparison:
+    """Compare with every API that serves the component. Each resource found remembers its target as its owner."""
+    expected: list[Resource] = []
+    live: dict[str, Listing] = {}
+    own = tools.api(desired.name)
+    before = applied.resources(component)
+    for target in sorted({*manifests, *(r.owner for r in before)}):
+        access = openshift(desired, target, tools) if target else own
+        kinds = sorted({r.kind for r in before if r.owner == target})
+        wanted = manifests.get(target, ())
+        found = _ask(tools, access, part_of(desired.name, component), wanted, kinds, absent and access == own)
+        expected += (replace(r, owner=target) for r in _digested(found.expected, wanted))
+        for kind, listing in found.live.items():
+            live[kind] = _merged(live.get(kind, Known()), _owned(listing, target))
+    return Comparison(tuple(expected), live)
+
+
+def _owned(listing: Listing, target: str) -> Listing:
+    if isinstance(listing, Unknown):
+        return listing
+    return Known(tuple(replace(r, owner=target) for r in listing.resources))
+
+
+def _merged(one: Listing, other: Listing) -> Listing:
+    if isinstance(one, Known) and isinstance(other, Known):
+        return Known(one.resources + other.resources)
+    return one if isinstance(one, Unknown) else other
+
+
+def openshift(desired: DesiredCluster, target: str, tools: Toolkit) -> Access:
+    """The API an application goes to. Raises Invalid, at the application's line, for a target nobody knows."""
+    if target in tools.openshift:
+        return tools.openshift[target]
+    known = ", ".join(sorted(tools.openshift)) or "none"
+    hint = f"name it in the settings under openshift: (there: {known})"
+    problems = [
+        desired.problem("Application", app.name, ("spec", "target"), f"there is no OpenShift {target!r}", hint)
+        for app in desired.applications
+        if app.spec.target == target
+    ]
+    raise Invalid(f"cluster {desired.name!r} deploys to an OpenShift that is not set up", problems=problems)
+
+
+def _ask(
+    tools: Toolkit, access: Access, group: str, manifests: Sequence[Manifest], kinds: Sequence[str], absent: bool
+) -> Comparison:
+    if absent:
+        return Comparison(tuple(objects.resource(m) for m in manifests), {m["kind"]: Known() for m in manifests})
+    if not access.kubeconfig.exists():
+        reason = Unknown(f"there is no kubeconfig {access.kubeconfig}", "the settings say where it lies")
+        return Comparison((), dict.fromkeys({*kinds, *(m["kind"] for m in manifests)}, reason))
+    return tools.kubernetes(access).compare(group, manifests, kinds)
+
+
+def _sight(
+    desired: DesiredCluster,
+    infra: Kinds,
+    nodes_listing: Listing,
+    manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]],
+    compared: Mapping[Component, Comparison],
+) -> Sight:
+    expected: dict[Component, tuple[Resource, ...]] = {
+        Component.INFRASTRUCTURE: infrastructure(desired.cluster),
+        Component.KUBERNETES: nodes(desired.cluster, _resources(infra, "server")),
+    }
+    observed: dict[Component, Kinds] = {
+        Component.INFRASTRUCTURE: infra,
+        Component.KUBERNETES: {"node": nodes_listing},
+    }
+    for component, comparison in compared.items():
+        expected[component] = comparison.expected
+        observed[component] = comparison.live
+    return Sight(Expected(expected), Observed(observed), manifests)
+
+
+def _digested(expected: Sequence[Resource], manifests: Sequence[Manifest]) -> tuple[Resource, ...]:
+    """Let each object remember which manifest it came from, so that a change in git is told from one outside it."""
+    by_key = {objects.key(m): m for m in manifests}
+    return tuple(replace(r, digest=digest(by_key[r.key])) if r.key in by_key else r for r in expected)
+
+
+def digest(manifest: Manifest) -> str:
+    """Names a manifest's content, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,39 @@
+"""Everything a cycle needs from the world, in one place: ports, folders and patience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..ports import Cloud, Kubernetes, Kubespray, Progress, Repository, Terraform
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach a Kubernetes or OpenShift API. The file may not be there yet."""
+
+    kubeconfig: Path
+    context: str | None = None
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """`state` is private to this repository; `openshift` names the targets of the settings; `ready_seconds` is how
+    long nodes may take to become Ready after a playbook. The factories are lazy: what a cycle doesn't use is never
+    made."""
+
+    repository: Repository
+    cloud: Callable[[str], Cloud]
+    kubernetes: Callable[[Access], Kubernetes]
+    terraform: Callable[[], Terraform]
+    kubespray: Kubespray
+    openshift: Mapping[str, Access]
+    progress: Progress
+    state: Path
+    environment: Mapping[str, str]
+    ready_seconds: float = 180.0
+
+    def api(self, cluster: str) -> Access:
+        """The cluster's own API."""
+        return Access(self.kubespray.kubeconfig(cluster))

@@ -1,0 +1,129 @@
+"""Three layers in, differences out: what git says now, what was last applied, what is live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ..model.change import Action, Class, Difference
+from ..model.resource import Component, Expected, Fields, Key, Kinds, Observed, Resource, Unknown, Value
+from .severity import severity
+
+Replacing = frozenset[tuple[str, str]]
+
+
+def diff(
+    expected: Expected, applied: Expected, observed: Observed, *, replacing: Replacing = frozenset()
+) -> tuple[Difference, ...]:
+    """Every difference, worst first. `replacing` names the (kind, field) pairs whose change builds a thing anew.
+
+    The result does not depend on the order of the input.
+    """
+    found: list[Difference] = []
+    for component in Component:
+        found += _component(component, expected, applied, observed.kinds(component), replacing)
+    return tuple(sorted(found, key=lambda d: d.order))
+
+
+def _component(
+    component: Component, expected: Expected, applied: Expected, kinds: Kinds, replacing: Replacing
+) -> Iterator[Difference]:
+    wanted = _by_kind(expected.resources(component))
+    before = {resource.key: resource for resource in applied.resources(component)}
+    for kind in sorted({*wanted, *kinds}):
+        listing = kinds.get(kind, Unknown("was not observed"))
+        if isinstance(listing, Unknown):
+            yield _unknown(component, kind, listing)
+        else:
+            yield from _kind(component, wanted.get(kind, {}), before, listing.resources, replacing)
+
+
+def _by_kind(resources: Iterable[Resource]) -> Mapping[str, Mapping[str, Resource]]:
+    kinds: dict[str, dict[str, Resource]] = {}
+    for resource in resources:
+        kinds.setdefault(resource.kind, {})[resource.name] = resource
+    return kinds
+
+
+def _kind(
+    component: Component,
+    wanted: Mapping[str, Resource],
+    before: Mapping[Key, Resource],
+    live: Sequence[Resource],
+    replacing: Replacing,
+) -> Iterator[Difference]:
+    by_name: dict[str, list[Resource]] = {}
+    for resource in sorted(live, key=lambda r: (r.name, r.id)):
+        by_name.setdefault(resource.name, []).append(resource)
+    for name, want in wanted.items():
+        twins = by_name.pop(name, [])
+        if not twins:
+            yield _missing(component, want, before.get(want.key))
+            continue
+        first, *extra = sorted(twins, key=lambda r: (-_agreement(want, r), r.id))
+        yield from _fields(component, want, before.get(want.key), first, replacing)
+        yield from (_extra(component, twin, None, "a second one of this name") for twin in extra)
+    for resources in by_name.values():
+        for resource in resources:
+            yield _extra(component, resource, before.get(resource.key))
+
+
+def _agreement(want: Resource, live: Resource) -> int:
+    """Of two live resources of one name, the one that is more as desired is the one we mean."""
+    return sum(live.fields.get(name) == value for name, value in want.fields.items())
+
+
+def _unknown(component: Component, kind: str, listing: Unknown) -> Difference:
+    why = f"could not be observed: {listing.reason}"
+    key = Key(kind, "*")
+    level = severity(component, kind, "", Class.UNKNOWN, Action.NONE, {})
+    return Difference(component, key, "", None, None, None, Class.UNKNOWN, Action.NONE, level, why)
+
+
+def _missing(component: Component, want: Resource, before: Resource | None) -> Difference:
+    drifted = before is not None and _asked(before) == _asked(want)
+    cls = Class.DRIFT if drifted else Class.PENDING
+    why = "was applied and is gone" if before is not None else "is in git and not there yet"
+    level = severity(component, want.kind, "", cls, Action.CREATE, want.fields)
+    return Difference(
+        component, want.key, "", "present", "present" if before else None, None, cls, Action.CREATE, level, why
+    )
+
+
+def _extra(component: Component, live: Resource, before: Resource | None, why: str = "") -> Difference:
+    """Live and not desired: removed from git since it was applied (pending), or nobody's (unmanaged)."""
+    cls = Class.PENDING if before is not None else Class.UNMANAGED
+    reason = why or (
+        "was removed from git" if before is not None else "belongs to this cluster and is in no desired state"
+    )
+    level = severity(component, live.kind, "", cls, Action.DELETE, live.fields)
+    applied = "present" if before is not None else None
+    return Difference(component, live.key, "", None, applied, "present", cls, Action.DELETE, level, reason, live.id)
+
+
+def _fields(
+    component: Component, want: Resource, before: Resource | None, live: Resource, replacing: Replacing
+) -> Iterator[Difference]:
+    applied = before.fields if before else {}
+    dropped = (
+        {name: None for name in applied if name not in want.fields and name in live.fields} if not want.digest else {}
+    )
+    for name, value in sorted({**want.fields, **dropped}.items()):
+        now = live.fields.get(name)
+        if now == value:
+            continue
+        cls = Class.DRIFT if _was_applied(want, before, name, value) else Class.PENDING
+        action = Action.REPLACE if (want.kind, name) in replacing else Action.UPDATE
+        level = severity(component, want.kind, name, cls, action, want.fields)
+        why = "was changed outside git" if cls is Class.DRIFT else "git changed and was not applied yet"
+        was = applied.get(name) if not want.digest else (value if cls is Class.DRIFT else None)
+        yield Difference(component, want.key, name, value, was, now, cls, action, level, why, live.id)
+
+
+def _was_applied(want: Resource, before: Resource | None, name: str, value: Value) -> bool:
+    if before is None:
+        return False
+    return before.digest == want.digest if want.digest else before.fields.get(name) == value
+
+
+def _asked(resource: Resource) -> tuple[str, Fields]:
+    return (resource.digest, {}) if resource.digest else ("", resource.fields)

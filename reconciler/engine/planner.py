@@ -1,0 +1,107 @@
+"""Differences in, ordered steps out: only for the components that drifted and for what depends on them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from ..model.change import Action, Class, Difference
+from ..model.plan import Counts, Plan, Step, Tool
+from ..model.resource import Component, Key
+from .playbook import kubernetes_steps
+
+
+def plan(
+    cluster: str,
+    commit: str,
+    differences: Sequence[Difference],
+    *,
+    control_plane: Collection[str],
+    owners: Mapping[Key, str],
+) -> Plan:
+    """Make the plan of one cluster. `owners` tells the OpenShift each application object goes to.
+
+    A component with anything unknown gets no step, and neither does what is built on it: a missing answer is
+    not a missing machine.
+    """
+    blind = {d.component for d in differences if d.cls is Class.UNKNOWN}
+    todo = tuple(d for d in differences if d.actionable)
+    infrastructure = [d for d in todo if d.component is Component.INFRASTRUCTURE]
+    steps: list[Step] = []
+    if Component.INFRASTRUCTURE not in blind:
+        rebuilt = {d.key.name for d in infrastructure if _makes_server(d)}
+        before, after = kubernetes_steps(todo, control_plane=control_plane, rebuilt=rebuilt)
+        if Component.KUBERNETES in blind:
+            before, after = [], []
+        steps = [*before, *_infrastructure(infrastructure), *after]
+    if Component.WORKLOADS not in blind:
+        steps += _workloads([d for d in todo if d.component is Component.WORKLOADS])
+    if Component.APPLICATIONS not in blind:
+        steps += _applications([d for d in todo if d.component is Component.APPLICATIONS], owners)
+    return Plan(cluster, commit, tuple(differences), tuple(steps))
+
+
+def _makes_server(difference: Difference) -> bool:
+    return difference.key.kind == "server" and difference.action in (Action.CREATE, Action.REPLACE)
+
+
+def _infrastructure(differences: Sequence[Difference]) -> list[Step]:
+    """Terraform for what it knows; the API, by id, for what it cannot see."""
+    steps = []
+    ours = tuple(d for d in differences if d.cls is not Class.UNMANAGED)
+    if ours:
+        counts = Counts.of(ours)
+        steps.append(
+            _step(Component.INFRASTRUCTURE, Tool.TERRAFORM, "apply", f"openstack-cluster: {counts}", ours, counts)
+        )
+    stray = tuple(d for d in differences if d.cls is Class.UNMANAGED)
+    if stray:
+        counts = Counts.of(stray)
+        summary = f"prune what is in nobody's desired state: {counts}"
+        steps.append(_step(Component.INFRASTRUCTURE, Tool.OPENSTACK, "prune", summary, stray, counts))
+    return steps
+
+
+def _workloads(differences: Sequence[Difference]) -> list[Step]:
+    steps = []
+    changed = tuple(d for d in differences if d.action is not Action.DELETE)
+    if changed:
+        counts = Counts.of(changed)
+        summary = f"server-side apply: {counts}"
+        steps.append(_step(Component.WORKLOADS, Tool.KUBERNETES, "apply", summary, changed, counts))
+    extra = tuple(d for d in differences if d.action is Action.DELETE)
+    if extra:
+        counts = Counts.of(extra)
+        steps.append(_step(Component.WORKLOADS, Tool.KUBERNETES, "prune", f"prune: {counts}", extra, counts))
+    return steps
+
+
+def _applications(differences: Sequence[Difference], owners: Mapping[Key, str]) -> list[Step]:
+    """One Terraform run for each OpenShift; what Terraform never made is pruned through its API."""
+    steps = []
+    for target in sorted({owners.get(d.key, "") for d in differences}):
+        mine = [d for d in differences if owners.get(d.key, "") == target]
+        at = {"target": target}
+        ours = tuple(d for d in mine if d.cls is not Class.UNMANAGED)
+        if ours:
+            counts = Counts.of(ours)
+            summary = f"openshift-app on {target}: {counts}"
+            steps.append(_step(Component.APPLICATIONS, Tool.TERRAFORM, "apply", summary, ours, counts, at))
+        stray = tuple(d for d in mine if d.cls is Class.UNMANAGED)
+        if stray:
+            counts = Counts.of(stray)
+            summary = f"prune on {target}: {counts}"
+            steps.append(_step(Component.APPLICATIONS, Tool.KUBERNETES, "prune", summary, stray, counts, at))
+    return steps
+
+
+def _step(
+    component: Component,
+    tool: Tool,
+    operation: str,
+    summary: str,
+    differences: tuple[Difference, ...],
+    counts: Counts,
+    arguments: Mapping[str, str] | None = None,
+) -> Step:
+    targets = tuple(dict.fromkeys(str(d.key) for d in differences))
+    return Step(component, tool, operation, summary, targets, counts, differences, arguments or {})

@@ -1,0 +1,68 @@
+"""Every error a user can meet, under one root, so that whether to retry is read from the type and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a failed program left behind: enough to act on without running it again."""
+
+    command: str
+    exit_code: int | None
+    last_lines: tuple[str, ...] = ()
+
+
+class ReconcilerError(Exception):
+    """Something the user can act on: `message` says what happened and where, `hint` what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None, evidence: Evidence | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.evidence = evidence
+
+
+class Transient(ReconcilerError):
+    """May pass by itself: the next cycle tries again."""
+
+
+class Permanent(ReconcilerError):
+    """Will fail the same way until somebody changes something."""
+
+
+class Blocked(ReconcilerError):
+    """A guard refused: nothing was changed."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in the desired state, at a position a person (and an editor) can jump to. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}"
+        at = f" {self.path}:" if self.path else ""
+        return f"{where}:{at} {self.message}"
+
+
+class Invalid(ReconcilerError):
+    """The desired state, a setting or an argument is wrong. Carries every problem found, not the first."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.message)))

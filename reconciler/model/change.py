@@ -1,0 +1,78 @@
+"""A difference: one thing that is not as desired, with all three sides and a verdict on what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from .resource import Component, Key, Value
+
+
+class Class(StrEnum):
+    """Why the two sides differ, read from three layers: git now, last applied, live."""
+
+    PENDING = "pending"  # git changed and was not applied yet
+    DRIFT = "drift"  # the live side changed
+    UNMANAGED = "unmanaged"  # carries our tag, is in no desired state
+    IGNORED = "ignored"  # a rule or a controller owns the field
+    UNKNOWN = "unknown"  # could not be observed: never acted on
+
+
+class Action(StrEnum):
+    """What repair would do."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    NONE = "none"
+
+
+class Severity(IntEnum):
+    """How soon somebody should look. Ordered: higher is worse."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field (or, with `field` empty, a whole resource) that is not as desired.
+
+    `why` is one sentence for people. `id` is the live resource's id where there is one: pruning goes by id,
+    never by name.
+    """
+
+    component: Component
+    key: Key
+    field: str
+    desired: Value
+    applied: Value
+    live: Value
+    cls: Class
+    action: Action
+    severity: Severity
+    why: str
+    id: str = ""
+
+    @property
+    def actionable(self) -> bool:
+        return self.action is not Action.NONE and self.cls not in (Class.IGNORED, Class.UNKNOWN)
+
+    @property
+    def order(self) -> tuple[int, int, str, str, str, str]:
+        """Worst first, then by component, kind, name and field: the same on every run."""
+        return (
+            -int(self.severity),
+            list(Component).index(self.component),
+            self.key.kind,
+            self.key.name,
+            self.field,
+            self.id,
+        )

@@ -1,0 +1,115 @@
+"""A plan: ordered steps made from differences. The object that is shown is the object that is applied."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .change import Action, Class, Difference
+from .resource import Component
+
+
+class Tool(StrEnum):
+    """Who carries a step out."""
+
+    TERRAFORM = "terraform"
+    OPENSTACK = "openstack"
+    KUBESPRAY = "kubespray"
+    KUBERNETES = "kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    create: int = 0
+    update: int = 0
+    replace: int = 0
+    delete: int = 0
+
+    def __str__(self) -> str:
+        parts = [f"{n} to {verb}" for verb, n in self.items() if n]
+        return ", ".join(parts) or "nothing to change"
+
+    def items(self) -> tuple[tuple[str, int], ...]:
+        return (
+            ("create", self.create),
+            ("update", self.update),
+            ("replace", self.replace),
+            ("delete", self.delete),
+        )
+
+    @classmethod
+    def of(cls, differences: tuple[Difference, ...]) -> Counts:
+        """Count resources, not fields: three changed fields of one server are one update."""
+        seen: dict[tuple[str, str, str], Action] = {}
+        for d in differences:
+            at = (d.component, str(d.key), d.id if d.cls is Class.UNMANAGED else "")
+            if seen.get(at) is not Action.REPLACE:
+                seen[at] = d.action
+        acts = list(seen.values())
+        return cls(*(acts.count(a) for a in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run of one tool. `operation` is the tool's own word (apply, prune, cluster.yml, scale.yml, labels, …);
+    `targets` are the names it touches (host names for a playbook, resources otherwise)."""
+
+    component: Component
+    tool: Tool
+    operation: str
+    summary: str
+    targets: tuple[str, ...] = ()
+    counts: Counts = Counts()
+    differences: tuple[Difference, ...] = ()
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A guard's no: which guard, what it saw, and how somebody approves it all the same."""
+
+    guard: str
+    message: str
+    approval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one cycle would do for one cluster, made from the desired state at `commit`."""
+
+    cluster: str
+    commit: str
+    differences: tuple[Difference, ...] = ()
+    steps: tuple[Step, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def in_sync(self) -> bool:
+        return not self.steps and not self.open
+
+    @property
+    def open(self) -> tuple[Difference, ...]:
+        """Differences somebody should know of: all but the ignored ones."""
+        return tuple(d for d in self.differences if d.cls is not Class.IGNORED)
+
+    @property
+    def unknown(self) -> tuple[Difference, ...]:
+        return tuple(d for d in self.differences if d.cls is Class.UNKNOWN)
+
+    @property
+    def digest(self) -> str:
+        """Names what would be done, and nothing else: two plans with one digest do the same."""
+        steps = [
+            [
+                s.component,
+                s.tool,
+                s.operation,
+                s.targets,
+                sorted((str(d.key), d.field, d.action, d.id) for d in s.differences),
+            ]
+            for s in self.steps
+        ]
+        return hashlib.sha256(json.dumps([self.cluster, steps]).encode()).hexdigest()[:12]

@@ -1,0 +1,104 @@
+"""One shape for everything compared, so that diff is one function: a resource is a kind, a name and plain fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+Value: TypeAlias = "str | int | float | bool | tuple[Value, ...] | None"
+Fields: TypeAlias = Mapping[str, Value]
+
+
+class Component(StrEnum):
+    """The parts of a cluster, in the order they are applied."""
+
+    INFRASTRUCTURE = "infrastructure"
+    KUBERNETES = "kubernetes"
+    WORKLOADS = "workloads"
+    APPLICATIONS = "applications"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Names a resource within a cluster's component: `server demo-worker-1`, `Deployment sid/backend`."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource as desired or as live.
+
+    `fields` holds only what we manage, normalised (names instead of ids, sorted tuples instead of lists).
+    `id` is the live side's own id; empty on the desired side. It is never compared.
+    `owner` is what it belongs to: the cluster of a live resource, the application of a rendered object.
+    `digest` names a whole manifest where `fields` cannot tell what was asked for.
+    """
+
+    kind: str
+    name: str
+    fields: Fields = field(default_factory=dict)
+    id: str = ""
+    owner: str = ""
+    digest: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key(self.kind, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All resources of one kind, listed completely."""
+
+    resources: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """One kind could not be observed. Never acted on, never read as absent."""
+
+    reason: str
+    hint: str | None = None
+
+
+Listing: TypeAlias = Known | Unknown
+Kinds: TypeAlias = Mapping[str, Listing]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is live, per component and kind. A kind that is not in the mapping was not asked for."""
+
+    components: Mapping[Component, Kinds]
+
+    def kinds(self, component: Component) -> Kinds:
+        return self.components.get(component, {})
+
+    def resources(self, component: Component, kind: str) -> tuple[Resource, ...]:
+        listing = self.kinds(component).get(kind)
+        return listing.resources if isinstance(listing, Known) else ()
+
+    def unknowns(self) -> tuple[tuple[Component, str, Unknown], ...]:
+        return tuple(
+            (component, kind, listing)
+            for component, kinds in self.components.items()
+            for kind, listing in kinds.items()
+            if isinstance(listing, Unknown)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What should be live, per component: resources rendered from the desired state, in a stable order."""
+
+    components: Mapping[Component, tuple[Resource, ...]]
+
+    def resources(self, component: Component) -> tuple[Resource, ...]:
+        return self.components.get(component, ())

@@ -1,0 +1,159 @@
+"""What the reconciler needs from the world, as Protocols: adapters implement them, tests stand in for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from .model.resource import Kinds, Listing, Resource
+
+
+class Task(Protocol):
+    """One line of live progress. All methods may be called from any thread."""
+
+    def total(self, units: float) -> None:
+        """Say how much there is to do; until then the line shows activity only."""
+
+    def advance(self, units: float = 1) -> None: ...
+
+    def status(self, text: str) -> None:
+        """Replace the short text behind the bar (the current play, resource or package)."""
+
+
+class Progress(Protocol):
+    """How long work is shown. `log` prints a line that stays; `task` is a line that lives while the block runs."""
+
+    def log(self, text: str) -> None: ...
+
+    def task(self, title: str) -> AbstractContextManager[Task]: ...
+
+
+class Repository(Protocol):
+    """The git repository: desired state is read at a commit, observed state is written to a branch of its own."""
+
+    def resolve(self, ref: str) -> str:
+        """Return the full commit id `ref` stands for. Raises Invalid when there is none."""
+
+    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
+        """Return every file below `folder` at `commit`, by its path from the repository's root. Starts no program."""
+
+    def observed(self, folder: str) -> Mapping[str, bytes]:
+        """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
+        Starts no program."""
+
+    def record(self, folder: str, files: Mapping[str, str], message: str) -> str | None:
+        """Make `files` (paths from the root) the whole content of `folder` on the observed branch and push it.
+
+        Returns the new commit's id, or None when nothing changed (then nothing is written). Another writer's
+        commits are kept: fetch, rebuild the tree, push again, within a bound. Raises Transient when the remote
+        can't be reached or the bound is reached.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSnapshot:
+    """One project of one cloud. `kinds` holds the resources of every cluster in it, each with its `owner`;
+    `flavors`, `images` and `networks` are the names the desired state may refer to."""
+
+    kinds: Kinds
+    flavors: Listing
+    images: Listing
+    networks: Listing
+
+
+class Cloud(Protocol):
+    """OpenStack. One implementation per SDK, one instance per cloud of clouds.yaml."""
+
+    def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
+        """List everything of the project once, side by side. Raises Transient/Permanent/Invalid when the cloud
+        can't be logged in to at all; a kind that can't be listed becomes Unknown."""
+
+    def prune(self, kind: str, id: str) -> None:
+        """Delete one resource by id; already gone is success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Everything one Terraform run needs. `directory` is private to a cluster and component and keeps the state;
+    `module` is the module's files from the desired commit; `live` maps addresses to the ids of live resources of
+    ours, so that what a killed run made but did not write down is imported instead of made twice.
+
+    `replace` are addresses to make anew though Terraform sees no reason to (another image, a server in ERROR); they
+    must be in `may_destroy` as well. `reread` are addresses that differ in a field the provider never reads back (a
+    port's security groups, a server's metadata): they are forgotten and imported, so that the difference is seen."""
+
+    directory: Path
+    module: Mapping[str, bytes]
+    variables: Mapping[str, object]
+    environment: Mapping[str, str]
+    live: Mapping[str, str]
+    may_destroy: frozenset[str]
+    replace: frozenset[str] = frozenset()
+    reread: frozenset[str] = frozenset()
+
+
+class Terraform(Protocol):
+    """OpenTofu or Terraform."""
+
+    def apply(self, workspace: Workspace, progress: Progress) -> None:
+        """Plan, check, and apply that very plan. Raises Blocked when the saved plan would delete or replace an
+        address that is not in `may_destroy`; Transient or Permanent, with evidence, when a run fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """One run of one of Kubespray's playbooks. `inventory` has Ansible's YAML shape."""
+
+    name: str
+    inventory: Mapping[str, object]
+    limit: tuple[str, ...] = ()
+    variables: Mapping[str, object] = field(default_factory=dict)
+
+
+class Kubespray(Protocol):
+    """Kubespray through Ansible, with one private folder per cluster."""
+
+    def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
+        """Run to the end. Raises Transient (a host unreachable) or Permanent, naming host, task and message."""
+
+    def kubeconfig(self, cluster: str) -> Path:
+        """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
+
+
+Manifest: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Desired manifests beside what is live, as the API server sees both (its defaults included).
+
+    For an object that is as desired both sides have no fields; for one that differs, both sides have just the
+    differing fields, by dotted path; for one that is missing, `expected` has it and `live` does not.
+    `live` also has objects of ours that no manifest asks for.
+    """
+
+    expected: tuple[Resource, ...]
+    live: Kinds
+
+
+class Kubernetes(Protocol):
+    """One Kubernetes or OpenShift API."""
+
+    def nodes(self) -> Listing:
+        """Nodes as resources of kind `node`."""
+
+    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
+        """Compare manifests with the live objects labelled as part of `part_of`. What can't be observed is
+        Unknown, per kind."""
+
+    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+        """Server-side apply in order, and wait until healthy. Raises Permanent naming the object and why."""
+
+    def prune(self, resources: Sequence[Resource]) -> None:
+        """Delete live objects by uid; already gone is success."""
+
+    def label_nodes(self, nodes: Sequence[Resource]) -> None:
+        """Make labels, taints and providerID of the named nodes as desired. Only keys that `nodes` carry are touched."""

@@ -1,0 +1,199 @@
+"""The one place that starts programs: output always drained, a deadline that really ends it, secrets redacted."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from .errors import Evidence, Permanent, Transient
+
+REDACTED = "(redacted)"
+_TAIL_LINES = 40
+_GRACE_SECONDS = 20.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished program. `stdout` and `stderr` are whole and redacted; `seconds` is wall time."""
+
+    command: str
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def evidence(self) -> Evidence:
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return Evidence(self.command, self.exit_code, tuple(lines[-_TAIL_LINES:]))
+
+
+class Redactor:
+    """Replaces every given secret in text. Secrets shorter than 4 characters are not worth hiding in noise."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = tuple(sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True))
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        return text
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float,
+    on_line: Callable[[str], None] | None = None,
+    check: bool = True,
+    ok: Sequence[int] = (0,),
+    redact: Redactor | None = None,
+    stdin: str | None = None,
+    stop_signal: signal.Signals = signal.SIGTERM,
+) -> Completed:
+    """Run a program to its end and return what it said.
+
+    `env` is the whole environment (None: ours). `timeout` is in seconds; past it the program's process group
+    gets `stop_signal`, and SIGKILL 20 s later. `on_line` sees each redacted line of stdout as it comes. The
+    program is told to stop when we die (PR_SET_PDEATHSIG), so that a killed reconciler leaves no tofu behind
+    that still holds the state lock.
+
+    Raises Permanent when the program is missing or (with `check`) its exit code is not in `ok`;
+    Transient when the deadline passed.
+    """
+    hide = redact or Redactor()
+    command = hide(shlex.join(str(a) for a in argv))
+    started = time.monotonic()
+    child = _start(argv, command, cwd, env, stdin is not None, stop_signal)
+    try:
+        out, err = _drain(child, stdin, on_line, hide, timeout)
+    except BaseException as stopped:
+        _end(child, stop_signal)
+        if isinstance(stopped, TimeoutError):
+            raise Transient(
+                f"{Path(argv[0]).name} did not finish within {timeout:g} s", evidence=Evidence(command, None)
+            ) from None
+        raise
+    done = Completed(command, child.wait(), out, err, time.monotonic() - started)
+    if check and done.exit_code not in ok:
+        raise Permanent(
+            f"{Path(argv[0]).name} failed with exit code {done.exit_code}", evidence=done.evidence
+        )
+    return done
+
+
+def spawn(
+    argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a program that outlives us, in a session of its own, its output in `log`. The caller writes down its pid."""
+    with log.open("ab") as sink:
+        return subprocess.Popen(
+            [str(a) for a in argv],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+
+
+def _start(
+    argv: Sequence[str | Path],
+    command: str,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    piped: bool,
+    stop: signal.Signals,
+) -> subprocess.Popen[bytes]:
+    def die_with_parent() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, int(stop), 0, 0, 0)
+
+    try:
+        return subprocess.Popen(
+            [str(a) for a in argv],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call; it allocates nothing and takes no lock
+        )
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise Permanent(
+            f"cannot start {argv[0]}: {error.strerror}", evidence=Evidence(command, None)
+        ) from None
+
+
+def _drain(
+    child: subprocess.Popen[bytes],
+    stdin: str | None,
+    on_line: Callable[[str], None] | None,
+    hide: Redactor,
+    timeout: float,
+) -> tuple[str, str]:
+    """Read both streams to their end in threads of their own, so that neither can fill its pipe and hang the child."""
+    assert child.stdout is not None and child.stderr is not None  # noqa: S101 - for the type checker
+    out: deque[str] = deque()
+    err: deque[str] = deque()
+    readers = [
+        threading.Thread(target=_pump, args=(child.stdout, out, hide, on_line), daemon=True),
+        threading.Thread(target=_pump, args=(child.stderr, err, hide, None), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    if stdin is not None and child.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), child.stdin:
+            child.stdin.write(stdin.encode())
+    try:
+        child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+    for reader in readers:
+        reader.join(_GRACE_SECONDS)  # a grandchild may keep the pipe open; its words are not ours to wait for
+    return "".join(out), "".join(err)
+
+
+def _pump(stream: IO[bytes], into: deque[str], hide: Redactor, on_line: Callable[[str], None] | None) -> None:
+    for line in _lines(stream):
+        text = hide(line)
+        into.append(text)
+        if on_line is not None:
+            with contextlib.suppress(
+                Exception
+            ):  # a progress line that can't be drawn must not stop the draining
+                on_line(text.rstrip("\n"))
+
+
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    with stream:
+        for raw in stream:
+            yield raw.decode("utf-8", "replace")
+
+
+def _end(child: subprocess.Popen[bytes], stop: signal.Signals) -> None:
+    """End the whole process group: politely, then for good."""
+    for sig, wait in ((stop, _GRACE_SECONDS), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, sig)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(wait)
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)

@@ -1,0 +1,113 @@
+"""What is true of this machine and not of a cluster: paths, credentials' places, patience. Never in the repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from .errors import Invalid
+from .spec.validate import validate
+from .spec.yaml import Unreadable, parse
+
+FILE_VARIABLE = "RECONCILER_CONFIG"
+_DEFAULT_FILE = "reconciler/config.yaml"  # below XDG_CONFIG_HOME
+
+
+def _path(value: object) -> object:
+    return Path(os.path.expanduser(value)) if isinstance(value, str) else value
+
+
+Place = Annotated[Path, BeforeValidator(_path)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=True)
+
+
+class OpenShift(_Model):
+    """One target for applications: a kubeconfig, or the API of a cluster of this repository."""
+
+    kubeconfig: Place | None = None
+    context: str | None = None
+    cluster: str | None = None
+
+
+class Git(_Model):
+    remote: str = "origin"
+    observed_branch: str = "observed"
+    author_name: str = "reconciler"
+    author_email: str = "reconciler@localhost"
+
+
+class Timeouts(_Model):
+    """All in seconds."""
+
+    cloud: float = Field(default=20.0, gt=0)
+    kubernetes: float = Field(default=10.0, gt=0)
+    ready: float = Field(default=300.0, gt=0)
+    terraform: float = Field(default=3600.0, gt=0)
+    playbook: float = Field(default=7200.0, gt=0)
+
+
+class Settings(_Model):
+    """Every setting has a default that suits a laptop; a daemon's machine names its own."""
+
+    clouds: Place | None = None
+    ssh_key: Place = Path("~/.ssh/id_ed25519").expanduser()
+    kubespray: Place | None = None
+    tools: dict[str, Place] = Field(default_factory=dict)
+    openshift: dict[str, OpenShift] = Field(default_factory=dict)
+    state: Place | None = None
+    cache: Place | None = None
+    git: Git = Git()
+    timeouts: Timeouts = Timeouts()
+
+    @property
+    def clouds_file(self) -> Path | None:
+        """The setting, else OS_CLIENT_CONFIG_FILE; None lets the SDK look in its usual places."""
+        named = os.environ.get("OS_CLIENT_CONFIG_FILE")
+        return self.clouds or (Path(named) if named else None)
+
+    @property
+    def cache_folder(self) -> Path:
+        """The setting, else RECONCILER_CACHE, else the user's cache folder. Safe to delete."""
+        named = os.environ.get("RECONCILER_CACHE")
+        return self.cache or (Path(named) if named else _xdg("XDG_CACHE_HOME", ".cache") / "reconciler")
+
+    @property
+    def state_folder(self) -> Path:
+        """Terraform's state, kubeconfigs, known hosts: the setting, else the user's state folder. Keep it."""
+        return self.state or _xdg("XDG_STATE_HOME", ".local/state") / "reconciler"
+
+
+def load(file: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from `file`, else from RECONCILER_CONFIG, else from the user's configuration folder.
+
+    Raises Invalid, with file:line, for a file that is named and missing or that has a mistake. No file at all is
+    fine: the defaults hold.
+    """
+    named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
+    path = named or _xdg("XDG_CONFIG_HOME", ".config") / _DEFAULT_FILE
+    if not path.exists() and named is None:
+        return Settings()
+    try:
+        documents = parse(str(path), path.read_bytes())
+    except OSError as error:
+        raise Invalid(f"cannot read the settings {path}: {error.strerror}", hint="--config names the file") from None
+    except Unreadable as error:
+        raise Invalid("the settings have a mistake", problems=[error.problem]) from None
+    if not documents:
+        return Settings()
+    settings, problems = validate(Settings, documents[0])
+    if settings is None:
+        raise Invalid("the settings have a mistake", problems=problems)
+    return settings
+
+
+def _xdg(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / default)

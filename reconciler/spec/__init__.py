@@ -1,0 +1,1 @@
+"""Between text and types: load YAML into the model, render the model for the tools."""

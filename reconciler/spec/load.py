@@ -1,0 +1,141 @@
+"""The desired state of every cluster, from the files below desired/."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from ..errors import Invalid, Problem
+from ..model.desired import Application, Cluster, Environment
+from .validate import validate
+from .yaml import Document, Path, Unreadable, parse
+
+FOLDER = "desired"
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class DesiredCluster:
+    """One cluster with all that belongs to it. `documents` remembers where each object stood."""
+
+    cluster: Cluster
+    environments: tuple[Environment, ...] = ()
+    applications: tuple[Application, ...] = ()
+    documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.cluster.name
+
+    def problem(self, kind: str, name: str, path: Path, message: str, hint: str | None = None) -> Problem:
+        """A problem at a place of this cluster's text, for mistakes that only the live cloud can show."""
+        return self.documents[kind, name].problem(path, message, hint)
+
+
+def load(files: Mapping[str, bytes], exists: Callable[[str], bool]) -> tuple[DesiredCluster, ...]:
+    """Load every cluster from `files` (paths from the repository's root, such as desired/demo/cluster.yaml).
+
+    `exists` tells whether a path is there in the same commit. Raises Invalid with all problems at once.
+    """
+    problems: list[Problem] = []
+    folders: dict[str, dict[str, bytes]] = {}
+    for path, content in sorted(files.items()):
+        parts = PurePosixPath(path).parts
+        if len(parts) >= 3 and parts[0] == FOLDER and path.endswith((".yaml", ".yml")):
+            folders.setdefault(parts[1], {})["/".join(parts[2:])] = content
+    clusters = [_cluster(name, members, exists, problems) for name, members in folders.items()]
+    if problems:
+        count = len(problems)
+        raise Invalid(f"the desired state has {count} mistake{'s' * (count > 1)}", problems=problems)
+    if not folders:
+        hint = "run this in a clone of the GitOps repository, or give it with --repo"
+        raise Invalid(f"there is no cluster below {FOLDER}/", hint=hint)
+    return tuple(c for c in clusters if c is not None)
+
+
+def select(clusters: tuple[DesiredCluster, ...], names: tuple[str, ...]) -> tuple[DesiredCluster, ...]:
+    """The clusters called `names`, all of them when none is named. Raises Invalid for a name nobody has."""
+    known = {c.name: c for c in clusters}
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+            raise Invalid(f"there is no cluster {name!r} below {FOLDER}/", hint=hint)
+    return tuple(known[name] for name in names) if names else clusters
+
+
+def _cluster(
+    folder: str, members: Mapping[str, bytes], exists: Callable[[str], bool], problems: list[Problem]
+) -> DesiredCluster | None:
+    clusters: list[Cluster] = []
+    environments: list[Environment] = []
+    applications: list[Application] = []
+    documents: dict[tuple[str, str], Document] = {}
+    for path, content in members.items():
+        file = f"{FOLDER}/{folder}/{path}"
+        top = path.split("/")[0]
+        if path == "cluster.yaml":
+            _read(file, content, Cluster, clusters, documents, problems)
+        elif top == "environments":
+            _read(file, content, Environment, environments, documents, problems)
+        elif top == "applications":
+            _read(file, content, Application, applications, documents, problems)
+        else:
+            hint = "a cluster's folder holds cluster.yaml, environments/*.yaml and applications/*.yaml"
+            problems.append(Problem(file, 1, 1, "", "is not a file the reconciler reads", hint))
+    if "cluster.yaml" not in members:
+        problems.append(Problem(f"{FOLDER}/{folder}/cluster.yaml", 1, 1, "", "is missing"))
+    if not clusters:
+        return None
+    desired = DesiredCluster(clusters[0], tuple(environments), tuple(applications), documents)
+    problems.extend(_cross_check(folder, desired, exists))
+    return desired
+
+
+def _read(
+    file: str,
+    content: bytes,
+    kind: type[M],
+    into: list[M],
+    documents: dict[tuple[str, str], Document],
+    problems: list[Problem],
+) -> None:
+    try:
+        parsed = parse(file, content)
+    except Unreadable as error:
+        problems.append(error.problem)
+        return
+    if not parsed or (kind is Cluster and len(parsed) > 1):
+        problems.append(Problem(file, 1, 1, "", f"holds {len(parsed) or 'no'} documents; expected one {kind.__name__}"))
+    for document in parsed:
+        made, found = validate(kind, document)
+        problems.extend(found)
+        if made is None:
+            continue
+        name = str(made.name)  # type: ignore[attr-defined]
+        if (kind.__name__, name) in documents:
+            problems.append(document.problem(("metadata", "name"), f"there is already a {kind.__name__} {name!r}"))
+        documents[kind.__name__, name] = document
+        into.append(made)
+
+
+def _cross_check(folder: str, desired: DesiredCluster, exists: Callable[[str], bool]) -> list[Problem]:
+    problems = []
+    if desired.name != folder:
+        message = f"the cluster is called {desired.name!r}, its folder {folder!r}"
+        problems.append(
+            desired.problem("Cluster", desired.name, ("metadata", "name"), message, "use one name for both")
+        )
+    for index, workload in enumerate(desired.cluster.spec.workloads):
+        if not exists(workload.path):
+            path = ("spec", "workloads", index, "path")
+            hint = "paths start at the repository's root, such as manifests/sid-backend"
+            problems.append(
+                desired.problem("Cluster", desired.name, path, f"there is no folder {workload.path!r}", hint)
+            )
+    return problems

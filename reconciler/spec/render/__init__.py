@@ -1,0 +1,1 @@
+"""The model in the tools' own shapes: OpenStack resources, Terraform variables, an inventory, Kubernetes objects."""

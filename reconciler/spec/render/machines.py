@@ -1,0 +1,60 @@
+"""Which servers a cluster wants, by name: the one list that infrastructure and Kubernetes both start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ...model.desired import Cluster, Machines
+
+CONTROL_PLANE_GROUP = "cp"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One server and the node on it; they share a name. `group` is `cp` or a node group's name."""
+
+    name: str
+    role: Literal["control-plane", "node"]
+    group: str
+    flavor: str
+    image: str
+    availability_zone: str | None
+    floating_ip: bool
+    labels: Mapping[str, str]
+    taints: tuple[str, ...]
+
+
+def machines(cluster: Cluster) -> tuple[Machine, ...]:
+    """Control plane first, then node groups as written; numbered from 1, so that growing never renames."""
+    spec = cluster.spec
+    made = [
+        _machine(cluster, CONTROL_PLANE_GROUP, n, spec.control_plane) for n in range(1, spec.control_plane.count + 1)
+    ]
+    for group in spec.node_groups:
+        labels = {**group.labels, "research.moc/node-group": group.name}
+        taints = tuple(sorted(str(t) for t in group.taints))
+        made += [_machine(cluster, group.name, n, group, labels, taints) for n in range(1, group.count + 1)]
+    return tuple(made)
+
+
+def _machine(
+    cluster: Cluster,
+    group: str,
+    number: int,
+    machines: Machines,
+    labels: Mapping[str, str] | None = None,
+    taints: tuple[str, ...] = (),
+) -> Machine:
+    return Machine(
+        name=f"{cluster.name}-{group}-{number}",
+        role="control-plane" if group == CONTROL_PLANE_GROUP else "node",
+        group=group,
+        flavor=machines.flavor,
+        image=machines.image or cluster.spec.image,
+        availability_zone=machines.availability_zone,
+        floating_ip=machines.floating_ips,
+        labels=labels or {},
+        taints=taints,
+    )
