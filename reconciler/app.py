@@ -16,6 +16,7 @@ from .control.cycle import Cycle
 from .control.toolkit import Access, Toolkit
 from .errors import Invalid
 from .ports import Cloud, Kubernetes, Progress, Terraform
+from .process import Redactor
 from .settings import OpenShift, Settings
 from .spec import desired_state
 from .spec.load import DesiredCluster
@@ -100,7 +101,7 @@ class App:
     @cached_property
     def _kubespray(self) -> Kubespray:
         return Kubespray(
-            self.settings.kubespray,
+            self.settings.kubespray or self.settings.cache_folder / "kubespray",
             state=self.state,
             private_key=self.settings.ssh_key,
             timeout=self.settings.timeouts.playbook,
@@ -116,14 +117,16 @@ class App:
     def _kubernetes(self, access: Access) -> Kubernetes:
         if access not in self._apis:
             timeout = self.settings.timeouts.kubernetes
-            self._apis[access] = KubernetesApi(access.kubeconfig, context=access.context, timeout=timeout)
+            self._apis[access] = KubernetesApi(
+                access.kubeconfig, context=access.context, timeout=timeout, cache=self.state / "kubernetes"
+            )
         return self._apis[access]
 
     def _terraform(self) -> Terraform:
         from .adapters.terraform import Terraform as OpenTofu
 
         binary = self.toolbox.ensure("tofu")["tofu"].path
-        return OpenTofu(binary, cli_config=self.toolbox.cli_config(), timeout=self.settings.timeouts.terraform)
+        return OpenTofu(binary, self.toolbox.cli_config(), self.settings.timeouts.terraform, Redactor())
 
     def _access(self, name: str, target: OpenShift) -> Access:
         if target.cluster:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +118,9 @@ class Kubespray(Protocol):
 
     def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
         """Run to the end. Raises Transient (a host unreachable) or Permanent, naming host, task and message."""
+
+    def forget(self, cluster: str, addresses: Collection[str]) -> None:
+        """Drop what is pinned of the machines that had these addresses before: others are there now."""
 
     def kubeconfig(self, cluster: str) -> Path:
         """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""

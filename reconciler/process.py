@@ -60,6 +60,7 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float,
     on_line: Callable[[str], None] | None = None,
+    on_error_line: Callable[[str], None] | None = None,
     check: bool = True,
     ok: Sequence[int] = (0,),
     redact: Redactor | None = None,
@@ -69,9 +70,9 @@ def run(
     """Run a program to its end and return what it said.
 
     `env` is the whole environment (None: ours). `timeout` is in seconds; past it the program's process group
-    gets `stop_signal`, and SIGKILL 20 s later. `on_line` sees each redacted line of stdout as it comes. The
-    program is told to stop when we die (PR_SET_PDEATHSIG), so that a killed reconciler leaves no tofu behind
-    that still holds the state lock.
+    gets `stop_signal`, and SIGKILL 20 s later. `on_line` sees each redacted line of stdout as it comes,
+    `on_error_line` each one of stderr. The program is told to stop when we die (PR_SET_PDEATHSIG), so that a
+    killed reconciler leaves no tofu behind that still holds the state lock.
 
     Raises Permanent when the program is missing or (with `check`) its exit code is not in `ok`;
     Transient when the deadline passed.
@@ -81,7 +82,7 @@ def run(
     started = time.monotonic()
     child = _start(argv, command, cwd, env, stdin is not None, stop_signal)
     try:
-        out, err = _drain(child, stdin, on_line, hide, timeout)
+        out, err = _drain(child, stdin, on_line, on_error_line, hide, timeout)
     except BaseException as stopped:
         _end(child, stop_signal)
         if isinstance(stopped, TimeoutError):
@@ -91,16 +92,14 @@ def run(
         raise
     done = Completed(command, child.wait(), out, err, time.monotonic() - started)
     if check and done.exit_code not in ok:
-        raise Permanent(
-            f"{Path(argv[0]).name} failed with exit code {done.exit_code}", evidence=done.evidence
-        )
+        raise Permanent(f"{Path(argv[0]).name} failed with exit code {done.exit_code}", evidence=done.evidence)
     return done
 
 
 def spawn(
     argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Start a program that outlives us, in a session of its own, its output in `log`. The caller writes down its pid."""
+    """Start a program that outlives us, in a session of its own, its output in `log`. The caller notes its pid."""
     with log.open("ab") as sink:
         return subprocess.Popen(
             [str(a) for a in argv],
@@ -136,25 +135,25 @@ def _start(
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call; it allocates nothing and takes no lock
         )
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise Permanent(
-            f"cannot start {argv[0]}: {error.strerror}", evidence=Evidence(command, None)
-        ) from None
+        raise Permanent(f"cannot start {argv[0]}: {error.strerror}", evidence=Evidence(command, None)) from None
 
 
 def _drain(
     child: subprocess.Popen[bytes],
     stdin: str | None,
     on_line: Callable[[str], None] | None,
+    on_error_line: Callable[[str], None] | None,
     hide: Redactor,
     timeout: float,
 ) -> tuple[str, str]:
     """Read both streams to their end in threads of their own, so that neither can fill its pipe and hang the child."""
-    assert child.stdout is not None and child.stderr is not None  # noqa: S101 - for the type checker
+    assert child.stdout is not None  # noqa: S101 - for the type checker
+    assert child.stderr is not None  # noqa: S101
     out: deque[str] = deque()
     err: deque[str] = deque()
     readers = [
         threading.Thread(target=_pump, args=(child.stdout, out, hide, on_line), daemon=True),
-        threading.Thread(target=_pump, args=(child.stderr, err, hide, None), daemon=True),
+        threading.Thread(target=_pump, args=(child.stderr, err, hide, on_error_line), daemon=True),
     ]
     for reader in readers:
         reader.start()
@@ -175,9 +174,7 @@ def _pump(stream: IO[bytes], into: deque[str], hide: Redactor, on_line: Callable
         text = hide(line)
         into.append(text)
         if on_line is not None:
-            with contextlib.suppress(
-                Exception
-            ):  # a progress line that can't be drawn must not stop the draining
+            with contextlib.suppress(Exception):  # a progress line that can't be drawn must not stop the draining
                 on_line(text.rstrip("\n"))
 
 

@@ -18,7 +18,8 @@ from ..errors import Permanent
 from ..model.outcome import Status
 from ..report import html, terminal
 from ..report.view import view
-from ..sandbox import Sandbox, gitops
+from ..sandbox import gitops
+from ..sandbox.sandbox import Sandbox
 from ..sandbox.memory import Peak
 from ..sandbox.mischief import Mischief, kubectl
 from .context import context

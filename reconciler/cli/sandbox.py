@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..sandbox import Sandbox
+from ..sandbox.sandbox import Sandbox
 from .context import context
 from .show import out
 

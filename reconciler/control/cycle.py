@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from ..engine.diff import diff
 from ..engine.guard import Facts, destroyed, guard
@@ -24,6 +25,9 @@ from . import record
 from .executor import Executor
 from .sight import Sight, look
 from .toolkit import Toolkit
+
+# When one of these fails, what is built on it waits; workloads and applications don't wait for each other.
+_FOUNDATIONS = (Component.INFRASTRUCTURE, Component.KUBERNETES)
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,7 @@ class Cycle:
         done: list[StepOutcome] = []
         seen: set[str] = set()
         current = first
-        while current.steps and not current.refusals:
-            phase = _first_phase(current)
-            if not seen.isdisjoint(_name(step) for step in phase):
-                break
+        while not current.refusals and (phase := _next_phase(current, seen)):
             for step in phase:
                 seen.add(_name(step))
                 self.tools.progress.log(f"{step.component}: {step.summary}")
@@ -86,7 +87,7 @@ class Cycle:
             current = self._plan(sight)
             if destroyed(current) <= destroyed(first):
                 current = replace(current, refusals=())
-            if not done[-1].ok:
+            if not done[-1].ok and phase[0].component in _FOUNDATIONS:
                 break
         return current, sight, tuple(done)
 
@@ -132,15 +133,10 @@ class Cycle:
             yield
 
 
-def _first_phase(current: Plan) -> tuple[Step, ...]:
-    """The leading steps of one component: what comes after them depends on what they leave."""
-    component = current.steps[0].component
-    phase = []
-    for step in current.steps:
-        if step.component is not component:
-            break
-        phase.append(step)
-    return tuple(phase)
+def _next_phase(current: Plan, seen: Collection[str]) -> tuple[Step, ...]:
+    """The leading steps of one component that were not tried yet: what comes after them depends on what they leave."""
+    left = [step for step in current.steps if _name(step) not in seen]
+    return tuple(takewhile(lambda step: step.component is left[0].component, left))
 
 
 def _name(step: Step) -> str:

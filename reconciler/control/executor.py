@@ -113,13 +113,14 @@ class Executor:
         self.tools.kubespray.run(self.desired.name, playbook, self.tools.progress)
 
     def _forget_replaced(self, step: Step, sight: Sight) -> None:
-        """A node whose server is another now keeps the old providerID for ever: the node is made anew."""
-        ids = {f"openstack:///{s.id}" for s in sight.servers}
-        stale = [
-            n
-            for n in sight.nodes
-            if n.name in step.targets and n.fields.get("provider_id") and n.fields["provider_id"] not in ids
-        ]
+        """A node whose server is another now keeps the old providerID for ever, so it is made anew; and the new
+        server answers with another host key."""
+        joined = {n.fields.get("provider_id"): n for n in sight.nodes}
+        fresh = [s for s in sight.servers if s.name in step.targets and f"openstack:///{s.id}" not in joined]
+        addresses = [str(s.fields["address"]) for s in fresh if s.fields.get("address")]
+        self.tools.kubespray.forget(self.desired.name, addresses)
+        names = {s.name for s in fresh}
+        stale = [Resource("Node", n.name, id=n.id) for n in sight.nodes if n.name in names and n.fields["provider_id"]]
         if stale:
             self._api(self.tools.api(self.desired.name)).prune(stale)
 

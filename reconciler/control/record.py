@@ -18,7 +18,7 @@ DRIFT = "drift.md"
 def observed_text(cluster: str, status: str, observed: Observed) -> str:
     """What is live, by component, kind and name."""
     components = {str(c): _kinds(kinds) for c, kinds in observed.components.items()}
-    return _dump({"cluster": cluster, "status": status, "components": components})
+    return _dump({"cluster": cluster, "status": str(status), "components": components})
 
 
 def applied_text(applied: Expected) -> str:
@@ -79,7 +79,7 @@ def _live(resource: Resource) -> dict[str, Any]:
 def _applied(resource: Resource) -> dict[str, Any]:
     said: dict[str, Any] = {"kind": resource.kind, "name": resource.name}
     if resource.digest:
-        said["digest"] = resource.digest
+        said |= {"digest": resource.digest, "type": resource.type}
     else:
         said["fields"] = {k: _plain(v) for k, v in resource.fields.items()}
     return said | ({"owner": resource.owner} if resource.owner else {})
@@ -87,7 +87,8 @@ def _applied(resource: Resource) -> dict[str, Any]:
 
 def _resource(item: Mapping[str, Any]) -> Resource:
     fields = {k: _frozen(v) for k, v in item.get("fields", {}).items()}
-    return Resource(item["kind"], item["name"], fields, owner=item.get("owner", ""), digest=item.get("digest", ""))
+    rest = {name: item[name] for name in ("owner", "digest", "type") if name in item}
+    return Resource(item["kind"], item["name"], fields, **rest)
 
 
 def _plain(value: Value) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -149,7 +149,7 @@ def _compare(
     before = applied.resources(component)
     for target in sorted({*manifests, *(r.owner for r in before)}):
         access = openshift(desired, target, tools) if target else own
-        kinds = sorted({r.kind for r in before if r.owner == target})
+        kinds = sorted({r.type for r in before if r.owner == target and r.type})
         wanted = manifests.get(target, ())
         found = _ask(tools, access, part_of(desired.name, component), wanted, kinds, absent and access == own)
         expected += (replace(r, owner=target) for r in _digested(found.expected, wanted))
@@ -191,7 +191,8 @@ def _ask(
         return Comparison(tuple(objects.resource(m) for m in manifests), {m["kind"]: Known() for m in manifests})
     if not access.kubeconfig.exists():
         reason = Unknown(f"there is no kubeconfig {access.kubeconfig}", "the settings say where it lies")
-        return Comparison((), dict.fromkeys({*kinds, *(m["kind"] for m in manifests)}, reason))
+        names = {*(kind.rpartition("/")[2] for kind in kinds), *(m["kind"] for m in manifests)}
+        return Comparison((), dict.fromkeys(sorted(names), reason))
     return tools.kubernetes(access).compare(group, manifests, kinds)
 
 
@@ -219,7 +220,14 @@ def _sight(
 def _digested(expected: Sequence[Resource], manifests: Sequence[Manifest]) -> tuple[Resource, ...]:
     """Let each object remember which manifest it came from, so that a change in git is told from one outside it."""
     by_key = {objects.key(m): m for m in manifests}
-    return tuple(replace(r, digest=digest(by_key[r.key])) if r.key in by_key else r for r in expected)
+    found = _matched(expected, by_key)
+    return tuple(replace(r, digest=digest(m), type=f"{m['apiVersion']}/{r.kind}") for r, m in found)
+
+
+def _matched(expected: Sequence[Resource], by_key: Mapping[Key, Manifest]) -> Iterator[tuple[Resource, Manifest]]:
+    """Each expected object with its manifest. A namespaced object without a namespace is in `default`."""
+    for r in expected:
+        yield r, by_key.get(r.key) or by_key[Key(r.kind, r.name.removeprefix("default/"))]
 
 
 def digest(manifest: Manifest) -> str:

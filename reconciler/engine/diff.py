@@ -9,6 +9,8 @@ from ..model.resource import Component, Expected, Fields, Key, Kinds, Observed, 
 from .severity import severity
 
 Replacing = frozenset[tuple[str, str]]
+# What follows from the live side and not from git: when it is another now, nobody changed git.
+_DERIVED: Replacing = frozenset({("node", "provider_id")})
 
 
 def diff(
@@ -104,8 +106,9 @@ def _fields(
     component: Component, want: Resource, before: Resource | None, live: Resource, replacing: Replacing
 ) -> Iterator[Difference]:
     applied = before.fields if before else {}
+    # only entries of mappings (labels.x) are taken back: any other field that git no longer names is nobody's business
     dropped = (
-        {name: None for name in applied if name not in want.fields and name in live.fields} if not want.digest else {}
+        {} if want.digest else {n: None for n in applied if "." in n and n not in want.fields and n in live.fields}
     )
     for name, value in sorted({**want.fields, **dropped}.items()):
         now = live.fields.get(name)
@@ -122,6 +125,8 @@ def _fields(
 def _was_applied(want: Resource, before: Resource | None, name: str, value: Value) -> bool:
     if before is None:
         return False
+    if (want.kind, name) in _DERIVED:
+        return name in before.fields
     return before.digest == want.digest if want.digest else before.fields.get(name) == value
 
 

@@ -38,7 +38,8 @@ class Resource:
     `fields` holds only what we manage, normalised (names instead of ids, sorted tuples instead of lists).
     `id` is the live side's own id; empty on the desired side. It is never compared.
     `owner` is what it belongs to: the cluster of a live resource, the application of a rendered object.
-    `digest` names a whole manifest where `fields` cannot tell what was asked for.
+    `digest` names a whole manifest where `fields` cannot tell what was asked for, and `type` is its
+    apiVersion/Kind, such as apps/v1/Deployment.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Resource:
     id: str = ""
     owner: str = ""
     digest: str = ""
+    type: str = ""
 
     @property
     def key(self) -> Key:

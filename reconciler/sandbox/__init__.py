@@ -1,5 +1,1 @@
 """A real cloud and a real cluster on one machine, for the demo, the tests and anyone who wants to try a change."""
-
-from .sandbox import Part, Sandbox
-
-__all__ = ["Part", "Sandbox"]

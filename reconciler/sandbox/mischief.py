@@ -16,18 +16,18 @@ class Mischief:
         from openstack.connection import Connection
 
         config = OpenStackConfig(config_files=[str(clouds_yaml)], load_envvars=False)
-        self._cloud: Any = Connection(config=config.get_one(cloud=cloud))
+        self.connection: Any = Connection(config=config.get_one(cloud=cloud))
 
     def delete_server(self, name: str) -> None:
         """As by a click in the dashboard; returns when it is gone."""
-        server = self._cloud.compute.find_server(name, ignore_missing=False)
-        self._cloud.compute.delete_server(server)
-        self._cloud.compute.wait_for_delete(server, interval=0.2, wait=60)
+        server = self.connection.compute.find_server(name, ignore_missing=False)
+        self.connection.compute.delete_server(server)
+        self.connection.compute.wait_for_delete(server, interval=0.2, wait=60)
 
     def open_to_the_world(self, group: str, port: int) -> None:
         """Add a rule that lets everybody in."""
-        found = self._cloud.network.find_security_group(group, ignore_missing=False)
-        self._cloud.network.create_security_group_rule(
+        found = self.connection.network.find_security_group(group, ignore_missing=False)
+        self.connection.network.create_security_group_rule(
             security_group_id=found.id,
             direction="ingress",
             ethertype="IPv4",
@@ -39,7 +39,7 @@ class Mischief:
 
     def servers(self) -> list[str]:
         """The names of all servers, as the cloud has them."""
-        return sorted(server.name for server in self._cloud.compute.servers())
+        return sorted(server.name for server in self.connection.compute.servers())
 
 
 def kubectl(binary: Path, kubeconfig: Path, *argv: str) -> str:

@@ -101,7 +101,12 @@ class Sandbox:
     @cached_property
     def machines(self) -> Machines:
         """The SSH hosts behind Nova's servers."""
-        return Machines(self.root, bin=self._toolbox.bin_dir(*IMAGE), progress=self._progress)
+        return Machines(self.root, bin=self.machines_bin, progress=self._progress)
+
+    @property
+    def machines_bin(self) -> Path:
+        """The programs a machine's image has installed."""
+        return self._toolbox.bin_dir(*IMAGE)
 
     @property
     def _places(self) -> Path:
@@ -109,14 +114,14 @@ class Sandbox:
 
     @cached_property
     def _place(self) -> dict[str, Any]:
-        """Ports and addresses of this sandbox's own: chosen once by its path, so that several run side by side."""
+        """Ports and addresses of this sandbox's own, so that several run side by side: by its path, and kept for as
+        long as nobody else takes them while it is down."""
         if self._places.exists():
-            return dict(json.loads(self._places.read_text()))
+            kept = dict(json.loads(self._places.read_text()))
+            if _all_free(kept["port"]) or (self.root / "run" / "keystone.pid").exists():
+                return kept
         seed = int.from_bytes(hashlib.sha256(str(self.root).encode()).digest()[:4], "big")
-        chosen = {
-            "port": _free_ports(20000 + seed % 8000),
-            "network": f"127.{16 + seed % 200}.{seed // 200 % 250}.0/24",
-        }
+        chosen = {"port": _free_ports(20000 + seed % 8000), "network": f"127.{16 + seed % 200}.{seed // 200 % 250}.0/24"}
         self._places.write_text(json.dumps(chosen))
         return chosen
 
@@ -141,11 +146,14 @@ class Sandbox:
 def _free_ports(start: int) -> int:
     """The first of some neighbouring ports that are all free now."""
     for first in range(start, start + 5000, _SERVICES + 1):
-        if all(_is_free(first + offset) for offset in range(_SERVICES)):
+        if _all_free(first):
             return first
     raise Permanent("no free ports on 127.0.0.1", hint="is another sandbox running? reconciler sandbox down")
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+def _all_free(first: int) -> bool:
+    for port in range(first, first + _SERVICES):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return False
+    return True

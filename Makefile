@@ -1,0 +1,91 @@
+# Two commands: `make demo` and `make test`. Everything else is for working on the project itself.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+
+# The environment is made anew when what is wanted of it changes, when the clone was moved, or when its Python is gone.
+# The stamp is written last: an interrupted run starts over.
+WANTED := $(shell { cat pyproject.toml constraints.txt; pwd; } | sha256sum | cut -c1-12)
+READY := $(VENV)/ready-$(WANTED)
+$(shell $(PY) -c '' 2>/dev/null || rm -f $(VENV)/ready-*)
+
+.PHONY: help venv demo test test-unit test-live lint format tools bench lock clean-sandbox clean
+
+help: ## Show this list
+	@echo "make demo   sets everything up and shows the whole loop on a real cloud"
+	@echo "make test   sets everything up and runs all checks and tests"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: venv ## The whole loop: empty cloud, plan, apply, break it, see it, repair it
+	@$(PY) -m reconciler demo
+
+test: venv lint test-unit test-live ## Linters, then every test, the ones against real services included
+
+test-unit: venv ## The tests that need no sandbox: seconds
+	@$(PY) -m pytest -m "not live"
+
+test-live: venv ## The tests against a real OpenStack and a real Kubernetes: minutes
+	@$(PY) -m pytest -m live
+
+lint: venv ## Style, format, types (strict), and who may import whom
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+
+format: venv ## Bring the code into shape
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+tools: venv ## Get OpenTofu, its providers, the Kubernetes programs: found, downloaded or built
+	@$(PY) -m reconciler tools
+
+bench: venv ## Measure what the README claims
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(PY) "$$file"; done
+
+lock: ## Pin every package anew (constraints.txt), from what is newest within pyproject.toml
+	@rm -rf build/lock
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install --editable '.[dev]'
+	@{ sed '/^#/!d' constraints.txt; \
+	   build/lock/bin/python -m pip list --format freeze --exclude pip --exclude research-cluster-reconciler \
+	   | LC_ALL=C sort -f; } > build/constraints.txt
+	@mv build/constraints.txt constraints.txt
+	@rm -rf build/lock
+
+clean-sandbox: ## End what a crashed demo or sandbox left running, and delete it
+	@if [ -d .sandbox ] && [ -x $(PY) ]; then \
+	   find .sandbox -maxdepth 3 -depth -name sandbox.json -printf '%h\n' \
+	   | while read -r folder; do echo "ending $$folder"; $(PY) -m reconciler sandbox down --wipe --dir "$$folder"; done; \
+	 fi
+
+clean: clean-sandbox ## Delete everything made in this folder (the cache of tools stays: see README)
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv: $(READY) ## The Python environment in .venv (with uv where it is there)
+
+$(READY):
+	@echo "Setting up the Python environment in $(VENV) ..."
+	@rm -rf $(VENV)
+ifneq ($(UV),)
+	@uv venv --quiet --python '>=3.11' $(VENV)
+	@uv pip install --python $(PY) --constraint constraints.txt --editable '.[dev]'
+else
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) here. Install Python 3.11 or newer: apt install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	   { echo "error: $$($(PYTHON) --version) is too old: 3.11 or newer is needed. Is there another one? make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	   { echo "error: $(PYTHON) cannot make virtual environments. Debian and Ubuntu: apt install python3-venv (or install uv)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+endif
+	@touch $@

@@ -1,0 +1,49 @@
+"""A commit as git fast-import reads it: one program writes blobs, trees and commit, and no index is involved."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_NOWHERE = b"0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    name: str
+    email: str
+
+    def __bytes__(self) -> bytes:
+        name, email = ("".join(c for c in text if c not in "<>\n\0").strip() for text in (self.name, self.email))
+        return f"{name} <{email}> now".encode()
+
+
+def commit_stream(author: Author, message: str, parent: str | None, folder: str, files: Mapping[str, bytes]) -> bytes:
+    """Return a stream that makes one commit and prints its id: `parent` with `files` as the whole of `folder`, the rest
+    kept; without a parent a root.
+
+    fast-import wants a branch to commit to. This one is dropped before fast-import writes its branches down, so that
+    the commit is reachable from nowhere until it is pushed.
+    """
+    branch = f"refs/reconciler/unpublished/{uuid.uuid4().hex}".encode()
+    text = message.encode()
+    lines = [
+        b"commit " + branch,
+        b"mark :1",
+        b"author " + bytes(author),
+        b"committer " + bytes(author),
+        b"data %d\n%s" % (len(text), text),
+        *([b"from " + parent.encode()] if parent else []),
+        b"D " + _quoted(folder) if folder else b"deleteall",
+    ]
+    for path in sorted(files):
+        lines += [b"M 100644 inline " + _quoted(path), b"data %d\n%s" % (len(files[path]), files[path])]
+    lines += [b"", b"get-mark :1", b"reset " + branch, b"from " + _NOWHERE, b"", b"done", b""]
+    return b"\n".join(lines)
+
+
+def _quoted(path: str) -> bytes:
+    """A path in fast-import's C-style quotes."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'.encode()

@@ -1,0 +1,66 @@
+"""The Kubernetes port: one API server, reached by one kubeconfig."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import Permanent, Transient
+from ...model.resource import Listing, Resource, Unknown
+from ...ports import Comparison, Manifest, Progress
+from . import nodes
+from .apply import Applier
+from .compare import Comparer
+from .connection import Connection
+from .kinds import Discovery
+from .prune import prune
+from .remembered import Remembered
+
+
+class KubernetesApi:
+    """Observing calls (`nodes`, `compare`) return Unknown for what can't be observed; the others raise Transient
+    or Permanent. Nothing is read or connected to before the first call.
+
+    `timeout` (seconds) is for one request, `wait` for all of what was applied to become healthy. `cache` is a file
+    that remembers which objects were found as desired.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        *,
+        context: str | None = None,
+        field_manager: str = "reconciler",
+        timeout: float = 10,
+        wait: float = 300,
+        cache: Path | None = None,
+    ) -> None:
+        self._connection = Connection(kubeconfig, context, timeout)
+        self._discovery = Discovery(self._connection)
+        self._wait = wait
+        self._comparer = Comparer(self._connection, self._discovery, field_manager, Remembered(cache))
+        self._applier = Applier(self._connection, self._discovery, field_manager, wait)
+
+    def server_version(self) -> str:
+        """The server's version without the v, such as 1.36.3."""
+        return str(self._connection.get("/version").get("gitVersion", "")).removeprefix("v")
+
+    def nodes(self) -> Listing:
+        try:
+            return nodes.listed(self._connection)
+        except (Transient, Permanent) as error:
+            return Unknown(error.message, error.hint)
+
+    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
+        """`known_kinds` are kinds that may be live though no manifest has them any more: `apps/v1/Deployment`."""
+        return self._comparer.compare(part_of, manifests, known_kinds)
+
+    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+        self._applier.apply(part_of, manifests, progress)
+
+    def prune(self, resources: Sequence[Resource]) -> None:
+        """Returns once they are gone; raises Transient naming the one that stays."""
+        prune(self._connection, self._discovery, resources, self._wait)
+
+    def label_nodes(self, nodes_: Sequence[Resource]) -> None:
+        nodes.mark(self._connection, nodes_)

@@ -1,0 +1,84 @@
+"""Which kinds a server has and where: discovery, fetched once per group-version and kept in memory."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from .connection import Connection, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind as the server has it."""
+
+    api_version: str
+    name: str
+    plural: str
+    namespaced: bool
+
+    def collection(self, namespace: str | None = None) -> str:
+        """The path of all its objects: of one namespace, or of the whole cluster."""
+        within = f"/namespaces/{quote(namespace)}" if namespace and self.namespaced else ""
+        return f"{root(self.api_version)}{within}/{self.plural}"
+
+    def path(self, name: str, namespace: str | None = None) -> str:
+        return f"{self.collection(namespace)}/{quote(name)}"
+
+
+class Discovery:
+    """Asks the server for its kinds. Safe for several threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._known: dict[str, dict[str, Kind]] = {}
+
+    def kind(self, api_version: str, name: str) -> Kind | None:
+        """None: the server answered, and does not have it. Raises like Connection.get when it did not answer."""
+        return self._kinds(api_version).get(name)
+
+    def named(self, name: str) -> Iterator[Kind]:
+        """Every kind of this name, whatever its group; groups already asked for come first."""
+        asked = tuple(self._known)
+        others = (v for v in self._preferred() if v not in asked)
+        for api_version in itertools.chain(asked, others):
+            if kind := self.kind(api_version, name):
+                yield kind
+
+    def forget(self) -> None:
+        """After definitions were applied, the server has kinds it did not have before."""
+        self._known.clear()
+
+    def _kinds(self, api_version: str) -> dict[str, Kind]:
+        with self._lock:
+            found = self._known.get(api_version)
+        if found is None:
+            try:
+                found = _parsed(self._connection.get(root(api_version)), api_version)
+            except NotFound:
+                return {}  # not remembered: its definition may be applied at any time
+            with self._lock:
+                self._known[api_version] = found
+        return found
+
+    def _preferred(self) -> Iterator[str]:
+        yield "v1"
+        for group in self._connection.get("/apis").get("groups", ()):
+            yield str(group["preferredVersion"]["groupVersion"])
+
+
+def root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _parsed(answer: Mapping[str, Any], api_version: str) -> dict[str, Kind]:
+    return {
+        r["kind"]: Kind(api_version, r["kind"], r["name"], r["namespaced"])
+        for r in answer.get("resources", ())
+        if "/" not in r["name"]
+    }

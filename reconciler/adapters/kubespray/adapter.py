@@ -1,0 +1,145 @@
+"""The Kubespray port: runs a playbook of the given folder, be it Kubespray's or one with the same entry points."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import Invalid, Permanent
+from ...ports import Playbook, Progress
+from . import failure, hangup
+from .environment import environment
+from .events import Events
+from .folder import Folder
+from .reach import explained
+from .sockets import control_sockets
+from .turn import turn
+
+_KEPT_RUNS = 5
+_CANCEL_SECONDS = 1  # how long an interrupt may wait to be noticed while Ansible prints nothing
+
+
+def _never() -> bool:
+    return False
+
+
+class Kubespray:
+    """Runs playbooks of the folder `path` (the one with cluster.yml), logging in with `private_key`.
+
+    `state` holds a private folder per cluster. `timeout` is seconds for one playbook. Ansible gets a short list of our
+    environment and all of `environment`. `cancel` is asked every second or so; once it says True the playbook is ended.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        state: Path,
+        private_key: Path,
+        timeout: float,
+        environment: Mapping[str, str],
+        cancel: Callable[[], bool] = _never,
+    ) -> None:
+        self._path = path.resolve()
+        self._state = state.resolve()
+        self._private_key = private_key.expanduser().resolve()
+        self._timeout = timeout
+        self._environment = environment
+        self._cancel = cancel
+
+    def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
+        """Run a playbook to its end.
+
+        Raises Transient for a host that can't be reached, an interrupt, a timeout or another reconciler at work;
+        Permanent for a task that failed, naming host, task and message; Invalid for a missing playbook or key.
+        """
+        self._check(playbook)
+        folder = self._folder(cluster)
+        folder.make()
+        ours, theirs = folder.root / "reconciler.lock", folder.root / "playbook.lock"
+        values = {**playbook.variables, **_kubeconfig_variables(folder)}
+        with (
+            turn(cluster, ours, theirs),
+            folder.variables(values),
+            progress.task(playbook.name) as task,
+            control_sockets(folder.root) as ssh,
+        ):
+            events, started = Events(task), time.monotonic()
+            if expected := folder.expected(playbook.name):
+                task.total(expected)
+            folder.take(playbook.inventory)
+            status, log = self._play(folder, playbook, events, ssh, theirs)
+        if folder.kubeconfig.exists():
+            folder.kubeconfig.chmod(0o600)
+        if status != "successful":
+            failures = explained(events.failures(), playbook.inventory, self._private_key, folder.known_hosts)
+            raise failure.error(playbook.name, status, self._timeout, failures, log)
+        folder.remember(playbook.name, events.results)
+        progress.log(f"{playbook.name}: {events.recap()} in {time.monotonic() - started:.0f} s")
+
+    def kubeconfig(self, cluster: str) -> Path:
+        """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
+        return self._folder(cluster).kubeconfig
+
+    def forget(self, cluster: str, addresses: Collection[str]) -> None:
+        """Drop what is known of the machines at these addresses, their SSH host keys and facts: for servers that were
+        replaced. Whoever answers there next is trusted at first contact."""
+        self._folder(cluster).forget(addresses)
+
+    def _folder(self, cluster: str) -> Folder:
+        return Folder(self._state / cluster / "kubespray")
+
+    def _check(self, playbook: Playbook) -> None:
+        if not (self._path / playbook.name).is_file():
+            raise Invalid(
+                f"there is no {playbook.name} in {self._path}", hint="point the settings at Kubespray's folder"
+            )
+        if not self._private_key.is_file():
+            raise Invalid(f"there is no private key {self._private_key}", hint="say in the settings where the key lies")
+        if self._private_key.stat().st_mode & 0o077:
+            raise Invalid(f"others may read the private key {self._private_key}", hint=f"chmod 600 {self._private_key}")
+
+    def _play(self, folder: Folder, playbook: Playbook, events: Events, sockets: Path, lock: Path) -> tuple[str, Path]:
+        """Run ansible-playbook; return ansible-runner's status and where the log is."""
+        from ansible_runner.exceptions import AnsibleRunnerException
+        from ansible_runner.interface import init_runner
+
+        run = f"{playbook.name}-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
+        try:
+            runner = init_runner(
+                private_data_dir=str(folder.root),
+                project_dir=str(self._path),
+                playbook=playbook.name,
+                inventory=str(folder.inventory),
+                limit=",".join(playbook.limit) or None,
+                ident=run,
+                rotate_artifacts=_KEPT_RUNS,
+                timeout=max(1, round(self._timeout)),
+                settings={"pexpect_timeout": _CANCEL_SECONDS},
+                suppress_env_files=True,
+                quiet=True,
+                event_handler=events,
+                cancel_callback=self._cancel,
+            )
+            config: Any = runner.config
+            # ansible-runner would pass on our whole environment, and write it down beside the log
+            config.env = environment(self._path, folder, self._private_key, sockets, config.env, self._environment)
+            config.command = [sys.executable, hangup.__file__, str(lock), *config.command]
+            with folder.without_record(run):
+                status, _ = runner.run()
+        except AnsibleRunnerException as error:
+            raise Permanent(f"ansible-runner could not run {playbook.name}: {error}") from None
+        return str(status), folder.log(run)
+
+
+def _kubeconfig_variables(folder: Folder) -> dict[str, object]:
+    """Kubespray's own settings for fetching the kubeconfig, with the address we reach the control plane at."""
+    return {
+        "artifacts_dir": str(folder.credentials),
+        "kubeconfig_localhost": True,
+        "kubeconfig_localhost_ansible_host": True,
+    }

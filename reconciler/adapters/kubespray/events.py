@@ -1,0 +1,94 @@
+"""Ansible's events, turned into progress while they come and into failures at the end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...ports import Task
+
+_RESULTS = {"runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable"}
+_SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE", "All items completed", "One or more items failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What one host's last failure was. `message` is a line; a task with `no_log` has none worth reading."""
+
+    host: str
+    task: str
+    message: str
+    unreachable: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.host}, {self.task}: {self.message}"
+
+
+@dataclass(slots=True)
+class Events:
+    """Collects one run's events, and shows them on `task`."""
+
+    task: Task
+    results: int = 0
+    _play: str = ""
+    _last: dict[str, Failure] = field(default_factory=dict)
+    _stats: Mapping[str, Mapping[str, int]] | None = None
+
+    def __call__(self, event: Mapping[str, Any]) -> bool:
+        """Take an event. Returns False: ansible-runner need not keep a file of each, the log has them."""
+        kind, data = str(event.get("event")), event.get("event_data") or {}
+        if kind == "playbook_on_play_start":
+            self._play = str(data.get("play") or "")
+        elif kind == "playbook_on_task_start":
+            self._show(" ".join(f"{self._play}: {data.get('task') or ''}".split()))
+        elif kind == "playbook_on_stats":
+            self._stats = data
+        elif kind in _RESULTS:
+            self._result(kind, data)
+        return False
+
+    def failures(self) -> tuple[Failure, ...]:
+        """The last failure of each host that Ansible gave up on, by host."""
+        lost = set(self._last)
+        if self._stats is not None:
+            lost &= {host for count in ("failures", "dark") for host in self._stats.get(count) or {}}
+        return tuple(self._last[host] for host in sorted(lost))
+
+    def recap(self) -> str:
+        """The run in one line, as Ansible counts it."""
+        stats = self._stats or {}
+        hosts = {h for count in ("ok", "failures", "dark", "skipped") for h in stats.get(count) or {}}
+        names = {"ok": "ok", "changed": "changed", "skipped": "skipped", "failures": "failed", "dark": "unreachable"}
+        counts = [f"{n} {name}" for key, name in names.items() if (n := sum((stats.get(key) or {}).values()))]
+        return ", ".join([f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}", *counts])
+
+    def _result(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.results += 1
+        unreachable = kind == "runner_on_unreachable"
+        if unreachable or (kind == "runner_on_failed" and not data.get("ignore_errors")):
+            host, result = str(data.get("host")), data.get("res") or {}
+            self._last[host] = Failure(host, str(data.get("task")), message(result), unreachable)
+        with contextlib.suppress(Exception):  # a bar that can't be drawn must not stop a playbook
+            self.task.advance()
+
+    def _show(self, text: str) -> None:
+        with contextlib.suppress(Exception):
+            self.task.status(text)
+
+
+def message(result: Mapping[str, Any]) -> str:
+    """The line of a task's result that says what went wrong."""
+    if "censored" in result:
+        return "its output is hidden (no_log)"
+    items = [r for r in result.get("results") or () if isinstance(r, Mapping) and r.get("failed")]
+    if items:
+        return message(items[0])
+    said = str(result.get("msg") or "").strip()
+    if said and not said.startswith(_SAYS_NOTHING):
+        return " ".join(said.split())
+    output = next(
+        (str(result[k]).strip() for k in ("stderr", "module_stderr", "stdout", "module_stdout") if result.get(k)), ""
+    )
+    return output.splitlines()[-1] if output else said or "failed without a message"

@@ -1,0 +1,142 @@
+"""What Terraform said when it failed, in one line with a hint, and whether trying again can help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...errors import Evidence, Permanent, ReconcilerError, Transient
+from ...process import Completed, Redactor
+from .stream import parse
+
+
+class _Known(NamedTuple):
+    pattern: str
+    error: type[Transient] | type[Permanent]
+    hint: str
+
+
+# The first that matches decides, so what names a cause stands before what names a symptom.
+_KNOWN = (
+    _Known(
+        r"quota exceeded|OverQuota|Quota .* exceeded|exceeds? .*quota",
+        Permanent,
+        "The project's quota is used up: ask for more, or delete what is not needed (`openstack quota show --usage`).",
+    ),
+    _Known(
+        r"Your query returned no results|No suitable endpoint|could not find .*(flavor|image|network)|"
+        r"Unable to find (flavor|image|network)|no .* found matching",
+        Permanent,
+        "The cloud has no flavor, image or network of that name: compare the cluster's YAML with what the cloud lists.",
+    ),
+    _Known(
+        r"No valid host|unexpected state 'ERROR'",
+        Permanent,
+        "Nova could not place or boot the server; `openstack server show` tells its fault. It is made anew next time.",
+    ),
+    _Known(
+        r"clouds\.ya?ml|no clouds",
+        Permanent,
+        "Look at the cluster's `cloud` and at clouds.yaml: the one must name an entry of the other.",
+    ),
+    _Known(
+        r"got 401|Authentication failed|requires authentication|Unauthorized",
+        Permanent,
+        "The credential was refused: it expired, was revoked, or is another cloud's. Renew it and try again.",
+    ),
+    _Known(
+        r"got 403|Forbidden|forbidden:",
+        Permanent,
+        "The credential is valid but may not do this: look at its roles.",
+    ),
+    _Known(
+        r"Error acquiring the state lock",
+        Transient,
+        "Another run works on this cluster; it is tried again in the next cycle.",
+    ),
+    _Known(
+        r"Cannot import non-existent remote object",
+        Transient,
+        "It was deleted while we were looking; the next cycle observes anew.",
+    ),
+    _Known(
+        r"got 409|is still in use|Invalid power_state",
+        Transient,
+        "The cloud is still busy with it; the next cycle goes on from here.",
+    ),
+    _Known(
+        r"connection refused|connection reset|no such host|i/o timeout|TLS handshake timeout|deadline exceeded|"
+        r"Client\.Timeout|network is unreachable|unexpected EOF|: EOF|got (429|5\d\d)|timeout while waiting|"
+        r"operation was interrupted|execution halted|operation canceled",
+        Transient,
+        "The service did not answer, or the run was interrupted; the next cycle goes on from here.",
+    ),
+    _Known(
+        r"Failed to query available provider|Could not retrieve the list of available versions|"
+        r"does not have a package|no available releases match|Failed to install provider",
+        Permanent,
+        "The provider is neither in the mirror nor in a registry: `reconciler doctor` tells where it is looked for.",
+    ),
+)
+_API_MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)*)"')
+_HTTP_NOISE = re.compile(
+    r":?\s*(Expected HTTP response code|Bad request with|Request forbidden|Resource not found).*", re.S
+)
+_EVIDENCE_LINES = 40
+
+
+def failure(done: Completed, redact: Redactor) -> ReconcilerError:
+    """Return the error to raise for a failed run."""
+    # Hidden again, now that JSON is decoded: a secret with a quote in it is spelled otherwise inside.
+    messages = [parse(line) for line in done.stdout.splitlines()]
+    diagnostics = [redact(_text(d)) for d in _errors(messages)] or _plain(done)
+    words = (
+        "\n".join(diagnostics) or redact("\n".join(m["@message"] for m in messages if "@message" in m)) or done.stderr
+    )
+    evidence = Evidence(done.command, done.exit_code, tuple(words.strip().splitlines()[-_EVIDENCE_LINES:]))
+    program = Path(done.command.split(maxsplit=1)[0]).name
+    if done.exit_code < 0:
+        return Transient(
+            f"{program} was killed by signal {-done.exit_code}",
+            hint="The next cycle imports what it made but did not write down.",
+            evidence=evidence,
+        )
+    message = _headline(diagnostics) or f"{program} failed with exit code {done.exit_code}"
+    for known in _KNOWN:
+        if re.search(known.pattern, words, re.IGNORECASE):
+            return known.error(message, hint=known.hint, evidence=evidence)
+    return Permanent(message, evidence=evidence)
+
+
+def _errors(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    found = (m["diagnostic"] for m in messages if m.get("type") == "diagnostic")
+    return [d for d in found if d.get("severity") == "error"]
+
+
+def _text(diagnostic: Mapping[str, Any]) -> str:
+    where = f"{diagnostic['address']}: " if diagnostic.get("address") else ""
+    return f"{where}{diagnostic.get('summary', '')}\n{diagnostic.get('detail', '')}".strip()
+
+
+def _plain(done: Completed) -> list[str]:
+    """`init` and `state` speak to people: their errors start with a word and are framed by box-drawing characters."""
+    text = re.sub(r"^[\s│╷╵]+", "", done.stderr, flags=re.M)
+    return [part.strip() for part in re.split(r"^Error: ", text, flags=re.M)[1:]]
+
+
+def _headline(diagnostics: list[str]) -> str:
+    if not diagnostics:
+        return ""
+    more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
+    return _one_line(diagnostics[0]) + more
+
+
+def _one_line(text: str) -> str:
+    """Keep what happened and why: what the cloud's API said, else Terraform's summary and the start of its detail."""
+    said = _API_MESSAGE.search(text)
+    if said:
+        return f"{_HTTP_NOISE.sub('', text).strip()}: {said.group(1)}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return ": ".join(lines[:2]).rstrip(":")

@@ -1,0 +1,121 @@
+"""A view as one HTML file that needs nothing else: no script, no request, readable on a phone and in the dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+
+from .drawing import drawing
+from .values import line, number, some
+from .view import Finding, PlannedStep, Result, View, alike, by_component
+
+
+def render(view: View, *, history: Sequence[str] = ()) -> str:
+    """Return the page. `history` is shown at its end, a line each, as git log gives it."""
+    style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    body = "\n".join(
+        part
+        for part in (
+            _head(view),
+            drawing(view.picture),
+            _refusals(view),
+            _unknowns(view),
+            _findings(view),
+            _plan(view),
+            _results(view),
+            _section("History", "ol", "history", (f"<li><code>{escape(line(h))}</code></li>" for h in history)),
+        )
+        if part
+    )
+    title = escape(f"{view.cluster}: {view.headline}")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _head(view: View) -> str:
+    hint = f'\n<p class="hint">{escape(view.hint)}</p>' if view.hint else ""
+    return (
+        f'<header class="{escape(view.status.name.lower())}">\n'
+        f'<h1>{escape(view.cluster)} <span class="status">{escape(view.status.value)}</span></h1>\n'
+        f'<p class="headline">{escape(view.headline)}</p>{hint}\n'
+        f'<p class="quiet">desired state <code>{escape(view.commit[:12])}</code>'
+        f" · plan <code>{escape(view.digest)}</code></p>\n</header>"
+    )
+
+
+def _findings(view: View) -> str:
+    parts = [
+        f"<h3>{escape(component.value)}</h3>\n" + "\n".join(_finding(group) for group in alike(findings))
+        for component, findings in by_component(view.findings).items()
+    ]
+    if view.ignored:
+        ignored = number(view.ignored, "difference")
+        parts.append(f'<p class="quiet">{ignored} ignored: a rule or a controller owns the field</p>')
+    title = "Was different" if view.repaired else "Differences"
+    return f"<section>\n<h2>{title}</h2>\n" + "\n".join(parts) + "\n</section>" if parts else ""
+
+
+def _finding(group: Sequence[Finding]) -> str:
+    f, resources = group[0], "<br>".join(escape(each.resource) for each in group)
+    sides = (("git says", f.desired), ("last applied", f.applied), ("live", f.live))
+    values = "".join(f"<div><dt>{name}</dt><dd><code>{escape(value)}</code></dd></div>" for name, value in sides)
+    return (
+        f'<article class="{f.severity}">\n'
+        f'<p class="labels"><b class="severity">{f.severity}</b> <span class="class">{f.cls.value}</span></p>\n'
+        f"<h4>{resources}</h4>\n"
+        + (f'<p class="field"><code>{escape(f.field)}</code></p>\n<dl>{values}</dl>\n' if f.field else "")
+        + f"<p>{escape(f.why)}</p>\n"
+        f'<p class="repair">repair: {escape(f.repair)}</p>\n</article>'
+    )
+
+
+def _plan(view: View) -> str:
+    return "" if view.finished else _section("Plan", "ol", "steps", (_step(step) for step in view.steps))
+
+
+def _step(step: PlannedStep) -> str:
+    targets = f'<p class="quiet">{escape(some(step.targets))}</p>' if step.targets else ""
+    return f"<li><b>{escape(step.tool)} {escape(step.operation)}</b> {escape(step.summary)}{targets}</li>"
+
+
+def _refusals(view: View) -> str:
+    entries = [f"<li><b>{escape(r.guard)}</b>: {escape(r.message)}</li>" for r in view.refusals]
+    entries += [f'<li class="hint">to approve: {escape(approval)}</li>' for approval in view.approvals]
+    return _section("Refused: nothing was changed", "ul", "refusals", entries)
+
+
+def _unknowns(view: View) -> str:
+    entries = (
+        f"<li><b>{escape(u.component.value)} {escape(u.what)}</b>: {escape(u.reason)}{_hint(u.hint)}</li>"
+        for u in view.unknowns
+    )
+    return _section("Could not be observed: not compared, not touched", "ul", "unknowns", entries)
+
+
+def _results(view: View) -> str:
+    return _section("Results", "ol", "results", (_result(r) for r in view.results))
+
+
+def _result(result: Result) -> str:
+    mark = '<span class="done">✓</span>' if result.ok else '<span class="failed">✗</span>'
+    error = f'<p class="failed">{escape(result.error)}</p>' if result.error else ""
+    return (
+        f'<li>{mark} {escape(result.title)} <span class="quiet">{result.seconds:.1f} s</span>'
+        f"{error}{_hint(result.hint)}</li>"
+    )
+
+
+def _hint(hint: str) -> str:
+    return f'<p class="hint">{escape(hint)}</p>' if hint else ""
+
+
+def _section(title: str, tag: str, name: str, entries: Iterable[str]) -> str:
+    content = "\n".join(entries)
+    if not content:
+        return ""
+    return f'<section class="{name}">\n<h2>{escape(title)}</h2>\n<{tag}>\n{content}\n</{tag}>\n</section>'

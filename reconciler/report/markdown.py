@@ -1,0 +1,141 @@
+"""A view as Markdown, for drift.md on the observed branch and for pull requests.
+
+The same view gives the same text: no clock, no durations, so that a commit means that something changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..model.change import Severity
+from .values import number, some
+from .view import Finding, View, by_component
+
+# what GitHub accepts as one comment, in characters
+COMMENT_LIMIT = 65_536
+
+_PLAIN_CODE = re.compile(r"[^`|\\<>&]+")
+_SPECIAL = re.compile(r"[`|\\<>&*\[\]~]")
+
+
+def render(view: View, *, limit: int = COMMENT_LIMIT) -> str:
+    """Return Markdown of at most `limit` characters. Too long a text loses its last (least severe) entries,
+    whole ones, and says how many; headline and status always stay."""
+    most = max(map(len, (view.findings, view.steps, view.refusals, view.unknowns, view.results)))
+    if len(whole := _render(view, most)) <= limit:
+        return whole
+    fits, too_many = 0, most
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        fits, too_many = (middle, too_many) if len(_render(view, middle)) <= limit else (fits, middle)
+    return _render(view, fits)
+
+
+def prose(text: str) -> str:
+    """Return `text` so that it reads as it is: no markup, no HTML, and nobody is notified by an @name in it."""
+    return _SPECIAL.sub(lambda m: f"&#{ord(m[0])};", text).replace("@", "@&#8203;")
+
+
+def code(text: str) -> str:
+    """Return `text` as inline code that nothing in it can leave, in a table or outside."""
+    if _PLAIN_CODE.fullmatch(text) and text == text.strip():
+        return f"`{text}`"
+    return "<code>" + re.sub(r"[^\w\s.,:/-]", lambda m: f"&#{ord(m[0])};", text) + "</code>"
+
+
+def _render(view: View, most: int) -> str:
+    parts = (_head(view), _table(view, most), _details(view, most), _plan(view, most), _more(view, most))
+    return "\n".join(line for part in parts for line in part).rstrip() + "\n"
+
+
+def _head(view: View) -> Iterator[str]:
+    yield f"## {prose(view.cluster)}: {prose(view.headline)}"
+    yield ""
+    yield f"Desired state {code(view.commit[:12])}, status **{view.status}**, plan {code(view.digest)}."
+    if view.hint:
+        yield f"Hint: {prose(view.hint)}"
+    yield ""
+
+
+def _table(view: View, most: int) -> Iterator[str]:
+    if not view.findings:
+        return
+    yield "| severity | class | resource | desired | live |"
+    yield "|---|---|---|---|---|"
+    for f in view.findings[:most]:
+        severity = f"**{f.severity}**" if f.severity >= Severity.HIGH else str(f.severity)
+        yield f"| {severity} | {f.cls} | {_what(f)} | {code(f.desired)} | {code(f.live)} |"
+    yield ""
+    yield from _cut(len(view.findings), most, "difference")
+
+
+def _details(view: View, most: int) -> Iterator[str]:
+    for component, findings in by_component(view.findings[:most]).items():
+        yield f"<details><summary>{component}: {number(len(findings), 'difference')}</summary>"
+        yield ""
+        for finding in findings:
+            yield from _finding(finding)
+        yield ""
+        yield "</details>"
+        yield ""
+    if view.ignored:
+        yield f"{number(view.ignored, 'difference')} ignored: a rule or a controller owns the field."
+        yield ""
+
+
+def _finding(f: Finding) -> Iterator[str]:
+    yield f"- {_what(f)}"
+    yield f"  - why: {f.cls}, {prose(f.why)}"
+    if f.field:
+        yield f"  - desired {code(f.desired)}, last applied {code(f.applied)}, live {code(f.live)}"
+    yield f"  - repair: {prose(f.repair)}"
+
+
+def _what(f: Finding) -> str:
+    return code(f.resource) + (f" {code(f.field)}" if f.field else "")
+
+
+def _plan(view: View, most: int) -> Iterator[str]:
+    if view.steps and not view.finished:
+        yield "### Plan"
+        yield ""
+        for step in view.steps[:most]:
+            yield f"{step.number}. **{step.tool} {prose(step.operation)}**: {prose(step.summary)}"
+            if step.targets:
+                yield f"   - {prose(some(step.targets))}"
+        yield ""
+        yield from _cut(len(view.steps), most, "step")
+
+
+def _more(view: View, most: int) -> Iterator[str]:
+    refusals = [f"- **{prose(r.guard)}**: {prose(r.message)}" for r in view.refusals]
+    refusals += [f"- to approve: {prose(approval)}" for approval in view.approvals]
+    unknowns = [
+        f"- {u.component} {code(u.what)}: {prose(u.reason)}" + (f". Hint: {prose(u.hint)}" if u.hint else "")
+        for u in view.unknowns
+    ]
+    results = [
+        f"- {'done' if r.ok else 'failed'}: {prose(r.title)}"
+        + (f": {prose(r.error)}" if r.error else "")
+        + (f". Hint: {prose(r.hint)}" if r.hint else "")
+        for r in view.results
+    ]
+    yield from _section("Refused: nothing was changed", refusals, most, "refusal")
+    yield from _section("Could not be observed: not compared, not touched", unknowns, most, "unknown")
+    yield from _section("Results", results, most, "result")
+
+
+def _section(title: str, entries: list[str], most: int, noun: str) -> Iterator[str]:
+    if entries:
+        yield f"### {title}"
+        yield ""
+        yield from entries[:most]
+        yield ""
+        yield from _cut(len(entries), most, noun)
+
+
+def _cut(total: int, most: int, noun: str) -> Iterator[str]:
+    if total > most:
+        yield f"*{number(total - most, f'more {noun}')} left out for length: the HTML and JSON reports have all.*"
+        yield ""

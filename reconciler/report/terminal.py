@@ -1,0 +1,120 @@
+"""A view for the terminal: readable at 80 columns, and just as clear where there are no colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..model.change import Severity
+from ..model.outcome import Status
+from .values import number, some
+from .view import Finding, View, alike, by_component
+
+_SEVERITY = {
+    Severity.CRITICAL: "bold white on red",
+    Severity.HIGH: "bold red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+    Severity.INFO: "dim",
+}
+_STATUS = {Status.IN_SYNC: "bold green", Status.SUSPENDED: "bold cyan", Status.DRIFTED: "bold yellow"}
+
+
+def render(view: View) -> Group:
+    """Return everything `view` says as one Rich renderable."""
+    return Group(*_head(view), *_findings(view), *_plan(view), *_refusals(view), *_unknowns(view), *_results(view))
+
+
+# Text is never Rich markup here: a server called "[red]" keeps its name.
+
+
+def _head(view: View) -> Iterator[RenderableType]:
+    style = _STATUS.get(view.status, "bold red")
+    yield Text.assemble(
+        (view.cluster, "bold"), " is " if view.status is Status.IN_SYNC else ": ", (view.headline, style)
+    )
+    yield Text(f"desired state {view.commit[:12]}, plan {view.digest}", style="dim")
+    if view.hint:
+        yield Text(f"hint: {view.hint}")
+
+
+def _findings(view: View) -> Iterator[RenderableType]:
+    if view.findings:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("severity", width=8, no_wrap=True)
+        table.add_column("class", width=9, no_wrap=True)
+        table.add_column("difference", overflow="fold")
+        for component, findings in by_component(view.findings).items():
+            table.add_row("", "", Text(component.value, style="underline"))
+            for group in alike(findings):
+                table.add_row(*_finding(group[0], some([f.resource for f in group])))
+            table.add_section()
+        yield table
+    if view.ignored:
+        yield Text(f"{number(view.ignored, 'difference')} ignored: a rule or a controller owns the field", style="dim")
+
+
+def _finding(finding: Finding, resources: str) -> tuple[Text, Text, Text]:
+    text = Text.assemble((resources, "bold"))
+    for part in (finding.field, finding.change, finding.why):
+        text.append(f"\n{part}" if part else "")
+    text.append(f"\nrepair: {finding.repair}", style="dim")
+    return Text(str(finding.severity), style=_SEVERITY[finding.severity]), Text(finding.cls.value), text
+
+
+def _plan(view: View) -> Iterator[RenderableType]:
+    table = _listing()
+    for step in view.steps:
+        text = Text.assemble((f"{step.tool} {step.operation}", "bold"), f"  {step.summary}")
+        text.append(f"\n{some(step.targets)}" if step.targets else "", style="dim")
+        table.add_row(f"{step.number}.", text)
+    if view.steps and not view.finished:
+        yield from _section("Plan", "bold", table)
+
+
+def _refusals(view: View) -> Iterator[RenderableType]:
+    table = _listing()
+    for refusal in view.refusals:
+        table.add_row("✗", Text.assemble((refusal.guard, "bold"), f": {refusal.message}"))
+    for approval in view.approvals:
+        table.add_row("", Text(f"to approve: {approval}"))
+    if view.refusals:
+        yield from _section("Refused: nothing was changed", "bold red", table)
+
+
+def _unknowns(view: View) -> Iterator[RenderableType]:
+    table = _listing()
+    for unknown in view.unknowns:
+        text = Text.assemble((f"{unknown.component} {unknown.what}", "bold"), f": {unknown.reason}")
+        table.add_row("?", text.append(f"\nhint: {unknown.hint}" if unknown.hint else ""))
+    if view.unknowns:
+        yield from _section("Could not be observed: not compared, not touched", "bold yellow", table)
+
+
+def _results(view: View) -> Iterator[RenderableType]:
+    table = _listing()
+    table.add_column(justify="right", no_wrap=True)
+    for result in view.results:
+        text = Text(result.title)
+        text.append(f"\n{result.error}" if result.error else "", style="red")
+        text.append(f"\nhint: {result.hint}" if result.hint else "")
+        mark = Text("✓", style="green") if result.ok else Text("✗", style="bold red")
+        table.add_row(mark, text, f"{result.seconds:.1f} s")
+    if view.results:
+        yield from _section("Done", "bold", table)
+
+
+def _section(title: str, style: str, table: Table) -> Iterator[RenderableType]:
+    yield Text(f"\n{title}", style=style)
+    yield table
+
+
+def _listing() -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    return table

@@ -1,0 +1,245 @@
+"""The one model every report is made from: what a plan or an outcome says, as short strings in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..model.change import Action, Class, Difference, Severity
+from ..model.outcome import Outcome, Status, StepOutcome
+from ..model.plan import Plan, Step
+from ..model.resource import Component, Expected, Observed
+from .picture import Picture, picture
+from .values import is_secret, line, number, reason, short
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference. The three sides are short strings, — where there is nothing; `repair` says what would be done."""
+
+    severity: Severity
+    cls: Class
+    component: Component
+    resource: str
+    field: str
+    desired: str
+    applied: str
+    live: str
+    why: str
+    repair: str
+
+    @property
+    def change(self) -> str:
+        """Desired beside live; empty for a whole resource, of which `why` says all there is to say."""
+        return f"git says {self.desired}, live is {self.live}" if self.field else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    number: int
+    component: Component
+    tool: str
+    operation: str
+    summary: str
+    targets: tuple[str, ...]
+    counts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One step carried out. `seconds` is wall time; `error` and `hint` are empty on success."""
+
+    title: str
+    seconds: float
+    error: str
+    hint: str
+
+    @property
+    def ok(self) -> bool:
+        return not self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A guard's refusal and how to approve it all the same."""
+
+    guard: str
+    message: str
+    approval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unobserved:
+    """What could not be observed, so is neither compared nor touched."""
+
+    component: Component
+    what: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything a report may say. `findings` are worst first; `digest` names the plan; `ignored` is only counted.
+
+    `repaired` says that the findings were there and are gone.
+    """
+
+    cluster: str
+    commit: str
+    digest: str
+    status: Status
+    headline: str
+    findings: tuple[Finding, ...]
+    ignored: int
+    steps: tuple[PlannedStep, ...]
+    refusals: tuple[Guarded, ...]
+    unknowns: tuple[Unobserved, ...]
+    results: tuple[Result, ...]
+    error: str
+    hint: str
+    repaired: bool
+    picture: Picture
+
+    @property
+    def finished(self) -> bool:
+        """Whether every planned step has its result, so that there is no plan left to show."""
+        return bool(self.results) and len(self.results) == len(self.steps)
+
+    @property
+    def approvals(self) -> tuple[str, ...]:
+        """What a person does to have the plan applied all the same; most guards say the same."""
+        return tuple(dict.fromkeys(refusal.approval for refusal in self.refusals))
+
+
+def view(
+    plan: Plan,
+    *,
+    status: Status,
+    outcome: Outcome | None = None,
+    observed: Observed | None = None,
+    expected: Expected | None = None,
+) -> View:
+    """Make the view of `plan`. With `outcome`, what came of it is shown beside it."""
+    results = outcome.steps if outcome else ()
+    repaired = status is Status.IN_SYNC and bool(results)
+    findings = _findings(plan)
+    unknowns = _unknowns(plan, observed)
+    error = line(outcome.error) if outcome else ""
+    return View(
+        cluster=line(plan.cluster),
+        commit=line(plan.commit),
+        digest=plan.digest,
+        status=status,
+        headline=_headline(status, findings, len(unknowns), error, repaired=repaired),
+        findings=findings,
+        ignored=len(plan.differences) - len(plan.open),
+        steps=tuple(_step(number, step) for number, step in enumerate(plan.steps, 1)),
+        refusals=tuple(Guarded(line(r.guard), line(r.message), line(r.approval)) for r in plan.refusals),
+        unknowns=unknowns,
+        results=tuple(_result(r) for r in results),
+        error=error,
+        hint=line(outcome.hint) if outcome else "",
+        repaired=repaired,
+        picture=picture(plan, observed=observed, expected=expected, repaired=repaired),
+    )
+
+
+def by_component(findings: tuple[Finding, ...]) -> Mapping[Component, tuple[Finding, ...]]:
+    """Group findings, components in the order they are applied; those without findings are left out."""
+    groups = {c: tuple(f for f in findings if f.component is c) for c in Component}
+    return {component: group for component, group in groups.items() if group}
+
+
+def alike(findings: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], ...]:
+    """Group findings that say the same of different resources: a new cluster is a few sentences, not a hundred."""
+    groups: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(replace(finding, resource=""), []).append(finding)
+    return tuple(tuple(group) for group in groups.values())
+
+
+def _findings(plan: Plan) -> tuple[Finding, ...]:
+    steps = {(d.component, d.key, d.field, d.id): n for n, s in enumerate(plan.steps, 1) for d in s.differences}
+    told = sorted((d for d in plan.open if d.cls is not Class.UNKNOWN), key=lambda d: d.order)
+    return tuple(_finding(d, steps.get((d.component, d.key, d.field, d.id))) for d in told)
+
+
+def _finding(d: Difference, step: int | None) -> Finding:
+    secret = is_secret(d)
+    return Finding(
+        severity=d.severity,
+        cls=d.cls,
+        component=d.component,
+        resource=line(str(d.key)),
+        field=line(d.field),
+        desired=short(d.desired, secret=secret),
+        applied=short(d.applied, secret=secret),
+        live=short(d.live, secret=secret),
+        why=reason(d),
+        repair=_repair(d) + (f" (step {step})" if step else ""),
+    )
+
+
+def _repair(d: Difference) -> str:
+    verbs = {
+        Action.CREATE: "create it",
+        Action.UPDATE: "set it to what git says",
+        Action.REPLACE: "replace it",
+        Action.DELETE: "delete it",
+        Action.NONE: "nothing: left to people",
+    }
+    return verbs[d.action]
+
+
+def _step(number: int, step: Step) -> PlannedStep:
+    return PlannedStep(
+        number=number,
+        component=step.component,
+        tool=step.tool.value,
+        operation=line(step.operation),
+        summary=line(step.summary),
+        targets=tuple(line(t) for t in step.targets),
+        counts=str(step.counts),
+    )
+
+
+def _result(result: StepOutcome) -> Result:
+    title = f"{result.step.tool.value} {result.step.operation}: {result.step.summary}"
+    return Result(line(title), round(result.seconds, 2), line(result.error), line(result.hint))
+
+
+def _unknowns(plan: Plan, observed: Observed | None) -> tuple[Unobserved, ...]:
+    """What the plan does not know, and what the observer could not see beyond that, each with its hint."""
+    seen = {(c, kind): unknown for c, kind, unknown in (observed.unknowns() if observed else ())}
+    told = []
+    for d in sorted(plan.unknown, key=lambda d: d.order):
+        listing = seen.pop((d.component, d.key.kind), None)
+        why, hint = (listing.reason, listing.hint) if listing else (reason(d), None)
+        told.append(_unobserved(d.component, str(d.key).removesuffix(" *"), why, hint))
+    told += [_unobserved(component, kind, u.reason, u.hint) for (component, kind), u in seen.items()]
+    return tuple(told)
+
+
+def _unobserved(component: Component, what: str, why: str, hint: str | None) -> Unobserved:
+    return Unobserved(component, line(what), line(why), line(hint or ""))
+
+
+def _headline(status: Status, findings: tuple[Finding, ...], unknown: int, error: str, *, repaired: bool) -> str:
+    counted = _counted(findings)
+    unseen = f"{unknown} could not be observed" if unknown else ""
+    if repaired:
+        return f"in sync, repaired {counted}"
+    if status is Status.FAILED:
+        return ": ".join(part for part in ("failed", line(error, 200)) if part)
+    told = "; ".join(part for part in (counted, unseen) if part)
+    if status is Status.DRIFTED and told:
+        return told
+    return ": ".join(part for part in (status.value, told) if part)
+
+
+def _counted(findings: tuple[Finding, ...]) -> str:
+    if not findings:
+        return ""
+    each = ((s, sum(f.severity is s for f in findings)) for s in sorted(Severity, reverse=True))
+    return f"{number(len(findings), 'difference')} ({', '.join(f'{n} {s}' for s, n in each if n)})"

@@ -1,0 +1,85 @@
+"""What Nova and the machines agree on: the files that say which machines exist, and where everything of them lies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFile:
+    """One server as the hypervisor wrote it down. `boots` counts its reboots."""
+
+    id: str
+    name: str
+    address: str
+    port: int
+    user: str
+    authorized_keys: tuple[str, ...]
+    on: bool
+    boots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders below the sandbox's root that have to do with machines."""
+
+    root: Path
+
+    @property
+    def machines(self) -> Path:
+        return self.root / "machines"
+
+    @property
+    def homes(self) -> Path:
+        return self.root / "machines.d"
+
+    @property
+    def pid(self) -> Path:
+        return self.root / "run/machines.pid"
+
+    @property
+    def ready(self) -> Path:
+        return self.root / "run/machines.ready"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log/machines.log"
+
+    def make(self) -> None:
+        for folder in (self.machines, self.homes, self.pid.parent, self.log.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def read(self) -> dict[str, MachineFile]:
+        """Return every machine by id. A file that goes away meanwhile is a server that went away meanwhile.
+
+        Raises ValueError naming the file when one can't be understood: unknown must not be read as deleted.
+        """
+        found: dict[str, MachineFile] = {}
+        for path in sorted(self.machines.glob("*.json")):
+            try:
+                machine = _parse(json.loads(path.read_text()))
+            except FileNotFoundError:
+                continue
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path} is not a machine: {error!r}") from error
+            found[machine.id] = machine
+        return found
+
+
+def _parse(raw: Mapping[str, object]) -> MachineFile:
+    keys = raw["authorized_keys"]
+    if not isinstance(keys, list):
+        raise TypeError("authorized_keys must be a list")
+    return MachineFile(
+        id=str(raw["id"]),
+        name=str(raw["name"]),
+        address=str(raw["address"]),
+        port=int(str(raw["port"])),
+        user=str(raw["user"]),
+        authorized_keys=tuple(str(key) for key in keys),
+        on=raw["power"] == "on",
+        boots=int(str(raw.get("boots", 0))),
+    )

@@ -1,0 +1,154 @@
+"""A folder of manifests as people keep them: read, checked, and given the namespace they did not name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import Invalid, Problem
+from ...model.desired import Workload
+from ...ports import Manifest
+from ..yaml import Document, Path, Unreadable, parse
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+# What belongs to no namespace, of Kubernetes itself and of OpenShift; definitions in the folder add to it.
+_CLUSTER_SCOPED = frozenset(
+    {
+        *("Namespace", "Node", "PersistentVolume", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"),
+        *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "APIService", "PriorityClass"),
+        *("IngressClass", "GatewayClass", "RuntimeClass", "DeviceClass", "CSIDriver", "CSINode", "VolumeSnapshotClass"),
+        *("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "CertificateSigningRequest"),
+        *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "FlowSchema", "PriorityLevelConfiguration"),
+        *("ClusterIssuer", "Project", "SecurityContextConstraints"),
+    }
+)
+# Kubernetes reads 0644 as octal, YAML 1.2 as decimal: nobody should have to know which.
+_LEADING_ZERO = re.compile(r"(?:^|[\s:\[,-])(0[0-9]+)\s*(?:[#,\]}].*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One object, and where in which document it stands."""
+
+    document: Document
+    path: Path
+    object: dict[str, Any]
+
+    def problem(self, path: Path, message: str, hint: str | None = None) -> Problem:
+        return self.document.problem((*self.path, *path), message, hint)
+
+
+def workload(files: Mapping[str, bytes], source: Workload) -> list[Manifest]:
+    """Every object of the folder `files`, in the order of file names. Raises Invalid with every problem."""
+    return manifests({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, source.namespace)
+
+
+def manifests(files: Mapping[str, bytes], namespace: str) -> list[Manifest]:
+    """Every object of `files`; what names no namespace goes to `namespace`. Raises Invalid with every problem."""
+    found, problems = _read(files)
+    problems += [problem for one in found for problem in _mistakes(one)]
+    if not problems:
+        cluster_scoped = _CLUSTER_SCOPED | _defined_cluster_scoped(found)
+        for one in found:
+            _place(one.object, namespace, cluster_scoped)
+        problems += _duplicates(found)
+    if problems:
+        raise Invalid("the manifests have mistakes", problems=problems)
+    return [one.object for one in found]
+
+
+def _read(files: Mapping[str, bytes]) -> tuple[list[_Found], list[Problem]]:
+    found: list[_Found] = []
+    problems: list[Problem] = []
+    for name, text in files.items():
+        try:
+            documents = parse(name, text)
+        except Unreadable as error:
+            problems.append(error.problem)
+            continue
+        lines = text.decode("utf-8-sig").splitlines()
+        for document in documents:
+            problems += _ambiguous_numbers(document, lines)
+            if document.value is not None:
+                found += _objects(document, (), _plain(document.value))
+    return found, problems
+
+
+def _objects(document: Document, path: Path, value: Any) -> Iterator[_Found]:
+    """An object, or those of a List: what `kubectl get -o yaml` writes."""
+    if isinstance(value, dict) and str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
+        for index, item in enumerate(value["items"]):
+            yield from _objects(document, (*path, "items", index), item)
+    else:
+        yield _Found(document, path, value)
+
+
+def _mistakes(one: _Found) -> Iterator[Problem]:
+    if not isinstance(one.object, dict):
+        yield one.problem((), "is not a Kubernetes object", "an object has apiVersion, kind and metadata")
+        return
+    for key in ("apiVersion", "kind"):
+        if not isinstance(one.object.get(key), str) or not one.object[key]:
+            yield one.problem((key,), f"{key} is missing", "every document must be a Kubernetes object")
+    metadata = one.object.get("metadata")
+    if not isinstance(metadata, dict):
+        yield one.problem(("metadata",), "metadata is missing", "give the object a name: metadata.name")
+    elif "generateName" in metadata:
+        hint = "give it a name: what is applied again and again must be the same object"
+        yield one.problem(("metadata", "generateName"), "generateName makes a new object at every apply", hint)
+    elif not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        yield one.problem(("metadata", "name"), "metadata.name is missing or not text", "give the object a name")
+
+
+def _defined_cluster_scoped(found: Sequence[_Found]) -> frozenset[str]:
+    definitions = (f.object.get("spec") for f in found if f.object["kind"] == "CustomResourceDefinition")
+    specs = [s for s in definitions if isinstance(s, dict) and s.get("scope") == "Cluster"]
+    return frozenset(
+        str(s["names"]["kind"]) for s in specs if isinstance(s.get("names"), dict) and "kind" in s["names"]
+    )
+
+
+def _place(obj: dict[str, Any], namespace: str, cluster_scoped: frozenset[str]) -> None:
+    if obj["kind"] in cluster_scoped:
+        obj["metadata"].pop("namespace", None)
+    elif not obj["metadata"].get("namespace"):
+        obj["metadata"]["namespace"] = namespace
+
+
+def _duplicates(found: Sequence[_Found]) -> Iterator[Problem]:
+    first: dict[tuple[str, ...], _Found] = {}
+    for one in found:
+        obj, metadata = one.object, one.object["metadata"]
+        group = obj["apiVersion"].rpartition("/")[0]
+        at = (group, obj["kind"], metadata.get("namespace", ""), metadata["name"])
+        before = first.setdefault(at, one)
+        if before is not one:
+            where = before.problem((), "")
+            message = f"{obj['kind']} {metadata['name']} is already defined at {where.file}:{where.line}"
+            yield one.problem(("metadata", "name"), message, "remove one of them")
+
+
+def _ambiguous_numbers(document: Document, lines: Sequence[str]) -> Iterator[Problem]:
+    for path, (line, _) in document.positions.items():
+        value = _at(document.value, path)
+        match = _LEADING_ZERO.search(lines[line - 1]) if type(value) is int else None
+        if match and value == int(match[1]) and value:
+            hint = "write it in decimal (0644 is 420), or as 0o644"
+            yield document.problem(path, f"{match[1]} is octal to Kubernetes and decimal to YAML 1.2", hint)
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

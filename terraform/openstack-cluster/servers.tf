@@ -1,0 +1,78 @@
+# One lookup for every image and flavor in use, however many servers use it.
+data "openstack_images_image_v2" "image" {
+  for_each = toset([for server in var.servers : server.image])
+
+  name        = each.key
+  most_recent = true # publishers upload new builds under the old name
+}
+
+data "openstack_compute_flavor_v2" "flavor" {
+  for_each = toset([for server in var.servers : server.flavor])
+
+  name = each.key
+}
+
+resource "openstack_compute_servergroup_v2" "group" {
+  for_each = var.server_groups
+
+  name     = each.key
+  policies = [each.value.policy]
+}
+
+# A port of its own keeps a server's address when the server is made anew.
+resource "openstack_networking_port_v2" "server" {
+  for_each = var.servers
+
+  name               = each.key
+  description        = var.tag
+  network_id         = openstack_networking_network_v2.cluster.id
+  security_group_ids = [for name in each.value.security_groups : openstack_networking_secgroup_v2.group[name].id]
+  tags               = [var.tag]
+
+  fixed_ip {
+    subnet_id = openstack_networking_subnet_v2.cluster.id
+  }
+
+  lifecycle {
+    # An import can't read it, and setting it again would make Neutron choose another address.
+    ignore_changes = [fixed_ip]
+  }
+}
+
+resource "openstack_compute_instance_v2" "server" {
+  for_each = var.servers
+
+  name              = each.key
+  flavor_id         = data.openstack_compute_flavor_v2.flavor[each.value.flavor].id
+  image_id          = data.openstack_images_image_v2.image[each.value.image].id
+  availability_zone = each.value.availability_zone
+  key_pair          = openstack_compute_keypair_v2.cluster.name
+  metadata          = each.value.metadata
+
+  network {
+    port = openstack_networking_port_v2.server[each.key].id
+  }
+
+  scheduler_hints {
+    group = openstack_compute_servergroup_v2.group[each.value.server_group].id
+  }
+
+  lifecycle {
+    ignore_changes = [
+      # The provider would rebuild in place and empty the root disk, also when a new build of the same name was
+      # uploaded. Another image is a new server: `-replace`, server by server.
+      image_id,
+      image_name,
+      # Read by Nova's scheduler once; an import can't read it, and setting it later replaces the server.
+      scheduler_hints,
+      # After an import the port's id is missing here, and setting it replaces the server.
+      network,
+      # Only a choice of how to delete, which an import can't read.
+      force_delete,
+      stop_before_destroy,
+    ]
+  }
+
+  # A server that boots before its way out exists can't fetch anything in its first minutes.
+  depends_on = [openstack_networking_router_interface_v2.cluster]
+}

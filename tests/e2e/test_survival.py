@@ -1,0 +1,99 @@
+"""Killed anywhere, it converges; blind in one eye, it keeps its hands still."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from reconciler.sandbox.sandbox import Sandbox
+
+from tests.e2e.world import World
+
+pytestmark = pytest.mark.live
+_PATIENCE = 180.0
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes], what: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        assert process.poll() is None, f"ended before {what}"
+        assert time.monotonic() < deadline, f"never saw {what}"
+        time.sleep(0.05)
+
+
+def kill_when(world: World, condition: Callable[[], bool], what: str) -> None:
+    """Start an apply, and SIGKILL it in the middle of things."""
+    with (world.repo.parent / "killed.log").open("ab") as log:
+        running = subprocess.Popen([*world.command, "apply", "--yes"], stdout=log, stderr=log)
+        until(condition, running, what)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+
+
+def children_named(word: str, world: World) -> list[int]:
+    """Processes whose command line or folder names both the word and this world's state."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            said = (entry / "cmdline").read_bytes() + (entry / "cwd").readlink().as_posix().encode()
+        except OSError:
+            continue
+        if word.encode() in said and str(world.state).encode() in said:
+            found.append(int(entry.name))
+    return found
+
+
+def names(world: World) -> Counter[str]:
+    """How many servers of each name there are: none may ever exist twice."""
+    found = world.mischief().connection.compute.servers()
+    return Counter(s.name for s in found if s.name.startswith(f"{world.name}-"))
+
+
+def test_killed_while_terraform_and_the_playbook_run(sandbox: Sandbox, tmp_path: Path) -> None:
+    world = World(sandbox, tmp_path, "kill", cidr="10.22.0.0/24", workers=1)
+
+    kill_when(world, lambda: bool(names(world)), "the first server")
+    # tofu was told to stop when its parent died; kill it too, in the middle of whatever it is doing
+    for pid in children_named("tofu", world):
+        os.kill(pid, signal.SIGKILL)
+    kill_when(world, lambda: bool(children_named("ansible-playbook", world)), "the playbook")
+
+    said = world.reconciler("apply", "kill")
+    assert said.code == 0, said.all
+    assert names(world) == {"kill-cp-1": 1, "kill-worker-1": 1}
+    assert world.reconciler("drift", "kill").code == 0
+
+    commits = world.history()
+    world.mischief().delete_server("kill-worker-1")
+    kill_when(world, lambda: bool(children_named("tofu", world)), "tofu")
+    said = world.reconciler("apply", "kill")
+    assert said.code == 0, said.all
+    assert names(world) == {"kill-cp-1": 1, "kill-worker-1": 1}
+    assert world.history()[: len(commits)] == commits, "the observed branch lost something"
+    assert len(world.history()) > len(commits)
+
+
+def test_with_nova_unreachable_nothing_is_planned_for_deletion(world: World) -> None:
+    before, commits = world.servers(), world.history()
+    world.sandbox.cloud.stop("nova")
+    try:
+        said = world.reconciler("plan", "demo")
+        assert said.code == 1, said.all
+        assert "could not be observed" in said.all
+        assert "delete" not in said.out.lower()
+        assert "server" in said.all
+        said = world.reconciler("apply", "demo")
+        assert said.code == 1, said.all
+    finally:
+        world.sandbox.cloud.up()
+    assert world.servers() == before
+    assert world.history()[: len(commits)] == commits
+    said = world.reconciler("apply", "demo")
+    assert said.code == 0, said.all
+    assert world.servers() == before

@@ -1,0 +1,122 @@
+"""A GitOps repository with its own cluster on the session's sandbox, used through the command line as a person would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from reconciler.sandbox import gitops
+from reconciler.sandbox.sandbox import Sandbox
+from reconciler.sandbox.mischief import Mischief
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def all(self) -> str:
+        return self.out + self.err
+
+
+class World:
+    """One clone of one repository with one cluster called `name`."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path, name: str, *, cidr: str = "10.20.0.0/24", workers: int = 2) -> None:
+        self.sandbox = sandbox
+        self.name = name
+        self.repo = folder / "gitops"
+        self.remote = folder / "gitops.git"
+        self.config = folder / "reconciler.yaml"
+        self.state = folder / "state"
+        gitops.make(self.repo, self.remote, PROJECT, sandbox.public_key)
+        if name != "demo":
+            (self.repo / "desired" / "demo").rename(self.repo / "desired" / name)
+        self.edit("name: demo", f"name: {name}")
+        self.edit("cidr: 10.20.0.0/24", f"cidr: {cidr}")
+        self.edit("count: 2", f"count: {workers}")
+        settings = yaml.safe_load(sandbox.config.read_text())
+        settings |= {"state": str(self.state), "openshift": {"moc": {"cluster": name}}}
+        self.config.write_text(yaml.safe_dump(settings))
+        if name != "demo":
+            gitops.commit(self.repo, f"{name}")
+
+    @property
+    def cluster_file(self) -> Path:
+        return self.repo / "desired" / self.name / "cluster.yaml"
+
+    def edit(self, old: str, new: str) -> None:
+        """Replace text in cluster.yaml; it must be there."""
+        text = self.cluster_file.read_text()
+        assert old in text, old
+        self.cluster_file.write_text(text.replace(old, new, 1))
+
+    def commit(self, message: str = "change") -> None:
+        gitops.commit(self.repo, message)
+
+    def reconciler(self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = 600) -> Said:
+        """Run the command line in a process of its own."""
+        done = subprocess.run(
+            [*self.command, *argv], capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=timeout
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "reconciler", "--repo", str(self.repo), "--config", str(self.config)]
+
+    def observed(self) -> dict[str, Any]:
+        """observed.yaml as the remote has it."""
+        text = self.git("show", f"observed:{self.name}/observed.yaml")
+        return dict(yaml.safe_load(text))
+
+    def history(self) -> list[str]:
+        """The observed branch's commits on the remote, oldest first."""
+        try:
+            return self.git("log", "--reverse", "--format=%H", "observed").split()
+        except subprocess.CalledProcessError:
+            return []
+
+    def git(self, *argv: str) -> str:
+        return subprocess.run(["git", "-C", self.remote, *argv], capture_output=True, text=True, check=True).stdout
+
+    @property
+    def kubeconfig(self) -> Path:
+        (found,) = self.state.rglob("admin.conf")
+        return found
+
+    def kubectl(self, *argv: str) -> str:
+        binary = shutil.which("kubectl", path=str(self.sandbox.machines_bin)) or "kubectl"
+        done = subprocess.run(
+            [binary, f"--kubeconfig={self.kubeconfig}", *argv], capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout
+
+    def mischief(self) -> Mischief:
+        return Mischief(self.sandbox.clouds_yaml)
+
+    def servers(self) -> dict[str, str]:
+        """Names to ids of this cluster's servers, as the cloud has them."""
+        found = self.mischief().connection.compute.servers()
+        return {s.name: s.id for s in found if re.match(rf"{self.name}-(cp|worker)-", s.name)}
+
+    def openstack(self, *argv: str) -> str:
+        """The real client, with the credential the reconciler has."""
+        binary = Path(sys.executable).with_name("openstack")
+        env = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.sandbox.clouds_yaml), "OS_CLOUD": "sandbox"}
+        done = subprocess.run([binary, *argv], capture_output=True, text=True, check=True, env=env, timeout=120)
+        return done.stdout

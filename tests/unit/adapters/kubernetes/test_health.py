@@ -1,0 +1,116 @@
+"""When an object is healthy, and what is said of one that is not: cases a simulated kubelet never gets into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reconciler.adapters.kubernetes.health import Health, health
+from reconciler.adapters.kubernetes.reasons import of_pod
+
+
+def obj(kind: str, spec: dict[str, Any], status: dict[str, Any], generation: int = 1) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": "x", "generation": generation}, "spec": spec, "status": status}
+
+
+def rolled(**status: Any) -> dict[str, Any]:
+    return {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, **status}
+
+
+@pytest.mark.parametrize(
+    ("thing", "ok"),
+    [
+        (obj("Deployment", {"replicas": 2}, rolled()), True),
+        (obj("Deployment", {"replicas": 2}, rolled(), generation=2), False),  # speaks of the spec before
+        (obj("Deployment", {"replicas": 2}, rolled(replicas=3)), False),  # an old pod is left
+        (obj("Deployment", {"replicas": 2}, rolled(availableReplicas=1)), False),
+        (obj("Deployment", {"replicas": 0}, {"observedGeneration": 1}), True),
+        (obj("Deployment", {"replicas": 1}, {}), False),
+        (
+            obj("StatefulSet", {"replicas": 1}, {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1}),
+            True,
+        ),
+        (obj("StatefulSet", {"replicas": 1}, {"observedGeneration": 1, "readyReplicas": 1}), False),
+        (
+            obj(
+                "StatefulSet",
+                {"replicas": 1, "updateStrategy": {"type": "OnDelete"}},
+                {"observedGeneration": 1, "readyReplicas": 1},
+            ),
+            True,
+        ),
+        (obj("DaemonSet", {}, {"observedGeneration": 1, "desiredNumberScheduled": 0}), True),
+        (obj("DaemonSet", {}, {"observedGeneration": 1, "desiredNumberScheduled": 2, "numberAvailable": 2}), False),
+        (obj("Job", {}, {"conditions": [{"type": "Complete", "status": "True"}]}), True),
+        (obj("Job", {"suspend": True}, {}), True),
+        (obj("Job", {}, {}), False),
+        (obj("PersistentVolumeClaim", {}, {"phase": "Bound"}), True),
+        (obj("PersistentVolumeClaim", {}, {}), False),
+        (obj("CustomResourceDefinition", {}, {"conditions": [{"type": "Established", "status": "True"}]}), True),
+        (obj("CustomResourceDefinition", {}, {}), False),
+        (obj("ConfigMap", {}, {}), True),
+    ],
+)
+def test_healthy_is_what_the_newest_spec_became(thing: dict[str, Any], ok: bool) -> None:
+    found = health(thing)
+    assert found.ok is ok
+    assert not found.failed
+
+
+def test_what_will_not_get_better_by_waiting() -> None:
+    stuck = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "too late"}
+    failed = {"type": "Failed", "status": "True", "message": "backoff limit"}
+    assert health(obj("Job", {}, {"conditions": [failed]})) == Health(False, "backoff limit", failed=True)
+    late = obj("Deployment", {"replicas": 2}, rolled(availableReplicas=0, conditions=[stuck]))
+    assert health(late) == Health(False, "too late", failed=True)
+    assert not health(late | {"metadata": {"name": "x", "generation": 2}}).failed  # that was the spec before
+    assert health(obj("PersistentVolumeClaim", {}, {"phase": "Lost"})).failed
+
+
+def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "web-1"}, "status": {"containerStatuses": list(containers), **status}}
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (pod({"name": "a", "ready": True, "state": {"running": {}}}), ""),
+        (
+            pod({"name": "a", "state": {"waiting": {"reason": "ImagePullBackOff", "message": 'image "x"'}}}),
+            'pod web-1, container a: ImagePullBackOff: image "x"',
+        ),
+        (
+            pod(
+                {
+                    "name": "a",
+                    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                    "lastState": {"terminated": {"exitCode": 137}},
+                }
+            ),
+            "pod web-1, container a: CrashLoopBackOff (last exit code 137)",
+        ),
+        (
+            pod({"name": "a", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}),
+            "pod web-1, container a: Error (exit code 1)",
+        ),
+        (
+            pod({"name": "a", "ready": False, "state": {"running": {}}}),
+            "pod web-1, container a: runs, but its readiness probe does not pass",
+        ),
+        (pod({"name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}), ""),
+        (
+            pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1"}]),
+            "pod web-1: Unschedulable: 0/1",
+        ),
+        (
+            pod(
+                {"name": "b", "ready": False, "state": {"waiting": {"reason": "PodInitializing"}}},
+                initContainerStatuses=[{"name": "a", "state": {"waiting": {"reason": "ErrImagePull"}}}],
+            ),
+            "pod web-1, container a: ErrImagePull",
+        ),
+    ],
+)
+def test_a_pods_trouble_in_one_sentence(thing: dict[str, Any], said: str) -> None:
+    assert of_pod(thing) == said

@@ -1,0 +1,218 @@
+"""The parts of the Kubespray adapter that need no Ansible: what events, results and files mean."""
+
+from __future__ import annotations
+
+import fcntl
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler.adapters.kubespray import failure, hangup
+from reconciler.adapters.kubespray.environment import environment, ssh_arguments
+from reconciler.adapters.kubespray.events import Events, Failure, message
+from reconciler.adapters.kubespray.folder import Folder
+from reconciler.adapters.kubespray.sockets import control_sockets
+from reconciler.adapters.kubespray.turn import end_leftover, turn
+from reconciler.errors import Permanent, ReconcilerError, Transient
+
+
+class Silent:
+    def total(self, units: float) -> None: ...
+
+    def advance(self, units: float = 1) -> None:
+        raise RuntimeError("a bar that can't be drawn")
+
+    def status(self, text: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("result", "line"),
+    [
+        ({"msg": "No such\n  package"}, "No such package"),
+        ({"msg": "non-zero return code", "stderr": "a\nb", "stdout": "c"}, "b"),
+        ({"msg": "MODULE FAILURE\nSee stdout", "module_stderr": "Traceback\nValueError: x"}, "ValueError: x"),
+        ({"msg": "non-zero return code", "stdout": "c\n"}, "c"),
+        ({"msg": "non-zero return code"}, "non-zero return code"),
+        ({"msg": "One or more items failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "this"}]}, "this"),
+        ({"censored": "the output has been hidden", "changed": True}, "its output is hidden (no_log)"),
+        ({}, "failed without a message"),
+    ],
+)
+def test_the_line_that_says_what_went_wrong(result: Mapping[str, Any], line: str) -> None:
+    assert message(result) == line
+
+
+def result(kind: str, host: str, task: str = "t", **data: object) -> dict[str, object]:
+    return {"event": f"runner_on_{kind}", "event_data": {"host": host, "task": task, "res": {"msg": task}, **data}}
+
+
+def test_only_hosts_ansible_gave_up_on_are_failures() -> None:
+    events = Events(Silent())
+    stats = {"ok": {"a": 3, "b": 1}, "failures": {"b": 1}, "dark": {"c": 1}, "changed": {"a": 2}, "rescued": {"a": 1}}
+    for event in (
+        result("failed", "a", "rescued"),
+        result("failed", "b", "ignored", ignore_errors=True),
+        result("failed", "b", "first"),
+        result("failed", "b", "last"),
+        result("unreachable", "c", "gone"),
+        {"event": "verbose"},
+        {"event": "playbook_on_stats", "event_data": stats},
+    ):
+        assert events(event) is False
+    assert events.failures() == (Failure("b", "last", "last"), Failure("c", "gone", "gone", unreachable=True))
+    assert events.results == 5
+    assert events.recap() == "3 hosts, 4 ok, 2 changed, 1 failed, 1 unreachable"
+
+
+def test_without_a_recap_every_failure_counts() -> None:
+    events = Events(Silent())
+    events(result("failed", "a", "x"))
+    assert [str(f) for f in events.failures()] == ["a, x: x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "unreachable", "kind", "hint"),
+    [
+        ("Connection refused", True, Transient, "security group"),
+        ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!", True, Permanent, "another machine"),
+        ("sudo: a password is required", False, Permanent, "sudo without a password"),
+        ("Request failed: <urlopen error timed out>", False, Permanent, "mirrors"),
+        ("write error: No space left on device", False, Permanent, "make room"),
+        ("something else", False, Permanent, "whole log"),
+    ],
+)
+def test_what_a_failure_means(
+    tmp_path: Path, text: str, unreachable: bool, kind: type[ReconcilerError], hint: str
+) -> None:
+    (tmp_path / "stdout").write_text("\x1b[0;31mfatal\x1b[0m\n")
+    made = failure.error("cluster.yml", "failed", 1, [Failure("h", "t", text, unreachable)], tmp_path / "stdout")
+    assert type(made) is kind
+    assert hint in str(made.hint)
+    assert made.message == f"cluster.yml failed on h, t: {text}"
+    assert made.evidence
+    assert made.evidence.last_lines == ("fatal",)
+
+
+def test_many_failures_are_counted_and_none_are_explained_by_the_log(tmp_path: Path) -> None:
+    made = failure.error("x", "failed", 1, [Failure(f"h{n}", "t", "m") for n in range(9)], tmp_path / "none")
+    assert made.message.endswith("h2, t: m; and on 6 more")
+    (tmp_path / "stdout").write_text("ERROR! couldn't resolve module/action 'nonsense'\n\nmore\n")
+    assert "couldn't resolve" in failure.error("x", "failed", 1, [], tmp_path / "stdout").message
+    assert failure.error("x", "failed", 1, [], tmp_path / "none").message
+
+
+INVENTORY = {"all": {"hosts": {"b": {"ansible_host": "10.0.0.2"}, "a": {"ansible_host": "10.0.0.1", "ip": "10.9.9.9"}}}}
+
+
+def test_the_inventory_is_stable_and_written_only_when_it_changed(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "x")
+    folder.make()
+    folder.take(INVENTORY)
+    text, written = folder.inventory.read_text(), folder.inventory.stat().st_mtime_ns
+    assert yaml.safe_load(text) == INVENTORY
+    folder.take({"all": {"hosts": dict(reversed(list(INVENTORY["all"]["hosts"].items())))}})
+    assert (folder.inventory.read_text(), folder.inventory.stat().st_mtime_ns) == (text, written)
+    folder.take({"all": {"hosts": {"taints": ("t=1:NoSchedule",)}}})
+    assert yaml.safe_load(folder.inventory.read_text())["all"]["hosts"]["taints"] == ["t=1:NoSchedule"]
+
+
+def test_variables_are_there_only_while_they_are_needed(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "x")
+    folder.make()
+    folder.take(INVENTORY)
+    path = tmp_path / "x/env/extravars"
+    with folder.variables({"password": "hunter2"}):
+        assert yaml.safe_load(path.read_text()) == {"password": "hunter2"}
+        assert path.stat().st_mode & 0o077 == 0
+    assert not path.exists()
+    with pytest.raises(ZeroDivisionError), folder.variables({"password": "hunter2"}):
+        1 / 0  # noqa: B018
+    assert not path.exists()
+
+
+def test_forget_drops_keys_and_facts_of_just_these_machines(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "x")
+    folder.forget(["10.0.0.1"])
+    folder.make()
+    folder.take(INVENTORY)
+    for host in ("a", "b"):
+        (folder.facts / host).write_text("{}")
+    kept = "10.0.0.2 ssh-ed25519 AAA\n[10.0.0.11]:2222 ssh-ed25519 AAA\n"
+    folder.known_hosts.write_text(f"10.0.0.1 ssh-ed25519 AAA\n[10.0.0.1]:2222,alias ssh-rsa AAA\n{kept}")
+    folder.forget(["10.0.0.1"])
+    assert folder.known_hosts.read_text() == kept
+    assert [f.name for f in folder.facts.iterdir()] == ["b"]
+
+
+def test_counts_survive_and_a_damaged_file_is_no_obstacle(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert folder.expected("cluster.yml") is None
+    folder.remember("cluster.yml", 7)
+    folder.remember("scale.yml", 3)
+    assert (folder.expected("cluster.yml"), folder.expected("scale.yml")) == (7, 3)
+    (tmp_path / "results.json").write_text("[")
+    assert folder.expected("cluster.yml") is None
+
+
+def test_the_environment_has_nothing_somebody_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_PASSWORD", "hunter2")
+    monkeypatch.setenv("PATH", "/usr/bin")
+    (tmp_path / "ansible.cfg").touch()
+    runner = {"OS_PASSWORD": "hunter2", "AWX_ISOLATED_DATA_DIR": "/a", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "/wrong"}
+    made = environment(tmp_path, Folder(tmp_path / "f"), tmp_path / "key", tmp_path / "s", runner, {"OS_CLOUD": "demo"})
+    assert "OS_PASSWORD" not in made
+    assert made["OS_CLOUD"] == "demo"
+    assert made["PATH"] == f"{Path(sys.executable).parent}:/usr/bin"
+    assert made["AWX_ISOLATED_DATA_DIR"] == "/a"
+    assert made["ANSIBLE_CACHE_PLUGIN_CONNECTION"] == str(tmp_path / "f/facts")
+    assert made["ANSIBLE_CONFIG"] == str(tmp_path / "ansible.cfg")
+
+
+def test_ssh_takes_the_options_as_they_are_meant(tmp_path: Path) -> None:
+    known = tmp_path / "a 100% odd folder" / "known_hosts"
+    argv = ["ssh", "-G", *shlex.split(ssh_arguments(known)), "host"]
+    seen = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert f"userknownhostsfile {known}" in seen
+    assert {"batchmode yes", "stricthostkeychecking accept-new", "hashknownhosts no"} <= set(seen)
+
+
+def test_a_second_reconciler_is_turned_away(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    with turn("demo", ours, theirs), pytest.raises(Transient, match="another reconciler"), turn("demo", ours, theirs):
+        pytest.fail("two at once")
+    with turn("demo", ours, theirs):
+        pass
+
+
+def test_a_leftover_playbook_is_ended_with_its_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.adapters.kubespray.turn._PATIENCE_SECONDS", 1.0)
+    lock = tmp_path / "lock"
+    argv = [sys.executable, hangup.__file__, str(lock), "sh", "-c", "sleep 300 & echo started; exec sleep 300"]
+    child = subprocess.Popen(argv, start_new_session=True, stdout=subprocess.PIPE)
+    assert child.stdout
+    child.stdout.readline()
+    end_leftover(lock)
+    assert child.wait(5) == -9
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_the_folder_for_sockets_is_private_short_and_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with control_sockets(Path("/a/very/long/path" * 20)) as folder:
+        assert folder.parent == tmp_path
+        assert folder.stat().st_mode & 0o077 == 0
+        assert len(folder.name) < 30
+        (folder / "left").touch()  # as a killed run would
+    assert not folder.exists()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(Permanent, match="not a private folder"), control_sockets(Path("/a/very/long/path" * 20)):
+        pytest.fail("somebody else's folder was used")
