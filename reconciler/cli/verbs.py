@@ -122,6 +122,16 @@ def doctor(ctx: typer.Context) -> None:
     raise typer.Exit(examine(context(ctx)))
 
 
+@app.command()
+def tools(
+    ctx: typer.Context, names: Annotated[list[str] | None, typer.Argument(metavar="[TOOL]...")] = None
+) -> None:
+    """Get the pinned tools: found on this machine, downloaded, or built with Go. Prints where each is."""
+    toolbox = context(ctx).app.toolbox
+    for tool in toolbox.ensure(*(names or toolbox.names)).values():
+        out().print(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
+
+
 app.command()(demo)
 app.add_typer(sandbox.app, name="sandbox")
 

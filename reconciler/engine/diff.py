@@ -106,10 +106,7 @@ def _fields(
     component: Component, want: Resource, before: Resource | None, live: Resource, replacing: Replacing
 ) -> Iterator[Difference]:
     applied = before.fields if before else {}
-    # only entries of mappings (labels.x) are taken back: any other field that git no longer names is nobody's business
-    dropped = (
-        {} if want.digest else {n: None for n in applied if "." in n and n not in want.fields and n in live.fields}
-    )
+    dropped = {} if want.digest else dict.fromkeys(_dropped(want.fields, applied, live.fields))
     for name, value in sorted({**want.fields, **dropped}.items()):
         now = live.fields.get(name)
         if now == value:
@@ -120,6 +117,11 @@ def _fields(
         why = "was changed outside git" if cls is Class.DRIFT else "git changed and was not applied yet"
         was = applied.get(name) if not want.digest else (value if cls is Class.DRIFT else None)
         yield Difference(component, want.key, name, value, was, now, cls, action, level, why, live.id)
+
+
+def _dropped(want: Fields, applied: Fields, live: Fields) -> Iterator[str]:
+    """Entries of mappings (labels.x) that git no longer names are taken back; any other field is then nobody's."""
+    return (name for name in applied if "." in name and name not in want and name in live)
 
 
 def _was_applied(want: Resource, before: Resource | None, name: str, value: Value) -> bool:

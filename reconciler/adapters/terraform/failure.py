@@ -37,6 +37,11 @@ _KNOWN = (
         "Nova could not place or boot the server; `openstack server show` tells its fault. It is made anew next time.",
     ),
     _Known(
+        r"exceeded its progress deadline",
+        Permanent,
+        "Its pods do not become ready: `kubectl describe pod` tells why (no such image, no room on any node, a crash).",
+    ),
+    _Known(
         r"clouds\.ya?ml|no clouds",
         Permanent,
         "Look at the cluster's `cloud` and at clouds.yaml: the one must name an entry of the other.",
@@ -138,5 +143,5 @@ def _one_line(text: str) -> str:
     said = _API_MESSAGE.search(text)
     if said:
         return f"{_HTTP_NOISE.sub('', text).strip()}: {said.group(1)}"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in re.sub(r": &\w+\{.*", "", text, flags=re.S).splitlines() if line.strip()]
     return ": ".join(lines[:2]).rstrip(":")

@@ -185,6 +185,14 @@ class TestFailure:
         assert raised.evidence is not None
         assert "word" not in str(raised.evidence)
 
+    def test_a_provider_that_prints_a_structure_is_cut_short(self) -> None:
+        said = (
+            "sid/web failed to run apply: Deployment exceeded its progress deadline: &DeploymentCondition{Type:Prog,}"
+        )
+        raised = failure(self.failed(said, address="kubectl_manifest.object"), Redactor())
+        assert raised.message.endswith("Deployment exceeded its progress deadline")
+        assert "pod" in (raised.hint or "")
+
     def test_init_speaks_plainly(self) -> None:
         stderr = "\n╷\n│ Error: Failed to query available provider packages\n│ \n│ Could not find it\n╵\n"
         raised = failure(Completed("tofu init", 1, "Initializing...\n", stderr, 1.0), Redactor())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.ports import Task
 from reconciler.progress import QuietProgress
 from reconciler.toolchain import Toolbox
 from reconciler.toolchain.pins import Download, Module, Pins, Tool
@@ -40,7 +41,7 @@ class Heard(QuietProgress):
         self.lines.append(text)
 
     @contextmanager
-    def task(self, title: str) -> Iterator[object]:  # type: ignore[override]
+    def task(self, title: str) -> Iterator[Task]:
         self.tasks.append(title)
         with super().task(title) as task:
             yield task

@@ -14,8 +14,9 @@ def provider(world: World, text: str = "plants trees") -> Toolbox:
     module = Module("trees", world.root / "module", packages=1)
     tool = Tool("terraform-provider-trees", "2.0.1", "exact", module, "example.org/trees", provider="grove/trees")
     program = world.root / "path" / tool.program
-    program.write_text(text)
-    program.chmod(0o755)
+    if not program.exists():
+        program.write_text(text)
+        program.chmod(0o755)
     return Toolbox(world.cache, progress=world.heard, pins=Pins({tool.name: tool}))
 
 
