@@ -80,8 +80,9 @@ class Toolbox:
         for tool in sorted(missing, key=lambda tool: -tool.module.packages):  # the longest first
             groups.setdefault(tool.module.name, []).append(tool)
         cores = os.cpu_count() or 1
-        at_once = max(1, min(2, cores, len(groups)))
-        jobs = [partial(self._get, tools, max(1, cores // at_once)) for tools in groups.values()]
+        at_once = min(2, cores)
+        share = [cores] + [max(1, cores // 2)] * len(groups)  # the longest is what everybody waits for in the end
+        jobs = [partial(self._get, tools, compilers) for tools, compilers in zip(groups.values(), share, strict=False)]
         for made in side_by_side(jobs, at_once=at_once):
             self._known |= {found.name: found for found in made}
         return {name: self._known[name] for name in names}

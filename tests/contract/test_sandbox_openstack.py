@@ -277,6 +277,13 @@ def test_an_expired_credential_is_refused(cloud: Cloud, api: Any) -> None:
     assert api.session.get_token()
 
 
+def test_credentials_can_be_rotated(api: Any) -> None:
+    user = api.current_user_id
+    for _ in range(2):
+        made = api.identity.create_application_credential(user, name="rotated")
+        api.identity.delete_application_credential(user, made)
+
+
 def test_everything_survives_a_restart(cloud: Cloud, api: Any, boot: Boot) -> None:
     on, off = boot("s-1", "s-2")
     api.compute.stop_server(off)
@@ -336,3 +343,11 @@ def test_a_service_that_ends_says_why(tmp_path: Path, cloud: Cloud) -> None:
     finally:
         other.down()
     assert not any(service.alive or service.responds for service in other.status())
+
+
+def test_a_lost_credential_is_made_anew(cloud: Cloud) -> None:
+    lost = cloud.clouds_yaml.read_text()
+    cloud.clouds_yaml.unlink()
+    cloud.up()
+    assert cloud.clouds_yaml.read_text() != lost
+    assert login(cloud.clouds_yaml).session.get_token()

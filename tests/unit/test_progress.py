@@ -39,7 +39,13 @@ def test_a_long_task_says_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None
     shown, seen = made(live=False)
     beaten = threading.Event()
     log = shown.log
-    monkeypatch.setattr(shown, "log", lambda text: (log(text), "1 of 3" in text and beaten.set()))
+
+    def listen(text: str) -> None:
+        log(text)
+        if "1 of 3" in text:
+            beaten.set()
+
+    monkeypatch.setattr(shown, "log", listen)
     with shown.task("build") as task:
         task.total(3)
         task.advance()

@@ -69,7 +69,8 @@ class Environment:
                 task.advance()
                 task.status(line.split()[1])
 
-        argv = [self.program("python"), "-m", "pip", "install", "--no-compile", "--requirement", REQUIREMENTS]
+        # -P: a pip.py in the folder we happen to be in is not pip
+        argv = [self.program("python"), "-P", "-m", "pip", "install", "--no-compile", "--requirement", REQUIREMENTS]
         process.run(argv, timeout=_BUILD_SECONDS, on_line=show)
 
 

@@ -53,8 +53,8 @@ class Schema:
         mark = layout.root / "db" / _MARK
         if not mark.exists():
             self._ensure()
-            for database in self._folder.iterdir():
-                shutil.copyfile(database, layout.root / "db" / database.name)
+            shutil.rmtree(layout.root / "db")  # half a copy, with a journal that does not fit, may be there
+            shutil.copytree(self._folder, layout.root / "db")
         elif mark.read_text().split("-")[0] != self._environment.folder.name:
             raise Permanent(
                 f"the cloud in {layout.root} was made with other versions of OpenStack",

@@ -40,6 +40,8 @@ def start():
     os_brick.setup(CONF)
     os_vif.initialize()
     objects.Service.enable_min_version_cache()
+    _identify()
+    _wait_for(CONF.sandbox.wait_for)
     services = [
         service.Service.create(binary="nova-conductor", topic=conductor_rpcapi.RPC_TOPIC),
         service.Service.create(binary="nova-scheduler", topic=scheduler_rpcapi.RPC_TOPIC),
@@ -47,8 +49,6 @@ def start():
     for each in services:
         each.start()
     nova_driver.forget_deleted_machines()
-    _identify()
-    _wait_for(CONF.sandbox.wait_for)
     services += [_compute(host) for host in CONF.sandbox.hosts]
     host_mapping.discover_hosts(context.get_admin_context())
     application = wsgi_app.init_application("osapi_compute", "nova-api")

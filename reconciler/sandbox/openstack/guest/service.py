@@ -45,7 +45,10 @@ def _start(name):
         import neutron  # noqa: F401 - chooses its threading backend, which must come first
         import sqlite_patch, messaging_patch, neutron_no_agent  # noqa: F401, E401
     else:
-        import sqlite_patch  # noqa: F401
+        import sqlite_patch
+
+        if name == "keystone":  # or a new application credential inherits the roles of a deleted one, and collides
+            sqlite_patch.enforce_foreign_keys()
     return importlib.import_module(f"{name}.wsgi.api").application, lambda: None
 
 

@@ -72,5 +72,13 @@ def _pooled_engine(url, **options):
     return _create_engine(url, **options)
 
 
+def enforce_foreign_keys():
+    """For services that count on the database to delete what belongs to a deleted row, and don't ask SQLite to."""
+
+    @event.listens_for(Engine, "connect")
+    def enforce(connection, record):
+        connection.execute("PRAGMA foreign_keys=ON")
+
+
 enginefacade._TransactionContext._produce_block = _block_with_lock
 sqlalchemy.create_engine = _pooled_engine
