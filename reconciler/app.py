@@ -117,9 +117,9 @@ class App:
     def _kubernetes(self, access: Access) -> Kubernetes:
         if access not in self._apis:
             timeout = self.settings.timeouts.kubernetes
-            self._apis[access] = KubernetesApi(
-                access.kubeconfig, context=access.context, timeout=timeout, cache=self.state / "kubernetes"
-            )
+            name = hashlib.sha256(f"{access.kubeconfig} {access.context}".encode()).hexdigest()[:12]
+            cache = self.state / "seen" / f"{name}.json"
+            self._apis[access] = KubernetesApi(access.kubeconfig, context=access.context, timeout=timeout, cache=cache)
         return self._apis[access]
 
     def _terraform(self) -> Terraform:

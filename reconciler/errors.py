@@ -43,7 +43,10 @@ class Blocked(ReconcilerError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake in the desired state, at a position a person (and an editor) can jump to. Lines and columns count from 1."""
+    """One mistake in the desired state, at a position a person (and an editor) can jump to.
+
+    Lines and columns count from 1.
+    """
 
     file: str
     line: int

@@ -159,4 +159,4 @@ class Kubernetes(Protocol):
         """Delete live objects by uid; already gone is success."""
 
     def label_nodes(self, nodes: Sequence[Resource]) -> None:
-        """Make labels, taints and providerID of the named nodes as desired. Only keys that `nodes` carry are touched."""
+        """Make labels, taints and providerID of the named nodes as desired. Only what `nodes` carry is touched."""

@@ -134,7 +134,7 @@ def _start(
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call; it allocates nothing and takes no lock
         )
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise Permanent(f"cannot start {argv[0]}: {error.strerror}", evidence=Evidence(command, None)) from None
 
 
@@ -146,7 +146,7 @@ def _drain(
     hide: Redactor,
     timeout: float,
 ) -> tuple[str, str]:
-    """Read both streams to their end in threads of their own, so that neither can fill its pipe and hang the child."""
+    """Serve every stream in a thread of its own, so that no full pipe can hang the child, nor us past the deadline."""
     assert child.stdout is not None  # noqa: S101 - for the type checker
     assert child.stderr is not None  # noqa: S101
     out: deque[str] = deque()
@@ -158,8 +158,7 @@ def _drain(
     for reader in readers:
         reader.start()
     if stdin is not None and child.stdin is not None:
-        with contextlib.suppress(BrokenPipeError), child.stdin:
-            child.stdin.write(stdin.encode())
+        threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True).start()
     try:
         child.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -167,6 +166,11 @@ def _drain(
     for reader in readers:
         reader.join(_GRACE_SECONDS)  # a grandchild may keep the pipe open; its words are not ours to wait for
     return "".join(out), "".join(err)
+
+
+def _feed(stream: IO[bytes], text: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), stream:
+        stream.write(text)
 
 
 def _pump(stream: IO[bytes], into: deque[str], hide: Redactor, on_line: Callable[[str], None] | None) -> None:

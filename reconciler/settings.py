@@ -26,7 +26,7 @@ Place = Annotated[Path, BeforeValidator(_path)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
 
 
 class OpenShift(_Model):
@@ -104,7 +104,9 @@ def load(file: Path | None, environment: Mapping[str, str] = os.environ) -> Sett
     if not documents:
         return Settings()
     settings, problems = validate(Settings, documents[0])
-    if settings is None:
+    if len(documents) > 1:
+        problems.append(documents[1].problem((), "holds a second document; the settings are one"))
+    if settings is None or problems:
         raise Invalid("the settings have a mistake", problems=problems)
     return settings
 

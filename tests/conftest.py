@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from reconciler.progress import QuietProgress
-from reconciler.sandbox.sandbox import Sandbox
-from reconciler.sandbox.sandbox import IMAGE
+from reconciler.sandbox.sandbox import IMAGE, Sandbox
 from reconciler.settings import Settings
 from reconciler.toolchain import Toolbox
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -28,15 +31,18 @@ def sandbox_bin(toolbox: Toolbox) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sandbox(toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A real OpenStack on loopback, with machines to log in to."""
-    root = tmp_path_factory.mktemp("sandbox")
+def sandbox(toolbox: Toolbox) -> Iterator[Sandbox]:
+    """A real OpenStack on loopback, with machines to log in to; where `make clean-sandbox` finds it after a crash."""
+    folder = PROJECT / ".sandbox" / "tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    root = Path(tempfile.mkdtemp(dir=folder))
     made = Sandbox(root, toolbox=toolbox, cache=Settings().cache_folder, progress=QuietProgress())
     try:
         made.up()
         yield made
     finally:
         made.down()
+        made.wipe()
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,8 @@ import sys
 
 from ..errors import ReconcilerError
 
+_INTERRUPTED = 130  # what Typer makes of a KeyboardInterrupt
+
 
 def main() -> None:
     """Run a verb; every failure becomes a message and an exit code, never a traceback."""
@@ -18,9 +20,10 @@ def main() -> None:
     except ReconcilerError as error:
         failure(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: run it again, it goes on from where things are\n")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            sys.stderr.write("interrupted: run it again, it goes on from where things are\n")
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

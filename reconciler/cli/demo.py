@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,14 +18,16 @@ from ..model.outcome import Status
 from ..report import html, terminal
 from ..report.view import view
 from ..sandbox import gitops
-from ..sandbox.sandbox import Sandbox
 from ..sandbox.memory import Peak
 from ..sandbox.mischief import Mischief, kubectl
+from ..sandbox.sandbox import IMAGE, Sandbox
+from ..toolchain import Toolbox
 from .context import context
 from .show import out, outcome_view
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _CLUSTER = "demo"
+_TOOLS = (*IMAGE, "tofu", "terraform-provider-openstack", "terraform-provider-kubectl")
 _OTHER_IMAGE = "registry.example.org/somebody/miner:latest"
 
 
@@ -39,7 +40,7 @@ def demo(
     mine = context(ctx)
     started = time.monotonic()
     sandbox = Sandbox(folder, toolbox=mine.app.toolbox, cache=mine.app.settings.cache_folder, progress=mine.progress)
-    story = _Story(sandbox)
+    story = _Story(sandbox, mine.app.toolbox)
     with Peak(sandbox.root) as peak:
         try:
             story.tell()
@@ -54,8 +55,9 @@ def demo(
 class _Story:
     """The chapters in their order. Each step shows the command a person would type."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, toolbox: Toolbox) -> None:
         self._sandbox = sandbox
+        self._toolbox = toolbox
         self._console = out()
         self._repo = sandbox.root / "gitops"
         self._page = sandbox.root / "report.html"
@@ -96,6 +98,7 @@ class _Story:
     def _empty_cloud(self) -> None:
         self._sandbox.down()
         self._sandbox.wipe()
+        self._toolbox.ensure(*_TOOLS)  # side by side now, rather than one by one in the middle of the story
         self._sandbox.up()
         gitops.make(self._repo, self._sandbox.root / "gitops.git", _PROJECT, self._sandbox.public_key)
         self.say(f"A real OpenStack on loopback, and a GitOps repository with one cluster: {self._repo}")
@@ -148,8 +151,7 @@ class _Story:
 
     @property
     def _kubectl(self) -> Path:
-        found = self._ready.toolbox.find("kubectl")
-        return found.path if found else Path(shutil.which("kubectl") or "kubectl")
+        return self._toolbox.ensure("kubectl")["kubectl"].path
 
     def _mischief(self) -> Mischief:
         return Mischief(self._sandbox.clouds_yaml)

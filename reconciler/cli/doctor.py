@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.table import Table
 
@@ -38,15 +42,16 @@ def examine(mine: Context) -> int:
 
 
 def _tools(mine: Context) -> list[Check]:
-    checks = []
-    for name in ("tofu", "kubectl"):
-        found = mine.app.toolbox.find(name)
-        if found:
-            checks.append(Check(name, True, f"{found.version} from {found.source}: {found.path}"))
-        else:
-            checks.append(
-                Check(name, name != "tofu", "not here yet", "`make tools` gets it, or name it in the settings")
-            )
+    found = mine.app.toolbox.find("tofu")
+    if found:
+        checks = [Check("tofu", True, f"{found.version} from {found.source}: {found.path}")]
+    else:
+        said = mine.app.toolbox.passed_over("tofu") or "not here yet"
+        checks = [Check("tofu", False, said, "`reconciler tools` gets it, or name it in the settings (tools:)")]
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    for name in ("git", "ssh", "ansible-playbook"):
+        place = shutil.which(name, path=search)
+        checks.append(Check(name, place is not None, place or "not found", "" if place else "install it"))
     path = mine.app.settings.kubespray
     there = path is not None and (path / "cluster.yml").is_file()
     hint = "" if there else "clone it and name the folder in the settings (kubespray:)"

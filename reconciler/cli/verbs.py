@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..control.cycle import status_of
-from ..errors import ReconcilerError
+from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
 from ..report.view import View, view
 from . import sandbox
@@ -123,9 +123,7 @@ def doctor(ctx: typer.Context) -> None:
 
 
 @app.command()
-def tools(
-    ctx: typer.Context, names: Annotated[list[str] | None, typer.Argument(metavar="[TOOL]...")] = None
-) -> None:
+def tools(ctx: typer.Context, names: Annotated[list[str] | None, typer.Argument(metavar="[TOOL]...")] = None) -> None:
     """Get the pinned tools: found on this machine, downloaded, or built with Go. Prints where each is."""
     toolbox = context(ctx).app.toolbox
     for tool in toolbox.ensure(*(names or toolbox.names)).values():
@@ -192,7 +190,10 @@ def write_page(views: list[View], page: Path | None) -> None:
     """Write one page for one cluster; for several, one page each, the cluster's name before the ending."""
     if page is None:
         return
-    page.parent.mkdir(parents=True, exist_ok=True)
-    for shown in views:
-        target = page if len(views) == 1 else page.with_name(f"{page.stem}-{shown.cluster}{page.suffix}")
-        target.write_text(html_page.render(shown))
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        for shown in views:
+            target = page if len(views) == 1 else page.with_name(f"{page.stem}-{shown.cluster}{page.suffix}")
+            target.write_text(html_page.render(shown))
+    except OSError as error:
+        raise Invalid(f"cannot write the page {page}: {error.strerror}", hint="--html names the file") from None

@@ -13,6 +13,7 @@ from ..engine.diff import diff
 from ..engine.guard import Facts, destroyed, guard
 from ..engine.planner import plan
 from ..errors import Transient
+from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Step
 from ..model.resource import Component, Expected
@@ -20,7 +21,7 @@ from ..report import markdown
 from ..report.view import view
 from ..spec.load import DesiredCluster
 from ..spec.render.infrastructure import REPLACING
-from ..spec.render.machines import machines
+from ..spec.render.machines import CONTROL_PLANE_GROUP, machines
 from . import record
 from .executor import Executor
 from .sight import Sight, look
@@ -102,10 +103,11 @@ class Cycle:
         cluster = self.desired.cluster
         masters = {m.name for m in machines(cluster) if m.role == "control-plane"}
         found = diff(sight.expected, self._applied(), sight.observed, replacing=REPLACING)
-        made = plan(self.desired.name, self.commit, found, control_plane=masters, owners=sight.owners)
+        made = plan(self.desired.name, self.commit, found, control_plane=masters)
         infrastructure = Component.INFRASTRUCTURE
         live = sum(len(sight.observed.resources(infrastructure, k)) for k in sight.observed.kinds(infrastructure))
-        facts = Facts(cluster.spec.guards, masters, live, len(sight.expected.resources(infrastructure)))
+        there = {s.name for s in sight.servers if s.fields.get(f"metadata.{GROUP_KEY}") == CONTROL_PLANE_GROUP}
+        facts = Facts(cluster.spec.guards, masters | there, live, len(sight.expected.resources(infrastructure)))
         return guard(made, facts, approved=self.approved)
 
     def _record(self, outcome: Outcome, sight: Sight) -> None:

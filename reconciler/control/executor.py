@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ..engine.diff import meant
 from ..errors import Permanent, ReconcilerError, Transient
-from ..model.change import Action
+from ..model.change import Action, Difference
 from ..model.outcome import StepOutcome
 from ..model.plan import Step, Tool
-from ..model.resource import Component, Known, Resource, Unknown
+from ..model.resource import Component, Known, Resource, Unknown, Value
 from ..ports import Kubernetes, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
-from ..spec.render.infrastructure import address, variables
+from ..spec.render.infrastructure import UNREAD, address, variables
 from ..spec.render.kubernetes import inventory, nodes
 from ..spec.wiring import LATER
 from .installed import remember
@@ -58,26 +59,27 @@ class Executor:
         if step.component is Component.APPLICATIONS:
             self._openshift_app(step, sight)
             return
-        doomed = (d for d in step.differences if d.action in (Action.DELETE, Action.REPLACE))
         self._run_terraform(
             "openstack-cluster",
             "infrastructure",
             variables(self.desired.cluster),
             live=self._live_addresses(sight),
-            may_destroy=frozenset(address(d.key.kind, d.key.name) for d in doomed),
+            may_destroy=_addresses(d for d in step.differences if d.action in (Action.DELETE, Action.REPLACE)),
+            replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
+            reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
         )
 
     def _live_addresses(self, sight: Sight) -> dict[str, str]:
         """Where everything of ours that is live belongs in Terraform's state: a run that was killed may have made
         things it never wrote down."""
-        wanted = {r.key for r in sight.expected.resources(Component.INFRASTRUCTURE)}
+        mine = Component.INFRASTRUCTURE
+        wanted = {r.key: r for r in sight.expected.resources(mine)}
+        live = [r for kind in sight.observed.kinds(mine) for r in sight.observed.resources(mine, kind)]
         found: dict[str, str] = {}
-        for kind in sight.observed.kinds(Component.INFRASTRUCTURE):
-            for resource in sight.observed.resources(Component.INFRASTRUCTURE, kind):
-                if resource.key in wanted:
-                    found.setdefault(address(kind, resource.name), resource.id)
-                    if kind == "floating_ip" and resource.fields.get("server"):
-                        found[_association(resource.name)] = resource.id
+        for resource in meant(wanted.values(), (r for r in live if r.key in wanted)):
+            found[address(resource.kind, resource.name)] = resource.id
+            if resource.kind == "floating_ip" and resource.fields.get("server"):
+                found[_association(resource.name)] = resource.id
         return found
 
     def _prune_cloud(self, step: Step, _: Sight) -> None:
@@ -120,7 +122,8 @@ class Executor:
         addresses = [str(s.fields["address"]) for s in fresh if s.fields.get("address")]
         self.tools.kubespray.forget(self.desired.name, addresses)
         names = {s.name for s in fresh}
-        stale = [Resource("Node", n.name, id=n.id) for n in sight.nodes if n.name in names and n.fields["provider_id"]]
+        left = [n for n in sight.nodes if n.name in names and n.fields.get("provider_id")]
+        stale = [Resource("Node", n.name, id=n.id) for n in left]
         if stale:
             self._api(self.tools.api(self.desired.name)).prune(stale)
 
@@ -144,9 +147,12 @@ class Executor:
             task.advance(len(wanted))
         api.label_nodes(list(wanted.values()))
 
-    def _label(self, step: Step, sight: Sight) -> None:
-        names = set(step.targets)
-        wanted = [n for n in sight.expected.resources(Component.KUBERNETES) if n.name in names]
+    def _label(self, step: Step, _: Sight) -> None:
+        """What git no longer names is in no expected node: the differences have it, with nothing desired."""
+        said: dict[str, dict[str, Value]] = {}
+        for d in step.differences:
+            said.setdefault(d.key.name, {})[d.field] = d.desired
+        wanted = [Resource("node", name, fields) for name, fields in sorted(said.items())]
         self._api(self.tools.api(self.desired.name)).label_nodes(wanted)
 
     # objects
@@ -171,12 +177,14 @@ class Executor:
         texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests}
         if any(LATER in text for text in texts.values()):
             raise Transient("an application refers to an output that is not known yet", hint="the next cycle has it")
-        doomed = (d for d in step.differences if d.action is Action.DELETE)
+        doomed = {d.key for d in step.differences if d.action is Action.DELETE}
+        # the module only lets go of a namespace (apply_only), which Terraform's plan calls a deletion
+        doomed |= {r.key for r in sight.observed.resources(step.component, "Namespace") if r.target == target}
         self._run_terraform(
             "openshift-app",
             f"applications-{target}",
             {"manifests": texts, "kubeconfig": str(access.kubeconfig), "context": access.context},
-            may_destroy=frozenset(objects.address(d.key) for d in doomed),
+            may_destroy=frozenset(objects.address(key) for key in doomed),
         )
 
     # what they share
@@ -189,17 +197,24 @@ class Executor:
         *,
         live: Mapping[str, str] | None = None,
         may_destroy: frozenset[str] = frozenset(),
+        replace: frozenset[str] = frozenset(),
+        reread: frozenset[str] = frozenset(),
     ) -> None:
         folder = f"terraform/{module}/"
         files = {path.removeprefix(folder): text for path, text in self.files.items() if path.startswith(folder)}
         if not files:
             raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
         directory = self.tools.state / self.desired.name / workspace
-        place = Workspace(directory, files, values, self.tools.environment, live or {}, may_destroy)
+        environment = self.tools.environment
+        place = Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread)
         self.tools.terraform().apply(place, self.tools.progress)
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)
+
+
+def _addresses(differences: Iterable[Difference]) -> frozenset[str]:
+    return frozenset(address(d.key.kind, d.key.name) for d in differences)
 
 
 def _association(server: str) -> str:

@@ -11,7 +11,7 @@ def installed_on(state: Path, cluster: str) -> frozenset[str]:
     """The server ids of the control plane at the last installation; empty when that was never written down."""
     try:
         return frozenset(json.loads(_file(state, cluster).read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return frozenset()
 
 

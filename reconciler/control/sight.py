@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from ..engine.diff import meant
 from ..errors import Invalid
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Unknown
 from ..ports import CloudSnapshot, Comparison, Manifest
@@ -30,15 +31,10 @@ class Sight:
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]] = field(default_factory=dict)
 
     @property
-    def owners(self) -> dict[Key, str]:
-        """The target of every application object, desired or live."""
-        mine = Component.APPLICATIONS
-        live = [r for kind in self.observed.kinds(mine) for r in self.observed.resources(mine, kind)]
-        return {r.key: r.owner for r in (*live, *self.expected.resources(mine))}
-
-    @property
     def servers(self) -> tuple[Resource, ...]:
-        return self.observed.resources(Component.INFRASTRUCTURE, "server")
+        """The live servers, one of each name."""
+        mine = Component.INFRASTRUCTURE
+        return meant(self.expected.resources(mine), self.observed.resources(mine, "server"))
 
     @property
     def nodes(self) -> tuple[Resource, ...]:
@@ -78,7 +74,8 @@ _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
 def endpoint(desired: DesiredCluster, servers: Sequence[Resource]) -> str | None:
     """Where the cluster's API is reached: the first control-plane machine's address."""
     prefix = f"{desired.name}-cp-"
-    first = next((s for s in servers if s.name.startswith(prefix) and s.fields.get("address")), None)
+    there = [s for s in servers if s.name.startswith(prefix) and s.fields.get("address")]
+    first = min(there, key=lambda s: s.name, default=None)
     return f"https://{first.fields['address']}:6443" if first else None
 
 
@@ -142,26 +139,26 @@ def _compare(
     applied: Expected,
     absent: bool,
 ) -> Comparison:
-    """Compare with every API that serves the component. Each resource found remembers its target as its owner."""
+    """Compare with every API that serves the component. Each resource found remembers its target."""
     expected: list[Resource] = []
     live: dict[str, Listing] = {}
     own = tools.api(desired.name)
     before = applied.resources(component)
-    for target in sorted({*manifests, *(r.owner for r in before)}):
+    for target in sorted({*manifests, *(r.target for r in before)}):
         access = openshift(desired, target, tools) if target else own
-        kinds = sorted({r.type for r in before if r.owner == target and r.type})
+        kinds = sorted({r.type for r in before if r.target == target and r.type})
         wanted = manifests.get(target, ())
         found = _ask(tools, access, part_of(desired.name, component), wanted, kinds, absent and access == own)
-        expected += (replace(r, owner=target) for r in _digested(found.expected, wanted))
+        expected += (replace(r, target=target) for r in _digested(found.expected, wanted))
         for kind, listing in found.live.items():
-            live[kind] = _merged(live.get(kind, Known()), _owned(listing, target))
+            live[kind] = _merged(live.get(kind, Known()), _on(target, listing))
     return Comparison(tuple(expected), live)
 
 
-def _owned(listing: Listing, target: str) -> Listing:
+def _on(target: str, listing: Listing) -> Listing:
     if isinstance(listing, Unknown):
         return listing
-    return Known(tuple(replace(r, owner=target) for r in listing.resources))
+    return Known(tuple(replace(r, target=target) for r in listing.resources))
 
 
 def _merged(one: Listing, other: Listing) -> Listing:
@@ -203,9 +200,10 @@ def _sight(
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]],
     compared: Mapping[Component, Comparison],
 ) -> Sight:
+    wanted = infrastructure(desired.cluster)
     expected: dict[Component, tuple[Resource, ...]] = {
-        Component.INFRASTRUCTURE: infrastructure(desired.cluster),
-        Component.KUBERNETES: nodes(desired.cluster, _resources(infra, "server")),
+        Component.INFRASTRUCTURE: wanted,
+        Component.KUBERNETES: nodes(desired.cluster, meant(wanted, _resources(infra, "server"))),
     }
     observed: dict[Component, Kinds] = {
         Component.INFRASTRUCTURE: infra,

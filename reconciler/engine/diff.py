@@ -9,6 +9,11 @@ from ..model.resource import Component, Expected, Fields, Key, Kinds, Observed, 
 from .severity import severity
 
 Replacing = frozenset[tuple[str, str]]
+# What people's data goes with: left alone when git no longer names it, and deleted by hand by somebody who means it.
+_HOLDS_DATA = ("PersistentVolumeClaim", "Namespace")
+_LEFT = "is in no desired state; it may hold data and is left alone (delete it by hand)"
+# Nova's word for a server that will not come back by itself.
+_BROKEN = "ERROR"
 # What follows from the live side and not from git: when it is another now, nobody changed git.
 _DERIVED: Replacing = frozenset({("node", "provider_id")})
 
@@ -26,6 +31,15 @@ def diff(
     return tuple(sorted(found, key=lambda d: d.order))
 
 
+def meant(wanted: Iterable[Resource], live: Iterable[Resource]) -> tuple[Resource, ...]:
+    """One live resource for each key: of several of one name the one that is more as desired, never a namesake."""
+    asked = {resource.key: resource for resource in wanted}
+    by_key: dict[Key, list[Resource]] = {}
+    for resource in live:
+        by_key.setdefault(resource.key, []).append(resource)
+    return tuple(_ranked(asked.get(key), twins)[0] for key, twins in by_key.items())
+
+
 def _component(
     component: Component, expected: Expected, applied: Expected, kinds: Kinds, replacing: Replacing
 ) -> Iterator[Difference]:
@@ -39,39 +53,40 @@ def _component(
             yield from _kind(component, wanted.get(kind, {}), before, listing.resources, replacing)
 
 
-def _by_kind(resources: Iterable[Resource]) -> Mapping[str, Mapping[str, Resource]]:
-    kinds: dict[str, dict[str, Resource]] = {}
+def _by_kind(resources: Iterable[Resource]) -> Mapping[str, Mapping[Key, Resource]]:
+    kinds: dict[str, dict[Key, Resource]] = {}
     for resource in resources:
-        kinds.setdefault(resource.kind, {})[resource.name] = resource
+        kinds.setdefault(resource.kind, {})[resource.key] = resource
     return kinds
 
 
 def _kind(
     component: Component,
-    wanted: Mapping[str, Resource],
+    wanted: Mapping[Key, Resource],
     before: Mapping[Key, Resource],
     live: Sequence[Resource],
     replacing: Replacing,
 ) -> Iterator[Difference]:
-    by_name: dict[str, list[Resource]] = {}
-    for resource in sorted(live, key=lambda r: (r.name, r.id)):
-        by_name.setdefault(resource.name, []).append(resource)
-    for name, want in wanted.items():
-        twins = by_name.pop(name, [])
+    by_key: dict[Key, list[Resource]] = {}
+    for resource in sorted(live, key=lambda r: (r.key, r.id)):
+        by_key.setdefault(resource.key, []).append(resource)
+    for key, want in wanted.items():
+        twins = by_key.pop(key, [])
         if not twins:
             yield _missing(component, want, before.get(want.key))
             continue
-        first, *extra = sorted(twins, key=lambda r: (-_agreement(want, r), r.id))
+        first, *extra = _ranked(want, twins)
         yield from _fields(component, want, before.get(want.key), first, replacing)
         yield from (_extra(component, twin, None, "a second one of this name") for twin in extra)
-    for resources in by_name.values():
+    for resources in by_key.values():
         for resource in resources:
             yield _extra(component, resource, before.get(resource.key))
 
 
-def _agreement(want: Resource, live: Resource) -> int:
+def _ranked(want: Resource | None, twins: Iterable[Resource]) -> list[Resource]:
     """Of two live resources of one name, the one that is more as desired is the one we mean."""
-    return sum(live.fields.get(name) == value for name, value in want.fields.items())
+    fields = want.fields if want else {}
+    return sorted(twins, key=lambda r: (-sum(r.fields.get(n) == value for n, value in fields.items()), r.id))
 
 
 def _unknown(component: Component, kind: str, listing: Unknown) -> Difference:
@@ -93,6 +108,10 @@ def _missing(component: Component, want: Resource, before: Resource | None) -> D
 
 def _extra(component: Component, live: Resource, before: Resource | None, why: str = "") -> Difference:
     """Live and not desired: removed from git since it was applied (pending), or nobody's (unmanaged)."""
+    if live.kind in _HOLDS_DATA:
+        said, none = Class.IGNORED, Action.NONE
+        level = severity(component, live.kind, "", said, none, live.fields)
+        return Difference(component, live.key, "", None, None, "present", said, none, level, _LEFT, live.id)
     cls = Class.PENDING if before is not None else Class.UNMANAGED
     reason = why or (
         "was removed from git" if before is not None else "belongs to this cluster and is in no desired state"
@@ -112,7 +131,7 @@ def _fields(
         if now == value:
             continue
         cls = Class.DRIFT if _was_applied(want, before, name, value) else Class.PENDING
-        action = Action.REPLACE if (want.kind, name) in replacing else Action.UPDATE
+        action = Action.REPLACE if (want.kind, name) in replacing or now == _BROKEN else Action.UPDATE
         level = severity(component, want.kind, name, cls, action, want.fields)
         why = "was changed outside git" if cls is Class.DRIFT else "git changed and was not applied yet"
         was = applied.get(name) if not want.digest else (value if cls is Class.DRIFT else None)
@@ -133,4 +152,6 @@ def _was_applied(want: Resource, before: Resource | None, name: str, value: Valu
 
 
 def _asked(resource: Resource) -> tuple[str, Fields]:
-    return (resource.digest, {}) if resource.digest else ("", resource.fields)
+    if resource.digest:
+        return resource.digest, {}
+    return "", {name: value for name, value in resource.fields.items() if (resource.kind, name) not in _DERIVED}

@@ -57,7 +57,7 @@ def _max_deletion_percent(plan: Plan, facts: Facts) -> str | None:
 
 
 def _control_plane(plan: Plan, facts: Facts) -> str | None:
-    hit = sorted({name for kind, name in destroyed(plan) if kind == "server" and name in facts.control_plane})
+    hit = sorted({name for kind, name, _ in destroyed(plan) if kind == "server" and name in facts.control_plane})
     if hit:
         return f"would delete or replace control-plane machines ({', '.join(hit)}): etcd's data lives there"
     return None
@@ -69,10 +69,10 @@ def _empty_desired_set(plan: Plan, facts: Facts) -> str | None:
     return None
 
 
-def destroyed(plan: Plan) -> set[tuple[str, str]]:
-    """What the plan would delete or replace, as (kind, name); a stray thing by its id."""
+def destroyed(plan: Plan) -> set[tuple[str, str, str]]:
+    """What the plan would delete or replace, as (kind, name, target); a stray thing by its id."""
     return {
-        (d.key.kind, d.key.name if d.cls is not Class.UNMANAGED else d.id or d.key.name)
+        (d.key.kind, d.key.name if d.cls is not Class.UNMANAGED else d.id or d.key.name, d.key.target)
         for step in plan.steps
         for d in step.differences
         if d.action in _DESTRUCTIVE and d.key.kind in _COUNTED and d.component is not Component.KUBERNETES

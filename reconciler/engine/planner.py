@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ..model.change import Action, Class, Difference
 from ..model.plan import Counts, Plan, Step, Tool
-from ..model.resource import Component, Key
+from ..model.resource import Component
 from .playbook import kubernetes_steps
 
 
@@ -16,9 +16,8 @@ def plan(
     differences: Sequence[Difference],
     *,
     control_plane: Collection[str],
-    owners: Mapping[Key, str],
 ) -> Plan:
-    """Make the plan of one cluster. `owners` tells the OpenShift each application object goes to.
+    """Make the plan of one cluster.
 
     A component with anything unknown gets no step, and neither does what is built on it: a missing answer is
     not a missing machine.
@@ -36,7 +35,7 @@ def plan(
     if Component.WORKLOADS not in blind:
         steps += _workloads([d for d in todo if d.component is Component.WORKLOADS])
     if Component.APPLICATIONS not in blind:
-        steps += _applications([d for d in todo if d.component is Component.APPLICATIONS], owners)
+        steps += _applications([d for d in todo if d.component is Component.APPLICATIONS])
     return Plan(cluster, commit, tuple(differences), tuple(steps))
 
 
@@ -75,11 +74,11 @@ def _workloads(differences: Sequence[Difference]) -> list[Step]:
     return steps
 
 
-def _applications(differences: Sequence[Difference], owners: Mapping[Key, str]) -> list[Step]:
+def _applications(differences: Sequence[Difference]) -> list[Step]:
     """One Terraform run for each OpenShift; what Terraform never made is pruned through its API."""
     steps = []
-    for target in sorted({owners.get(d.key, "") for d in differences}):
-        mine = [d for d in differences if owners.get(d.key, "") == target]
+    for target in sorted({d.key.target for d in differences}):
+        mine = [d for d in differences if d.key.target == target]
         at = {"target": target}
         ours = tuple(d for d in mine if d.cls is not Class.UNMANAGED)
         if ours:

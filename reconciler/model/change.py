@@ -66,13 +66,12 @@ class Difference:
         return self.action is not Action.NONE and self.cls not in (Class.IGNORED, Class.UNKNOWN)
 
     @property
-    def order(self) -> tuple[int, int, str, str, str, str]:
+    def order(self) -> tuple[int, int, Key, str, str]:
         """Worst first, then by component, kind, name and field: the same on every run."""
         return (
             -int(self.severity),
             list(Component).index(self.component),
-            self.key.kind,
-            self.key.name,
+            self.key,
             self.field,
             self.id,
         )

@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 
 API_VERSION = "research.moc/v1alpha1"
 
-# RFC 1123 label; 40 characters leave room for "-control-plane" and a group's name within Nova's and Kubernetes' 63
+_HOST_NAME = 63
+# RFC 1123 label; 40 characters leave room for "-control-plane" within Nova's and Kubernetes' 63
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -37,7 +38,7 @@ PublicKey = Annotated[str, AfterValidator(_public_key)]
 class Model(BaseModel):
     """Keys are camelCase in YAML; unknown keys are errors, values are never coerced, objects never change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
 
 
 class Metadata(Model):
@@ -150,6 +151,15 @@ class Cluster(Model):
     kind: Literal["Cluster"]
     metadata: Metadata
     spec: ClusterSpec
+
+    @model_validator(mode="after")
+    def _short(self) -> Self:
+        for index, group in enumerate(self.spec.node_groups):
+            longest = f"{self.name}-{group.name}-{group.count}"
+            if len(longest) > _HOST_NAME:
+                message = f"{longest!r} would be longer than {_HOST_NAME} characters, the limit of a host's name"
+                raise At(("spec", "nodeGroups", index, "name"), message)
+        return self
 
     @property
     def name(self) -> str:

@@ -15,6 +15,14 @@ def tag(cluster: str) -> str:
     return f"{OWNER_KEY}={cluster}"
 
 
+def described(description: str) -> tuple[str, str]:
+    """The cluster and the name that a description tells, both empty for none. Terraform's provider sets tags seconds
+    after it made something; the description is there at once, so what a killed run left is still known as ours."""
+    said, _, rest = (description or "").partition(" ")
+    key, _, cluster = said.partition("=")
+    return (cluster, rest) if key == OWNER_KEY else ("", "")
+
+
 def rule_name(fields: Mapping[str, Value]) -> str:
     """A security group rule has no name in Neutron, so it is called what it says: equal rules have equal names."""
     low, high = fields["port_min"], fields["port_max"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .change import Action, Class, Difference
-from .resource import Component
+from .resource import Component, Key
 
 
 class Tool(StrEnum):
@@ -43,9 +43,9 @@ class Counts:
     @classmethod
     def of(cls, differences: tuple[Difference, ...]) -> Counts:
         """Count resources, not fields: three changed fields of one server are one update."""
-        seen: dict[tuple[str, str, str], Action] = {}
+        seen: dict[tuple[str, Key, str], Action] = {}
         for d in differences:
-            at = (d.component, str(d.key), d.id if d.cls is Class.UNMANAGED else "")
+            at = (d.component, d.key, d.id if d.cls is Class.UNMANAGED else "")
             if seen.get(at) is not Action.REPLACE:
                 seen[at] = d.action
         acts = list(seen.values())
@@ -108,7 +108,8 @@ class Plan:
                 s.tool,
                 s.operation,
                 s.targets,
-                sorted((str(d.key), d.field, d.action, d.id) for d in s.differences),
+                sorted(s.arguments.items()),
+                sorted(json.dumps([str(d.key), d.field, d.action, d.id, d.desired]) for d in s.differences),
             ]
             for s in self.steps
         ]

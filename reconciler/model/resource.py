@@ -22,10 +22,14 @@ class Component(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """Names a resource within a cluster's component: `server demo-worker-1`, `Deployment sid/backend`."""
+    """Names a resource within a cluster's component: `server demo-worker-1`, `Deployment sid/backend`.
+
+    `target` is the OpenShift it is on, as the settings call it; empty for all that is the cluster's own.
+    """
 
     kind: str
     name: str
+    target: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -37,7 +41,7 @@ class Resource:
 
     `fields` holds only what we manage, normalised (names instead of ids, sorted tuples instead of lists).
     `id` is the live side's own id; empty on the desired side. It is never compared.
-    `owner` is what it belongs to: the cluster of a live resource, the application of a rendered object.
+    `owner` is the cluster a live resource of the cloud belongs to; `target` the OpenShift an object is on.
     `digest` names a whole manifest where `fields` cannot tell what was asked for, and `type` is its
     apiVersion/Kind, such as apps/v1/Deployment.
     """
@@ -49,10 +53,11 @@ class Resource:
     owner: str = ""
     digest: str = ""
     type: str = ""
+    target: str = ""
 
     @property
     def key(self) -> Key:
-        return Key(self.kind, self.name)
+        return Key(self.kind, self.name, self.target)
 
 
 @dataclass(frozen=True, slots=True)

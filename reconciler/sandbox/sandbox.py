@@ -121,7 +121,10 @@ class Sandbox:
             if _all_free(kept["port"]) or (self.root / "run" / "keystone.pid").exists():
                 return kept
         seed = int.from_bytes(hashlib.sha256(str(self.root).encode()).digest()[:4], "big")
-        chosen = {"port": _free_ports(20000 + seed % 8000), "network": f"127.{16 + seed % 200}.{seed // 200 % 250}.0/24"}
+        chosen = {
+            "port": _free_ports(20000 + seed % 8000),
+            "network": f"127.{16 + seed % 200}.{seed // 200 % 250}.0/24",
+        }
         self._places.write_text(json.dumps(chosen))
         return chosen
 

@@ -23,7 +23,12 @@ def load(files: Mapping[str, bytes]) -> tuple[DesiredCluster, ...]:
     problems: list[Problem] = []
     for cluster in clusters:
         problems += wiring.check(cluster)
-        problems += _render(cluster, files)
+        without = [env for env in cluster.environments if not exists(objects.templates(env.spec.type))]
+        for env in without:
+            message = f"there are no templates for environments of type {env.spec.type!r}"
+            hint = f"add the folder {objects.templates(env.spec.type)}"
+            problems.append(cluster.problem("Environment", env.name, ("spec", "type"), message, hint))
+        problems += _render(cluster, files) if not without else ()
     if problems:
         raise Invalid("the desired state has mistakes", problems=problems)
     return clusters

@@ -22,6 +22,7 @@ _EXPECTED = {
     "model_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",
     "path_type": "a path",
+    "is_instance_of": "a path",
 }
 
 

@@ -22,6 +22,12 @@ _MAX_NODES = 100_000  # an anchor that expands to more than this is an attack or
 class _Loader(yaml.SafeLoader):
     """PyYAML's parser with the core schema of YAML 1.2 (section 10.3.2): `no` is text, `010` is ten."""
 
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        """Refuse deep nesting here: further on, PyYAML takes time that grows with its square."""
+        if self.flow_level > _MAX_DEPTH:
+            raise yaml.scanner.ScannerError(None, None, "nested too deeply", self.get_mark())
+        super().fetch_flow_collection_start(token)
+
 
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
@@ -84,6 +90,13 @@ def parse(file: str, text: bytes) -> list[Document]:
     return [_Builder(file).document(node) for node in nodes if node is not None]
 
 
+def _bounded(number: int) -> int:
+    """No setting needs more than 64 bits, and Python refuses to print what is very long."""
+    if number.bit_length() > 64:
+        raise ValueError
+    return number
+
+
 def _syntax(file: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -124,6 +137,7 @@ class _Builder:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
                 raise self._refuse(key_node, path, "a key must be plain text")
+            self._check_text(key_node, path)
             if key in result:
                 raise self._refuse(key_node, (*path, key), f"key {key!r} is there twice", "remove one of them")
             result[key] = self._value(value_node, (*path, key))
@@ -134,19 +148,25 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         tag = node.tag.removeprefix("tag:yaml.org,2002:")
         if tag == "str":
+            self._check_text(node, path)
             return node.value
         if tag == "null":
             return None
         try:
             if tag == "bool":
-                return node.value.lower() == "true"
+                return {"true": True, "false": False}[node.value.lower()]
             if tag == "int":
-                return int(node.value, 0 if node.value[:2] in ("0x", "0o") else 10)
+                return _bounded(int(node.value, 0 if node.value[:2] in ("0x", "0o") else 10))
             if tag == "float":
                 return self._loader.construct_yaml_float(node)
-        except ValueError:
+        except (ValueError, LookupError, ArithmeticError):
             pass
         raise self._refuse(node, path, f"has the tag or value {node.tag!r}, which is not plain data")
+
+    def _check_text(self, node: yaml.Node, path: Path) -> None:
+        """An escape such as "\\ud800" makes half a character, which nothing can write down again."""
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            raise self._refuse(node, path, "holds half of a surrogate pair, which is no character")
 
     def _refuse(self, node: yaml.Node, path: Path, message: str, hint: str | None = None) -> Unreadable:
         mark = node.start_mark

@@ -36,7 +36,7 @@ resource "openstack_networking_floatingip_v2" "server" {
   for_each = toset(var.floating_ips)
 
   pool        = var.external_network
-  description = each.key
+  description = "${var.tag} ${each.key}"
   tags        = [var.tag]
 }
 

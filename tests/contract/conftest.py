@@ -60,6 +60,6 @@ def _one_host(fleet: Fleet) -> dict[str, object]:
         "access_ip": address,
         "etcd_member_name": "etcd-1",
     }
-    everything = {"hosts": {"kube-1": {}}}
+    everything: dict[str, object] = {"hosts": {"kube-1": {}}}
     groups = dict.fromkeys(("kube_control_plane", "etcd", "kube_node"), everything)
     return {"all": {"hosts": {"kube-1": host}, "vars": {"kube_version": "1.36.3"}, "children": groups}}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from reconciler.sandbox.sandbox import Sandbox
 
+from reconciler.sandbox.sandbox import Sandbox
 from tests.e2e.world import World
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from reconciler.sandbox.sandbox import Sandbox
 
+from reconciler.sandbox.openstack import make_expired_credential
+from reconciler.sandbox.sandbox import Sandbox
 from tests.e2e.world import Said, World
 
 pytestmark = pytest.mark.live
@@ -51,7 +52,9 @@ def test_a_mistake_in_yaml_has_its_line(other: World, verb: str, old: str, new: 
     said = other.reconciler(verb)
     assert said.code == 2, said.all
     assert "Traceback" not in said.all
-    places = [f"cluster.yaml:{line}:", f"cluster.yaml:{line + 1}:"] if "broken" in words[0] else [f"cluster.yaml:{line}:"]
+    places = (
+        [f"cluster.yaml:{line}:", f"cluster.yaml:{line + 1}:"] if "broken" in words[0] else [f"cluster.yaml:{line}:"]
+    )
     assert any(f"desired/other/{place}" in said.err for place in places), said.err
     for word in words:
         assert word in said.err
@@ -106,7 +109,7 @@ def test_broken_clouds_yaml(other: World, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["drift", "apply"])
 def test_an_expired_credential(other: World, sandbox: Sandbox, verb: str) -> None:
-    with_clouds(other, sandbox.cloud.expired_clouds_yaml())
+    with_clouds(other, make_expired_credential(sandbox.root))
     refused(other.reconciler(verb), 1, "cloud 'sandbox'", "401", "application credential")
     assert other.servers() == {}
 

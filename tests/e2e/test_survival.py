@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from reconciler.sandbox.sandbox import Sandbox
 
+from reconciler.sandbox.sandbox import Sandbox
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.live

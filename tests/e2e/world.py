@@ -1,4 +1,4 @@
-"""A GitOps repository with its own cluster on the session's sandbox, used through the command line as a person would."""
+"""A GitOps repository with its own cluster on the session's sandbox, used through the command line as people do."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
 from reconciler.sandbox import gitops
-from reconciler.sandbox.sandbox import Sandbox
 from reconciler.sandbox.mischief import Mischief
+from reconciler.sandbox.sandbox import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +38,9 @@ class Said:
 class World:
     """One clone of one repository with one cluster called `name`."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path, name: str, *, cidr: str = "10.20.0.0/24", workers: int = 2) -> None:
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, name: str, *, cidr: str = "10.20.0.0/24", workers: int = 2
+    ) -> None:
         self.sandbox = sandbox
         self.name = name
         self.repo = folder / "gitops"
@@ -71,7 +75,12 @@ class World:
     def reconciler(self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = 600) -> Said:
         """Run the command line in a process of its own."""
         done = subprocess.run(
-            [*self.command, *argv], capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=timeout
+            [*self.command, *argv],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **(env or {})},
+            timeout=timeout,
+            check=False,
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
@@ -106,6 +115,7 @@ class World:
         )
         return done.stdout
 
+    @cache  # noqa: B019 - one login for a world that lives as long as the session
     def mischief(self) -> Mischief:
         return Mischief(self.sandbox.clouds_yaml)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from reconciler.engine.diff import diff
 from reconciler.engine.planner import plan
 from reconciler.model.change import Action, Class, Difference
@@ -83,6 +84,6 @@ def test_with_anything_unknown_the_component_gets_no_step(
     infra = Component.INFRASTRUCTURE
     kinds = {**seen(infra, live).kinds(infra), hidden: Unknown("no answer")}
     found = diff(Expected({infra: want}), Expected({infra: live}), Observed({infra: kinds}))
-    made = plan("demo", "c", found, control_plane=(), owners={})
+    made = plan("demo", "c", found, control_plane=())
     assert made.steps == ()
     assert any(d.cls is Class.UNKNOWN for d in made.differences)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 
 from reconciler.model.desired import Cluster
-from reconciler.model.resource import Component, Expected, Known, Kinds, Observed, Resource
+from reconciler.model.resource import Component, Expected, Kinds, Known, Observed, Resource
 from reconciler.spec.load import DesiredCluster, load
 from reconciler.spec.render.infrastructure import KINDS, infrastructure
 

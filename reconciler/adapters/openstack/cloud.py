@@ -39,7 +39,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "floating_ip": ("floating_ips", "ports", "networks", "servers"),
     "keypair": ("keypairs",),
     "server_group": ("server_groups",),
-    "server": ("servers", "server_groups", "images"),
+    "server": ("servers", "server_groups", "ports", "images"),
 }
 _DELETE: dict[str, Callable[[Any, str], Any]] = {
     "server": lambda c, id: c.compute.delete_server(id),
@@ -89,7 +89,7 @@ class OpenStackCloud:
             ),
             "keypair": lambda: normalise.keypairs(answers["keypairs"], clusters),
             "server_group": lambda: normalise.server_groups(answers["server_groups"], clusters),
-            "server": lambda: normalise.servers(answers["servers"], answers["server_groups"], names),
+            "server": lambda: normalise.servers(answers["servers"], answers["server_groups"], answers["ports"], names),
         }
         kinds = {kind: _listing(_NEEDS[kind], answers, make) for kind, make in makers.items()}
         return CloudSnapshot(kinds, *(_catalogue(answers, key) for key in ("flavors", "images", "networks")))

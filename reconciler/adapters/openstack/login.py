@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +49,25 @@ def explain(cloud: str, error: Exception) -> ReconcilerError:
             else f"cloud {cloud!r}: clouds.yaml is incomplete: {error}"
         )
         return Invalid(message, hint="`spec.cloud` must be one of the names below `clouds:`")
-    status = getattr(error, "http_status", None) or getattr(error, "status_code", None)
+    status = next((s for e in _chain(error) if (s := getattr(e, "http_status", None))), None)
     if status == 401:
         hint = "make a new application credential and put it into clouds.yaml: it has expired, was deleted, or is wrong"
         return Permanent(f"cloud {cloud!r} refused the credential (401)", hint=hint)
     if status == 403:
         hint = "the application credential needs the member role (and reader is enough for drift)"
         return Permanent(f"cloud {cloud!r} does not allow this (403): {_first_line(error)}", hint=hint)
-    if isinstance(error, (ks.ConnectTimeout, ks.ConnectFailure, ks.RetriableConnectionFailure, ks.DiscoveryFailure)):
+    if any(isinstance(e, (ks.ConnectionError, ks.DiscoveryFailure)) for e in _chain(error)):
         hint = "is auth_url right, and can this machine reach it (VPN, firewall)? Nothing was changed"
         return Transient(f"cloud {cloud!r} does not answer: {_first_line(error)}", hint=hint)
     return Transient(f"cloud {cloud!r}: {_first_line(error)}", hint="try again; `reconciler doctor` shows what answers")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from: the SDK hides the connection's failure behind one of its own."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...model.naming import OWNER_KEY, rule_name
+from ...model.naming import OWNER_KEY, described, rule_name
 from ...model.resource import Resource, Value
 
 _ROUTER_PORTS = (
@@ -28,9 +28,10 @@ class Names:
 
 
 def tagged(resource: Any) -> str:
-    """The cluster a Neutron resource's tag names; empty for none."""
+    """The cluster a Neutron resource's tag names, or its description; empty for none."""
     prefix = f"{OWNER_KEY}="
-    return next((t.removeprefix(prefix) for t in resource.tags or () if t.startswith(prefix)), "")
+    by_tag = next((t.removeprefix(prefix) for t in resource.tags or () if t.startswith(prefix)), "")
+    return by_tag or described(resource.description)[0]
 
 
 def named(name: str, clusters: Sequence[str]) -> str:
@@ -126,7 +127,8 @@ def floating_ips(found: Iterable[Any], ports: Mapping[str, Any], names: Names) -
             "server": names.servers.get(port.device_id, port.name) if port else None,
             "address": ip.floating_ip_address,
         }
-        yield Resource("floating_ip", ip.description or ip.floating_ip_address, fields, ip.id, tagged(ip))
+        name = described(ip.description)[1] or ip.floating_ip_address
+        yield Resource("floating_ip", name, fields, ip.id, tagged(ip))
 
 
 def keypairs(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Resource]:
@@ -142,7 +144,8 @@ def server_groups(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Res
         yield Resource("server_group", group.name, {"policy": policy}, group.id, named(group.name, clusters))
 
 
-def servers(found: Iterable[Any], groups: Iterable[Any], names: Names) -> Iterator[Resource]:
+def servers(found: Iterable[Any], groups: Iterable[Any], ports: Iterable[Any], names: Names) -> Iterator[Resource]:
+    port_of = {port.device_id: port.name for port in ports if tagged(port)}
     member_of = {member: group.name for group in groups for member in group.member_ids or ()}
     for server in found:
         metadata = server.metadata or {}
@@ -153,6 +156,7 @@ def servers(found: Iterable[Any], groups: Iterable[Any], names: Names) -> Iterat
             "image": names.images.get(image, image) if image else None,
             "keypair": server.key_name,
             "server_group": member_of.get(server.id),
+            "port": port_of.get(server.id),
             "status": server.status,
             "availability_zone": server.availability_zone,
             "fixed_ip": fixed,

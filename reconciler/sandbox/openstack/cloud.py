@@ -65,6 +65,10 @@ class Cloud:
         """End every service, whatever state the cloud is in. What it holds stays."""
         self._services.stop()
 
+    def stop(self, *names: str) -> None:
+        """End some services, as an outage would; `up` starts them again."""
+        self._services.stop(names)
+
     def status(self) -> list[ServiceStatus]:
         """Every service, whether it runs or not."""
         return self._services.status()

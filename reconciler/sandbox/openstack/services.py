@@ -75,17 +75,15 @@ class Services:
                     raise Transient(f"{waiting[0]} took over {_UP_SECONDS:g} s to start", hint=self._hint(waiting[0]))
                 time.sleep(0.1)
 
-    def stop(self) -> None:
-        """End all of them side by side; what does not end within 10 s is killed."""
+    def stop(self, names: Sequence[str] = SERVICES) -> None:
+        """End them side by side; what does not end within 10 s is killed."""
         with contextlib.ExitStack() as handles:
-            running = [h for name in SERVICES if (h := handles.enter_context(self._handle(name))) is not None]
+            running = [h for name in names if (h := handles.enter_context(self._handle(name))) is not None]
             if running:
                 with self._progress.task("stopping OpenStack"):
                     _end(running)
-        for child in self._children:
-            child.poll()  # or it stays a zombie
-        self._children.clear()
-        for name in SERVICES:
+        self._children = [child for child in self._children if child.poll() is None]  # or they stay zombies
+        for name in names:
             self._layout.pid(name).unlink(missing_ok=True)
 
     def _start(self, name: str) -> None:

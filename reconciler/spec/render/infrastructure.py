@@ -33,6 +33,7 @@ REPLACING = frozenset(
         ("server", "keypair"),
         ("server", "availability_zone"),
         ("server", "server_group"),
+        ("server", "port"),  # a port can't be put back under a running server without its noticing
         ("port", "network"),
         ("subnet", "cidr"),
         ("subnet", "network"),
@@ -41,6 +42,10 @@ REPLACING = frozenset(
         ("floating_ip", "network"),
     }
 )
+
+
+# What Terraform's provider never reads back: it says "no changes" while these differ.
+UNREAD = frozenset({("port", "security_groups"), ("server", "metadata")})
 
 
 def address(kind: str, name: str) -> str:
@@ -108,9 +113,9 @@ def _network(cluster: Cluster) -> list[Resource]:
 def _groups(cluster: Cluster, wanted: tuple[Machine, ...]) -> list[Resource]:
     name = cluster.name
     described = {
-        f"{name}-cluster": f"Research cluster {name}: traffic between its own machines",
-        f"{name}-control-plane": f"Research cluster {name}: who may reach the Kubernetes API",
-        f"{name}-node": f"Research cluster {name}: who may reach NodePorts",
+        f"{name}-cluster": f"{tag(name)} traffic between its own machines",
+        f"{name}-control-plane": f"{tag(name)} who may reach the Kubernetes API",
+        f"{name}-node": f"{tag(name)} who may reach NodePorts",
     }
     groups = [Resource("security_group", g, {"description": text}) for g, text in described.items()]
     names = sorted({_server_group(cluster, m) for m in wanted})
@@ -160,6 +165,7 @@ def _server(cluster: Cluster, machine: Machine) -> list[Resource]:
         "image": machine.image,
         "keypair": cluster.name,
         "server_group": _server_group(cluster, machine),
+        "port": machine.name,
         "status": "ACTIVE",
         **{f"metadata.{key}": value for key, value in _metadata(cluster, machine).items()},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from ...model.desired import Cluster
@@ -42,7 +42,7 @@ def inventory(cluster: Cluster, servers: Sequence[Resource], leaving: Sequence[s
     return {
         "all": {
             "hosts": hosts,
-            "vars": _variables(cluster),
+            "vars": {"supplementary_addresses_in_ssl_keys": _reached_at(masters, live), **_variables(cluster)},
             "children": {
                 "kube_control_plane": {"hosts": masters},
                 "etcd": {"hosts": dict(masters)},
@@ -50,6 +50,12 @@ def inventory(cluster: Cluster, servers: Sequence[Resource], leaving: Sequence[s
             },
         }
     }
+
+
+def _reached_at(masters: Collection[str], live: Mapping[str, Resource]) -> list[str]:
+    """Every address the API is reached at: Kubespray's certificate names only those it knows of, and it knows nothing
+    of floating IPs."""
+    return sorted({str(live[name].fields["address"]) for name in masters if live[name].fields.get("address")})
 
 
 def _host(cluster: Cluster, server: Resource | None, machine: Machine | None) -> dict[str, object]:

@@ -27,10 +27,15 @@ def workloads(desired: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Mani
         for manifest in workload(_below(files, source.path), source):
             made.setdefault(key(manifest), manifest)
     for env in desired.environments:
-        templates = _below(files, f"{_TEMPLATES}/{env.spec.type}")
-        for manifest in environment(env, templates):
+        texts = _below(files, templates(env.spec.type))
+        for manifest in environment(env, texts):
             made.setdefault(key(manifest), manifest)
     return tuple(made.values())
+
+
+def templates(type: str) -> str:
+    """Where the templates for environments of a type lie."""
+    return f"{_TEMPLATES}/{type}"
 
 
 def key(manifest: Manifest) -> Key:
@@ -49,7 +54,7 @@ def resource(manifest: Manifest) -> Resource:
 def labelled(manifest: Manifest, part_of: str) -> Manifest:
     """The object with the labels that say whose it is."""
     metadata = manifest["metadata"]
-    labels = {**metadata.get("labels", {}), PART_OF: part_of, MANAGED_BY: "reconciler"}
+    labels = {**(metadata.get("labels") or {}), PART_OF: part_of, MANAGED_BY: "reconciler"}
     return {**manifest, "metadata": {**metadata, "labels": labels}}
 
 

@@ -101,6 +101,12 @@ def _mistakes(one: _Found) -> Iterator[Problem]:
         yield one.problem(("metadata", "generateName"), "generateName makes a new object at every apply", hint)
     elif not isinstance(metadata.get("name"), str) or not metadata["name"]:
         yield one.problem(("metadata", "name"), "metadata.name is missing or not text", "give the object a name")
+    elif not isinstance(metadata.get("namespace") or "", str):
+        yield one.problem(("metadata", "namespace"), "metadata.namespace is not text", "put it in quotes")
+    else:
+        for key in ("labels", "annotations"):
+            if not isinstance(metadata.get(key) or {}, dict):
+                yield one.problem(("metadata", key), f"metadata.{key} is not a mapping of keys to values")
 
 
 def _defined_cluster_scoped(found: Sequence[_Found]) -> frozenset[str]:
@@ -123,7 +129,7 @@ def _duplicates(found: Sequence[_Found]) -> Iterator[Problem]:
     for one in found:
         obj, metadata = one.object, one.object["metadata"]
         group = obj["apiVersion"].rpartition("/")[0]
-        at = (group, obj["kind"], metadata.get("namespace", ""), metadata["name"])
+        at = (group, obj["kind"], metadata.get("namespace") or "", metadata["name"])
         before = first.setdefault(at, one)
         if before is not one:
             where = before.problem((), "")

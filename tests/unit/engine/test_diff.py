@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from reconciler.engine.diff import diff
 from reconciler.model.change import Action, Class, Severity
 from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Unknown
 from reconciler.spec.render.infrastructure import REPLACING
-
 from tests.unit.examples import cluster, expected, live
 
 NOTHING = Expected({})

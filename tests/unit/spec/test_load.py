@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from reconciler.errors import Invalid, Problem
 
+from reconciler.errors import Invalid, Problem
 from tests.unit.examples import CLUSTER, FILE, desired
 
 
@@ -72,7 +72,8 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ("a: \x07", "character YAML does not allow"),
         ("[" * 2000, "YAML"),
         (
-            "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+            "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
             "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e]",
             "too many values",
         ),

@@ -10,6 +10,7 @@ import traceback
 import waitress
 
 _THREADS = 8
+_CONNECTIONS = 1000  # clients keep theirs open; at waitress's own limit of 100 the next one would wait for minutes
 _GRACE_SECONDS = 0.5  # commits are durable, so an abrupt end loses only what is in flight
 
 
@@ -18,7 +19,13 @@ def main(name, root, host, port):
     try:
         application, stop = _start(name)
         server = waitress.create_server(
-            application, host=host, port=port, threads=_THREADS, channel_timeout=600, ident=None
+            application,
+            host=host,
+            port=port,
+            threads=_THREADS,
+            connection_limit=_CONNECTIONS,
+            channel_timeout=600,
+            ident=None,
         )
     except BaseException:
         traceback.print_exc()

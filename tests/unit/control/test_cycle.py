@@ -1,0 +1,253 @@
+"""One cycle against a world in memory: what is done, in which order, what a failure stops, and what is written down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.control import record
+from reconciler.errors import Invalid, Permanent, Transient
+from reconciler.model.change import Class
+from reconciler.model.outcome import Status
+from reconciler.model.resource import Component, Resource, Unknown
+from tests.unit.control.world import FILES, World
+from tests.unit.examples import CLUSTER, FILE
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def world(empty: World) -> World:
+    empty.settle()
+    return empty
+
+
+def changed(*changes: tuple[str, str]) -> dict[str, str]:
+    text = FILES[FILE]
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return {**FILES, FILE: text}
+
+
+def deployment(world: World) -> None:
+    """Somebody changes the application by hand."""
+    for key, manifest in world.apis["moc"].objects.items():
+        if key.kind == "Deployment":
+            world.apis["moc"].objects[key] = {**manifest, "spec": "another"}
+
+
+def test_from_nothing_to_in_sync_in_one_cycle(empty: World) -> None:
+    outcome, _ = empty.cycle().reconcile()
+    assert (outcome.status, outcome.error) == (Status.IN_SYNC, "")
+    assert [line for line in empty.log if not line.startswith("forget")] == [
+        "terraform infrastructure",
+        "kubespray cluster.yml",
+        "label demo-cp-1 demo-worker-1 demo-worker-2",
+        "own apply ConfigMap sid/a",
+        "terraform applications-moc",
+    ]
+    assert empty.cycle().check()[0].in_sync
+
+
+def test_what_is_in_sync_is_left_alone(world: World) -> None:
+    outcome, _ = world.cycle().reconcile()
+    assert (outcome.status, outcome.steps, world.log) == (Status.IN_SYNC, (), [])
+
+
+def test_only_what_drifted_is_touched(world: World) -> None:
+    deployment(world)
+    outcome, _ = world.cycle().reconcile()
+    assert (outcome.status, world.log) == (Status.IN_SYNC, ["terraform applications-moc"])
+
+
+def test_checking_changes_nothing(world: World) -> None:
+    world.lose("server", "demo-worker-1")
+    plan, _ = world.cycle().check()
+    assert [s.operation for s in plan.steps] == ["apply", "scale.yml"]
+    assert (world.log, world.recorded) == ([], [])
+
+
+@pytest.mark.parametrize("step", ["terraform infrastructure", "kubespray cluster.yml"])
+def test_on_a_foundation_that_failed_nothing_is_built(empty: World, step: str) -> None:
+    empty.fails[step] = Permanent("no quota left", hint="ask for more")
+    outcome, _ = empty.cycle().reconcile()
+    assert (outcome.status, outcome.error, outcome.hint) == (Status.FAILED, "no quota left", "ask for more")
+    assert empty.log[-1] == step
+    assert empty.apis["own"].objects == empty.apis["moc"].objects == {}
+
+
+def test_the_cycle_after_a_failure_goes_on_from_there(empty: World) -> None:
+    empty.fails["kubespray cluster.yml"] = Transient("unreachable")
+    empty.cycle().reconcile()
+    empty.fails.clear()
+    empty.log.clear()
+    outcome, _ = empty.cycle().reconcile()
+    assert outcome.status is Status.IN_SYNC
+    assert "terraform infrastructure" not in empty.log
+
+
+def test_a_workload_that_fails_does_not_stop_applications(world: World) -> None:
+    world.apis["own"].objects.clear()
+    deployment(world)
+    world.fails["own apply"] = Permanent("ImagePullBackOff")
+    outcome, _ = world.cycle().reconcile()
+    assert world.log == ["own apply ConfigMap sid/a", "terraform applications-moc"]
+    assert [(s.step.component, s.ok) for s in outcome.steps] == [("workloads", False), ("applications", True)]
+    assert outcome.status is Status.FAILED
+
+
+def test_a_step_that_did_not_help_is_not_tried_twice_and_stops_nobody(world: World) -> None:
+    world.resources = [
+        replace(r, fields={**r.fields, "status": "SHUTOFF"}) if r.key.name == "demo-worker-1" and r.kind == "server"
+        else r for r in world.resources
+    ]  # fmt: skip
+    deployment(world)
+    world.useless.add("terraform infrastructure")
+    outcome, _ = world.cycle().reconcile()
+    assert world.log == ["terraform infrastructure", "terraform applications-moc"]
+    assert outcome.status is Status.DRIFTED
+    assert [str(d.key) for d in outcome.after.open] == ["server demo-worker-1"]
+
+
+def test_a_guards_no_applies_nothing_and_is_written_down(world: World) -> None:
+    world.take(changed(("image: ubuntu-24.04", "image: b")))
+    outcome, _ = world.cycle().reconcile()
+    assert (outcome.status, outcome.steps, world.log) == (Status.BLOCKED, (), [])
+    assert [r.guard for r in outcome.after.refusals] == ["control-plane"]
+    assert len(world.recorded) == 1
+
+
+def test_an_approved_plan_is_applied_to_its_end(world: World) -> None:
+    world.take(changed(("image: ubuntu-24.04", "image: b")))
+    digest = world.cycle().check()[0].digest
+    outcome, _ = world.cycle("another").reconcile()
+    assert outcome.status is Status.BLOCKED
+    outcome, _ = world.cycle(digest).reconcile()
+    assert outcome.status is Status.IN_SYNC
+    assert "terraform infrastructure" in world.log
+
+
+def test_a_smaller_control_plane_needs_a_yes(empty: World) -> None:
+    empty.take(changed(("count: 1", "count: 3")))
+    empty.settle()
+    empty.take(FILES)
+    outcome, _ = empty.cycle().reconcile()
+    assert outcome.status is Status.BLOCKED
+    assert "demo-cp-2, demo-cp-3" in outcome.after.refusals[0].message
+
+
+def test_what_appears_while_applying_and_would_be_destroyed_was_not_agreed_to(world: World) -> None:
+    def meanwhile() -> None:
+        strays = [Resource("server", f"x{n}", {}, f"stray-{n}", "demo") for n in range(9)]
+        world.resources += [s for s in strays if s.id not in {r.id for r in world.resources}]
+
+    world.lose("port", "demo-worker-1")
+    world.before_apply = meanwhile
+    outcome, _ = world.cycle().reconcile()
+    assert outcome.status is Status.BLOCKED
+    assert [r.guard for r in outcome.after.refusals] == ["max-deletions"]
+    assert world.log == ["terraform infrastructure"]
+
+
+def test_a_suspended_cluster_is_only_looked_at(world: World) -> None:
+    world.take(changed(("  kubernetes:\n", "  suspend: true\n  kubernetes:\n")))
+    world.lose("server", "demo-worker-1")
+    outcome, _ = world.cycle().reconcile()
+    assert (outcome.status, outcome.status.exit_code) == (Status.SUSPENDED, 0)
+    assert len(outcome.before.steps) == 2
+    assert (world.log, world.recorded) == ([], [])
+
+
+def test_two_cycles_at_once_are_one(world: World) -> None:
+    def meanwhile() -> None:
+        with pytest.raises(Transient, match="another cycle for 'demo' is running"):
+            world.cycle().reconcile()
+
+    world.lose("port", "demo-worker-1")
+    world.before_apply = meanwhile
+    assert world.cycle().reconcile()[0].status is Status.IN_SYNC
+    assert world.log == ["terraform infrastructure"]
+
+
+def test_what_is_written_down(empty: World) -> None:
+    empty.cycle().reconcile()
+    ((files, message),) = empty.recorded
+    assert set(files) == {"demo/observed.yaml", "demo/applied.yaml", "demo/drift.md"}
+    assert "status: in sync" in files["demo/observed.yaml"]
+    assert set(record.read_applied(files["demo/applied.yaml"].encode()).components) == set(Component)
+    assert message.startswith("demo: in sync\n")
+    assert message.endswith("Desired-Commit: c0ffee\nChanges: 4\n")
+
+
+def test_writing_it_down_twice_says_the_same(world: World) -> None:
+    world.cycle().reconcile()
+    world.cycle().reconcile()
+    (first, _), (second, _) = world.recorded
+    assert first == second
+
+
+def test_what_failed_was_not_applied_and_is_still_pending_afterwards(world: World) -> None:
+    world.take({**FILES, "manifests/sid/a.yaml": FILES["manifests/sid/a.yaml"].replace("'1'", "'2'")})
+    world.fails["own apply"] = Permanent("no")
+    outcome, _ = world.cycle().reconcile()
+    assert [d.cls for d in outcome.after.open] == [Class.PENDING]
+    assert [d.cls for d in world.cycle().check()[0].open] == [Class.PENDING]
+
+
+def test_an_api_that_does_not_answer_is_no_reason_to_install_anew(world: World) -> None:
+    world.nodes = Unknown("connection refused")
+    outcome, _ = world.cycle().reconcile()
+    assert (outcome.status, world.log) == (Status.UNKNOWN, [])
+
+
+def test_a_control_plane_that_is_gone_is_absent_and_not_unknown(world: World) -> None:
+    world.lose("server", "demo-cp-1")
+    world.nodes = Unknown("connection refused")
+    plan, _ = world.cycle().check()
+    assert [s.operation for s in plan.steps if s.component is Component.KUBERNETES] == ["cluster.yml"]
+    assert plan.unknown == ()
+
+
+def test_a_namesake_of_a_worker_is_pruned_and_the_worker_left_alone(world: World) -> None:
+    world.resources.append(Resource("server", "demo-worker-1", {"flavor": "tiny"}, "stray-twin", "demo"))
+    outcome, _ = world.cycle().reconcile()
+    assert (outcome.status, world.log) == (Status.IN_SYNC, ["cloud prune server stray-twin"])
+
+
+def test_what_the_cloud_does_not_have_is_named_before_anything_is_done(empty: World) -> None:
+    empty.take(changed(("flavor: m1.large", "flavor: m1.lagre")))
+    with pytest.raises(Invalid) as caught:
+        empty.cycle().reconcile()
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.path) == (FILE, "spec.nodeGroups.0.flavor")
+    assert (empty.log, empty.recorded) == ([], [])
+
+
+def test_an_openshift_nobody_set_up(empty: World) -> None:
+    path = "desired/demo/applications/web.yaml"
+    empty.take({**FILES, path: FILES[path].replace("target: moc", "target: mco")})
+    with pytest.raises(Invalid) as caught:
+        empty.cycle().check()
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line, problem.hint) == (
+        path,
+        5,
+        "name it in the settings under openshift: (there: moc)",
+    )
+
+
+def test_another_clusters_resources_are_none_of_ours(world: World) -> None:
+    world.resources.append(Resource("server", "prod-worker-1", {}, "other", "prod"))
+    plan, sight = world.cycle().check()
+    assert plan.in_sync
+    assert "other" not in {s.id for s in sight.servers}
+
+
+def test_the_example_is_the_one_every_test_means() -> None:
+    assert FILES[FILE].startswith(CLUSTER)

@@ -1,0 +1,233 @@
+"""What each tool is told: by address, by id, and in an order that a half-broken cluster survives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import Transient
+from reconciler.model.outcome import Status
+from reconciler.model.resource import Known, Resource, Value
+from tests.unit.control.test_cycle import changed
+from tests.unit.control.world import FILES, World
+
+SERVER = 'openstack_compute_instance_v2.server["demo-{}"]'
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World(tmp_path)
+    made.settle()
+    return made
+
+
+def altered(world: World, kind: str, name: str, id: str | None = None, **fields: Value) -> None:
+    world.resources = [
+        replace(r, fields={**r.fields, **fields}, id=id or r.id) if (r.kind, r.name) == (kind, name) else r
+        for r in world.resources
+    ]
+
+
+def test_the_module_is_the_desired_commits(world: World) -> None:
+    world.lose("port", "demo-worker-1")
+    world.cycle().reconcile()
+    (told,) = world.workspaces
+    assert told.module == {"main.tf": b"# cluster"}
+    assert told.directory == world.root / "state/demo/infrastructure"
+    assert told.variables["cluster"] == "demo"
+    assert told.environment == {"A": "b"}
+
+
+def test_a_commit_without_the_module(tmp_path: Path) -> None:
+    world = World(tmp_path, {k: v for k, v in FILES.items() if not k.startswith("terraform/openstack")})
+    outcome, _ = world.cycle().reconcile()
+    assert (outcome.status, outcome.error) == (Status.FAILED, "the desired commit has no terraform/openstack-cluster/")
+
+
+def test_terraform_knows_where_everything_live_belongs(world: World) -> None:
+    world.lose("port", "demo-worker-1")
+    world.resources.append(Resource("server", "demo-miner-1", {}, "stray", "demo"))
+    world.resources.insert(0, Resource("server", "demo-worker-2", {}, "stray-twin", "demo"))
+    world.cycle().reconcile()
+    live = world.workspaces[0].live
+    assert live["openstack_networking_network_v2.cluster"] == "network-demo"
+    assert live[SERVER.format("worker-2")] == "server-demo-worker-2"
+    assert live['openstack_networking_floatingip_v2.server["demo-cp-1"]'] == "floating_ip-demo-cp-1"
+    assert live['openstack_networking_floatingip_associate_v2.server["demo-cp-1"]'] == "floating_ip-demo-cp-1"
+    assert 'openstack_networking_port_v2.server["demo-worker-1"]' not in live
+    assert not {"stray", "stray-twin"} & set(live.values())
+
+
+def test_a_floating_ip_that_points_nowhere_has_no_association(world: World) -> None:
+    altered(world, "floating_ip", "demo-cp-1", server=None)
+    world.cycle().reconcile()
+    assert not [address for address in world.workspaces[0].live if "associate" in address]
+
+
+def test_terraform_may_destroy_what_the_plan_said_and_nothing_else(world: World) -> None:
+    altered(world, "server", "demo-worker-1", image="hacked")
+    altered(world, "server", "demo-worker-2", flavor="m1.tiny")
+    world.cycle().reconcile()
+    told = world.workspaces[0]
+    assert told.may_destroy == told.replace == {SERVER.format("worker-1")}
+
+    world.workspaces.clear()
+    world.take(changed(("count: 2", "count: 1")))
+    world.cycle().reconcile()
+    gone = {SERVER.format("worker-2"), 'openstack_networking_port_v2.server["demo-worker-2"]'}
+    assert world.workspaces[0].may_destroy == gone
+    assert world.workspaces[0].replace == frozenset()
+
+
+def test_what_the_provider_never_reads_is_read_again(world: World) -> None:
+    altered(world, "port", "demo-worker-1", security_groups=("demo-cluster",))
+    altered(world, "server", "demo-worker-2", **{"metadata.reconciler.group": "x"})
+    world.cycle().reconcile()
+    assert world.workspaces[0].reread == {
+        'openstack_networking_port_v2.server["demo-worker-1"]',
+        SERVER.format("worker-2"),
+    }
+
+
+def test_strays_go_by_id_and_what_hangs_on_a_thing_goes_first(world: World) -> None:
+    for kind in ("network", "security_group", "subnet", "router", "port", "router_interface", "server"):
+        world.resources.append(Resource(kind, "x", {}, f"stray-{kind}", "demo"))
+    digest = world.cycle().check()[0].digest
+    world.cycle(digest).reconcile()
+    order = ("server", "router_interface", "port", "router", "subnet", "network", "security_group")
+    assert world.log == [f"cloud prune {kind} stray-{kind}" for kind in order]
+
+
+def test_a_new_server_behind_an_old_node_is_forgotten_and_the_node_removed_first(world: World) -> None:
+    altered(world, "server", "demo-worker-1", id="new", address="192.0.2.77")
+    outcome, _ = world.cycle().reconcile()
+    assert outcome.status is Status.IN_SYNC
+    assert world.log == [
+        "forget 192.0.2.77",
+        "own prune Node demo-worker-1 uid-demo-worker-1",
+        "kubespray facts.yml",
+        "kubespray scale.yml",
+        "label demo-worker-1",
+    ]
+    facts, scale = world.playbooks
+    assert (facts.limit, scale.limit) == ((), ("demo-worker-1",))
+    assert world.labelled[0].fields["provider_id"] == "openstack:///new"
+
+
+def test_a_node_that_is_only_not_ready_keeps_its_keys_and_its_object(world: World) -> None:
+    world.nodes = [replace(n, fields={**n.fields, "ready": n.name != "demo-worker-1"}) for n in nodes_of(world)]
+    world.cycle().reconcile()
+    assert world.log == ["forget ", "kubespray facts.yml", "kubespray scale.yml", "label demo-worker-1"]
+
+
+def nodes_of(world: World) -> list[Resource]:
+    assert isinstance(world.nodes, list)
+    return world.nodes
+
+
+def test_a_node_that_leaves_is_drained_while_its_server_is_there(world: World) -> None:
+    world.take(changed(("count: 2", "count: 1")))
+    world.cycle().reconcile()
+    assert world.log == ["kubespray remove-node.yml", "terraform infrastructure"]
+    (told,) = world.playbooks
+    assert told.variables == {"node": "demo-worker-2", "skip_confirmation": True}
+    assert "demo-worker-2" in str(told.inventory)
+
+
+@pytest.mark.parametrize("dead", ["gone", "off"])
+def test_a_dead_host_is_removed_without_asking_it(world: World, dead: str) -> None:
+    world.take(changed(("count: 2", "count: 1")))
+    if dead == "gone":
+        world.lose("server", "demo-worker-2")
+    else:
+        altered(world, "server", "demo-worker-2", status="SHUTOFF")
+    world.cycle().reconcile()
+    assert world.playbooks[0].variables == {
+        "node": "demo-worker-2",
+        "skip_confirmation": True,
+        "reset_nodes": False,
+        "allow_ungraceful_removal": True,
+    }
+
+
+def test_a_playbook_that_ends_well_and_brings_no_node_has_failed(world: World) -> None:
+    world.nodes = [n for n in nodes_of(world) if n.name != "demo-worker-1"]
+    world.useless.add("kubespray scale.yml")
+    outcome, _ = world.cycle().reconcile()
+    assert outcome.status is Status.FAILED
+    assert outcome.error == "not Ready after 0 s: demo-worker-1"
+
+
+def test_a_label_that_git_dropped_is_taken_off(world: World) -> None:
+    world.take(changed(("      labels: {team: blue}\n", "")))
+    world.cycle().reconcile()
+    assert world.log == ["label demo-worker-1 demo-worker-2"]
+    assert [dict(n.fields) for n in world.labelled] == [{"labels.team": None}] * 2
+
+
+def test_only_the_objects_that_differ_are_applied(world: World) -> None:
+    world.take({**FILES, "manifests/sid/b.yaml": FILES["manifests/sid/a.yaml"].replace("name: a", "name: b")})
+    world.cycle().reconcile()
+    assert world.log == ["own apply ConfigMap sid/b"]
+
+
+def test_objects_that_git_dropped_are_pruned_by_uid(world: World) -> None:
+    world.take({**FILES, "manifests/sid/a.yaml": "# nothing\n"})
+    world.cycle().reconcile()
+    assert world.log == ["own prune ConfigMap sid/a uid-sid/a"]
+
+
+def test_terraform_gets_the_whole_application_labelled_and_wired(world: World) -> None:
+    objects = world.apis["moc"].objects
+    objects.pop(next(k for k in objects if k.kind == "Service"))
+    world.cycle().reconcile()
+    told = world.workspaces[0]
+    assert told.directory == world.root / "state/demo/applications-moc"
+    assert told.variables["kubeconfig"] == str(world.root / "moc")
+    texts = told.variables["manifests"]
+    assert isinstance(texts, dict)
+    assert sorted(texts) == [
+        "ConfigMap/web/web",
+        "Deployment/web/web",
+        "Namespace/web",
+        "Route/web/web",
+        "Service/web/web",
+    ]
+    assert all("applyset.kubernetes.io/part-of: demo.applications" in text for text in texts.values())
+    endpoint = next(r.fields["address"] for r in world.resources if r.name == "demo-cp-1" and r.kind == "server")
+    assert f"API: https://{endpoint}:6443" in texts["ConfigMap/web/web"]
+
+
+def test_an_application_that_leaves_lets_go_of_its_namespace(world: World) -> None:
+    world.take({k: v for k, v in FILES.items() if "applications" not in k})
+    world.cycle().reconcile()
+    assert world.log == ["terraform applications-moc"]
+    assert world.workspaces[0].variables["manifests"] == {}
+    assert world.workspaces[0].may_destroy == {
+        'kubectl_manifest.namespace["Namespace/web"]',
+        *(f'kubectl_manifest.object["{kind}/web/web"]' for kind in ("ConfigMap", "Deployment", "Route", "Service")),
+    }
+
+
+def test_an_address_nobody_knows_yet_is_not_written_into_an_application(world: World) -> None:
+    altered(world, "server", "demo-cp-1", address=None)
+    outcome, _ = world.cycle().reconcile()
+    assert outcome.status is Status.FAILED
+    assert "not known yet" in outcome.error
+    assert world.workspaces == []
+
+
+def test_a_failure_is_an_outcome_with_its_hint(world: World) -> None:
+    world.lose("port", "demo-worker-1")
+    world.fails["terraform"] = Transient("locked", hint="wait")
+    (step,) = world.cycle().reconcile()[0].steps
+    assert (step.ok, step.error, step.hint) == (False, "locked", "wait")
+    assert step.seconds >= 0
+
+
+def test_an_unknown_kind_of_server_leaves_playbooks_alone(world: World) -> None:
+    world.kinds["network"] = Known()
+    plan, _ = world.cycle().check()
+    assert [str(d.key) for d in plan.open] == ["network demo"]

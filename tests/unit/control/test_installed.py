@@ -1,0 +1,38 @@
+"""What tells a dead control plane from a silent one survives a kill, and a damaged note is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.control.installed import installed_on, remember
+
+
+def test_what_is_remembered(tmp_path: Path) -> None:
+    assert installed_on(tmp_path, "demo") == frozenset()
+    remember(tmp_path, "demo", ["b", "a"])
+    assert installed_on(tmp_path, "demo") == {"a", "b"}
+    assert installed_on(tmp_path, "other") == frozenset()
+    assert [p.name for p in (tmp_path / "demo").iterdir()] == ["installed.json"]
+
+
+@pytest.mark.parametrize("text", ["", "[", "5", "null", "[[1]]", "\x00"])
+def test_a_damaged_note_is_none(tmp_path: Path, text: str) -> None:
+    remember(tmp_path, "demo", ["a"])
+    (tmp_path / "demo/installed.json").write_text(text)
+    assert installed_on(tmp_path, "demo") == frozenset()
+
+
+def test_a_kill_while_writing_leaves_the_old_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(tmp_path, "demo", ["old"])
+
+    def killed(path: Path, text: str) -> int:
+        with path.open("w") as file:
+            file.write(text[:3])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        remember(tmp_path, "demo", ["new"])
+    assert installed_on(tmp_path, "demo") == {"old"}

@@ -1,0 +1,228 @@
+"""A small world behind the ports: it does what it is told, remembers what it was told, and fails where asked to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reconciler.control.cycle import Cycle
+from reconciler.control.toolkit import Access, Toolkit
+from reconciler.errors import ReconcilerError
+from reconciler.model.resource import Key, Known, Listing, Resource
+from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
+from reconciler.progress import QuietProgress
+from reconciler.spec import desired_state
+from reconciler.spec.render import objects
+from reconciler.spec.render.infrastructure import KINDS, infrastructure
+from reconciler.spec.render.kubernetes import nodes
+from tests.unit.examples import CLUSTER, FILE
+
+FILES = {
+    FILE: CLUSTER + "  workloads:\n    - {name: sid, path: manifests/sid, namespace: sid}\n",
+    "manifests/sid/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '1'}\n",
+    "desired/demo/applications/web.yaml": """\
+apiVersion: research.moc/v1alpha1
+kind: Application
+metadata: {name: web}
+spec:
+  target: moc
+  namespace: web
+  image: example.org/web:1
+  env: {API: "${cluster.api.endpoint}"}
+""",
+    "terraform/openstack-cluster/main.tf": "# cluster",
+    "terraform/openshift-app/main.tf": "# app",
+}
+
+
+@dataclass
+class Api:
+    """A Kubernetes API: objects by their key, compared by everything but metadata."""
+
+    world: World
+    name: str
+    objects: dict[Key, Manifest] = field(default_factory=dict)
+
+    def nodes(self) -> Listing:
+        return self.world.nodes if isinstance(self.world.nodes, Listing) else Known(tuple(self.world.nodes))
+
+    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
+        wanted = {objects.key(m): m for m in manifests}
+        kinds = {k.kind for k in (*wanted, *self.objects)} | {k.rpartition("/")[2] for k in known_kinds}
+        expected, live = [], []
+        for key in sorted({*wanted, *self.objects}):
+            sides = _body(wanted.get(key)), _body(self.objects.get(key))
+            fields = [{} if sides[0] == sides[1] else {"body": side} for side in sides]
+            if key in wanted:
+                expected.append(Resource(key.kind, key.name, fields[0]))
+            if key in self.objects:
+                live.append(Resource(key.kind, key.name, fields[1], f"uid-{key.name}"))
+        return Comparison(tuple(expected), {k: Known(tuple(r for r in live if r.kind == k)) for k in kinds})
+
+    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+        if self.world.did(f"{self.name} apply {' '.join(str(objects.key(m)) for m in manifests)}"):
+            self.objects.update({objects.key(m): m for m in manifests})
+
+    def prune(self, resources: Sequence[Resource]) -> None:
+        if self.world.did(f"{self.name} prune {' '.join(f'{r.key} {r.id}' for r in resources)}"):
+            for r in resources:
+                self.objects.pop(r.key, None)
+
+    def label_nodes(self, nodes: Sequence[Resource]) -> None:
+        self.world.labelled += nodes
+        self.world.did(f"label {' '.join(n.name for n in nodes)}")
+
+
+def _body(manifest: Manifest | None) -> str:
+    return json.dumps({k: v for k, v in (manifest or {}).items() if k != "metadata"}, sort_keys=True)
+
+
+class World:
+    """The cloud, the APIs, Terraform, Kubespray and git of one cluster, all in memory.
+
+    `log` has what was done; an action that starts with a key of `fails` raises, one of `useless` changes nothing.
+    """
+
+    def __init__(self, root: Path, files: Mapping[str, str] = FILES) -> None:
+        self.root = root
+        self.resources: list[Resource] = []
+        self.nodes: list[Resource] | Listing = []
+        self.kinds: dict[str, Listing] = {}
+        self.log: list[str] = []
+        self.fails: dict[str, ReconcilerError] = {}
+        self.useless: set[str] = set()
+        self.workspaces: list[Workspace] = []
+        self.playbooks: list[Playbook] = []
+        self.labelled: list[Resource] = []
+        self.recorded: list[tuple[dict[str, str], str]] = []
+        self.before_apply: Callable[[], None] = lambda: None
+        self.apis = {"own": Api(self, "own"), "moc": Api(self, "moc")}
+        (root / "moc").touch()
+        self.take(files)
+
+    def take(self, files: Mapping[str, str]) -> None:
+        """Let git say something else."""
+        self.files = {path: text.encode() for path, text in files.items()}
+        (self.desired,) = desired_state.load(self.files)
+
+    def cycle(self, *approved: str, ready: float = 0.0) -> Cycle:
+        tools = Toolkit(
+            repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
+            kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
+            state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
+        )  # fmt: skip
+        return Cycle(self.desired, "c0ffee", self.files, tools, ("demo",), approved)
+
+    def settle(self) -> None:
+        """Reconcile until there is nothing to do, and forget how it was done."""
+        outcome, _ = self.cycle().reconcile()
+        assert outcome.status == "in sync", (outcome.error, outcome.after.open)
+        for told in (self.log, self.workspaces, self.playbooks, self.labelled, self.recorded):
+            told.clear()
+
+    def lose(self, kind: str, name: str) -> None:
+        self.resources = [r for r in self.resources if (r.kind, r.name) != (kind, name)]
+
+    def did(self, action: str) -> bool:
+        """Note an action; say whether it has its effect."""
+        self.log.append(action)
+        for start, error in self.fails.items():
+            if action.startswith(start):
+                raise error
+        return not any(action.startswith(start) for start in self.useless)
+
+    def _api(self, access: Access) -> Api:
+        return self.apis["moc" if access.kubeconfig.name == "moc" else "own"]
+
+    # Cloud
+
+    def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
+        kinds: dict[str, Listing] = {k: Known(tuple(r for r in self.resources if r.kind == k)) for k in KINDS}
+        names = {
+            kind: Known(tuple(Resource(kind, n) for n in found))
+            for kind, found in (("f", ("m1.medium", "m1.large")), ("i", ("ubuntu-24.04", "b")), ("n", ("public",)))
+        }
+        return CloudSnapshot({**kinds, **self.kinds}, names["f"], names["i"], names["n"])
+
+    def prune(self, kind: str, id: str) -> None:
+        if self.did(f"cloud prune {kind} {id}"):
+            self.resources = [r for r in self.resources if r.id != id]
+
+    # Repository
+
+    def resolve(self, ref: str) -> str:
+        return ref
+
+    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
+        return self.files
+
+    def observed(self, folder: str) -> Mapping[str, bytes]:
+        last = self.recorded_state
+        return {path: text.encode() for path, text in last.items()}
+
+    recorded_state: Mapping[str, str] = {}
+
+    def record(self, folder: str, files: Mapping[str, str], message: str) -> str | None:
+        self.recorded.append((dict(files), message))
+        self.recorded_state = dict(files)
+        return "commit"
+
+
+@dataclass
+class Terraform:
+    world: World
+
+    def apply(self, workspace: Workspace, progress: Progress) -> None:
+        self.world.workspaces.append(workspace)
+        self.world.before_apply()
+        if not self.world.did(f"terraform {workspace.directory.name}"):
+            return
+        if workspace.directory.name == "infrastructure":
+            self._infrastructure()
+        else:
+            said: Any = workspace.variables["manifests"]
+            self.world.apis["moc"].objects = {objects.key(m): m for m in map(yaml.safe_load, said.values())}
+
+    def _infrastructure(self) -> None:
+        world = self.world
+        there = {r.key: r for r in world.resources}
+        strays = [r for r in world.resources if r.id.startswith("stray")]
+        wanted = infrastructure(world.desired.cluster)
+        world.resources = [_live(r, n, there.get(r.key)) for n, r in enumerate(wanted, 1)] + strays
+
+
+def _live(wanted: Resource, number: int, before: Resource | None) -> Resource:
+    address = {"fixed_ip": f"10.20.0.{number}", "address": f"192.0.2.{number}"} if wanted.kind == "server" else {}
+    id = before.id if before else f"{wanted.kind}-{wanted.name}"
+    kept = before.fields if before else address
+    return Resource(wanted.kind, wanted.name, {**kept, **wanted.fields}, id, "demo")
+
+
+@dataclass
+class Kubespray:
+    world: World
+
+    def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
+        world = self.world
+        world.playbooks.append(playbook)
+        if not world.did(f"kubespray {playbook.name}") or playbook.name == "facts.yml":
+            return
+        assert isinstance(world.nodes, list)
+        gone = str(playbook.variables.get("node", "")).split(",")
+        world.nodes = [n for n in world.nodes if n.name not in gone]
+        if playbook.name != "remove-node.yml":
+            servers = [r for r in world.resources if r.kind == "server"]
+            made = nodes(world.desired.cluster, servers)
+            world.nodes = [replace(n, id=f"uid-{n.name}") for n in made]
+            self.kubeconfig(cluster).touch()
+
+    def forget(self, cluster: str, addresses: Collection[str]) -> None:
+        self.world.did(f"forget {' '.join(addresses)}")
+
+    def kubeconfig(self, cluster: str) -> Path:
+        return self.world.root / "kubeconfig"

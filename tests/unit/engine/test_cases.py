@@ -1,0 +1,179 @@
+"""Every case of tests/cases (its README explains them): what is decided from desired, applied and live state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler.engine.diff import diff, meant
+from reconciler.engine.guard import Facts, guard
+from reconciler.engine.planner import plan
+from reconciler.model.change import Difference
+from reconciler.model.desired import Cluster
+from reconciler.model.plan import Plan, Step
+from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Unknown, Value
+from reconciler.spec.render.infrastructure import KINDS, REPLACING, infrastructure
+from reconciler.spec.render.kubernetes import nodes
+from tests.unit.examples import cluster
+
+Case = dict[str, Any]
+FOLDER = Path(__file__).parents[2] / "cases"
+FILES = sorted(FOLDER.glob("*.yaml"))
+CASES = [(file.stem, case) for file in FILES for case in yaml.safe_load(file.read_text())]
+KEYS = {"case", "desired", "applied", "live", "but", "objects", "approved", "expect"}
+INFRA, KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
+
+
+@pytest.mark.parametrize("case", [c for _, c in CASES], ids=[f"{stem}: {c['case']}" for stem, c in CASES])
+def test_case(case: Case) -> None:
+    assert set(case) <= KEYS
+    expect = case["expect"]
+    assert set(expect) <= {"steps", "refusals", "differences"}
+    made = decide(case)
+    assert [said(step) for step in made.steps] == expect.get("steps", [])
+    assert [refusal.guard for refusal in made.refusals] == expect.get("refusals", [])
+    if "differences" in expect:
+        assert [difference(d) for d in made.differences] == expect["differences"]
+    for refusal in made.refusals:
+        assert made.digest in refusal.approval
+
+
+def test_no_two_cases_have_one_name() -> None:
+    assert len({(stem, c["case"]) for stem, c in CASES}) == len(CASES) >= 30
+
+
+def decide(case: Case) -> Plan:
+    """The pure part of a cycle, with the facts the cycle would give."""
+    now = cluster(*changes(case.get("desired", [])))
+    seen = live(case, now)
+    servers = seen.resources(INFRA, "server")
+    wanted = infrastructure(now)
+    asked = Expected({INFRA: wanted, KUBE: nodes(now, meant(wanted, servers)), **objects(case, "git")})
+    found = diff(asked, applied(case, now), seen, replacing=REPLACING)
+    masters = {r.name for r in wanted if r.kind == "server" and is_master(r)}
+    made = plan("demo", "c0ffee", found, control_plane=masters)
+    masters |= {s.name for s in servers if is_master(s)}
+    count = sum(len(seen.resources(INFRA, kind)) for kind in KINDS)
+    facts = Facts(now.spec.guards, masters, count, len(asked.resources(INFRA)))
+    return guard(made, facts, approved=[made.digest] if case.get("approved") else [])
+
+
+def changes(said: list[list[str]]) -> list[tuple[str, str]]:
+    return [(old, new) for old, new in said]
+
+
+def is_master(server: Resource) -> bool:
+    return server.fields.get("metadata.reconciler.group") == "cp"
+
+
+def before(case: Case, now: Cluster) -> Cluster | None:
+    """The cluster as git had it at the last apply."""
+    said = case.get("applied", "as desired")
+    if isinstance(said, list):
+        return cluster(*changes(said))
+    return {"as desired": now, "nothing": None}[said]
+
+
+def applied(case: Case, now: Cluster) -> Expected:
+    was = before(case, now)
+    if was is None:
+        return Expected(objects(case, "applied"))
+    servers = [with_id(r) for r in infrastructure(was) if r.kind == "server"]
+    return Expected({INFRA: infrastructure(was), KUBE: nodes(was, servers), **objects(case, "applied")})
+
+
+def live(case: Case, now: Cluster) -> Observed:
+    there = {"as applied": before(case, now), "as desired": now, "nothing": None}[case.get("live", "as applied")]
+    resources = [with_id(r) for r in infrastructure(there)] if there else []
+    resources += nodes(there, [r for r in resources if r.kind == "server"]) if there else ()
+    for change in case.get("but", []):
+        resources = mutated(resources, change)
+    components: dict[Component, dict[str, Known | Unknown]] = {
+        INFRA: known(resources, KINDS),
+        KUBE: known(resources, ("node",)),
+        Component.WORKLOADS: {},
+        Component.APPLICATIONS: {},
+    }
+    for component, found in live_objects(case).items():
+        components[component] = known(found, {r.kind for r in found} | {o.kind for _, o in parsed(case, component)})
+    for change in case.get("but", []):
+        if "unknown" in change:
+            where = {"node": KUBE}.get(change["unknown"], Component(change.get("in", "infrastructure")))
+            components[where][change["unknown"]] = Unknown("does not answer")
+    return Observed(components)
+
+
+def with_id(resource: Resource) -> Resource:
+    return Resource(resource.kind, resource.name, resource.fields, f"id of {resource.kind} {resource.name}", "demo")
+
+
+def known(resources: list[Resource], kinds: Any) -> dict[str, Known | Unknown]:
+    return {kind: Known(tuple(r for r in resources if r.kind == kind)) for kind in kinds}
+
+
+def mutated(resources: list[Resource], change: Case) -> list[Resource]:
+    if "delete" in change:
+        return [r for r in resources if r is not the(resources, change["delete"])]
+    if "change" in change:
+        old = the(resources, change["change"])
+        new = Resource(old.kind, old.name, {**old.fields, **values(change["fields"])}, change.get("id", old.id), "demo")
+        return [new if r is old else r for r in resources]
+    if "add" in change:
+        kind, name = change["add"].split(" ", 1)
+        return [*resources, Resource(kind, name, values(change.get("fields", {})), change.get("id", "added"), "demo")]
+    assert "unknown" in change, change
+    return resources
+
+
+def the(resources: list[Resource], said: str) -> Resource:
+    (found,) = (r for r in resources if str(r.key) == said)
+    return found
+
+
+def values(fields: Mapping[str, Any]) -> dict[str, Value]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+
+
+def parsed(case: Case, of: Component) -> Iterator[tuple[Case, Resource]]:
+    for said in case.get("objects", []):
+        assert set(said) <= {"is", "target", "git", "applied", "wants", "live", "id"}, said
+        component, kind, name = said["is"].split(" ", 2)
+        if Component(component) is of:
+            yield said, Resource(kind, name, target=said.get("target", ""))
+
+
+def objects(case: Case, side: str) -> dict[Component, tuple[Resource, ...]]:
+    """The objects git has or had. Compared with the API, what is as desired has no fields on either side."""
+    return {
+        component: tuple(
+            Resource(o.kind, o.name, values(said.get("wants", {})), digest=said[side], target=o.target)
+            for said, o in parsed(case, component)
+            if side in said
+        )
+        for component in (Component.WORKLOADS, Component.APPLICATIONS)
+    }
+
+
+def live_objects(case: Case) -> dict[Component, list[Resource]]:
+    return {
+        component: [
+            Resource(o.kind, o.name, values(said["live"]), said.get("id", f"uid of {o.key}"), target=o.target)
+            for said, o in parsed(case, component)
+            if "live" in said
+        ]
+        for component in (Component.WORKLOADS, Component.APPLICATIONS)
+    }
+
+
+def said(step: Step) -> str:
+    target = f" on {step.arguments['target']}" if step.arguments else ""
+    return f"{step.component} {step.tool} {step.operation}{target}: {', '.join(step.targets)}"
+
+
+def difference(d: Difference) -> str:
+    what = f"{d.key} {d.field}".rstrip()
+    return f"{what} is {d.cls}, {d.severity}"

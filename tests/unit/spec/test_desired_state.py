@@ -1,0 +1,82 @@
+"""All that can be checked asking nobody: manifests, templates and references, every mistake at its file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from reconciler.errors import Invalid, Problem
+from reconciler.spec import desired_state
+from tests.unit.examples import CLUSTER, FILE
+from tests.unit.spec.test_wiring import TWO, application
+
+WORKLOAD = "manifests/sid/a.yaml"
+GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"
+ENVIRONMENT = "desired/demo/environments/ada.yaml"
+ADA = """\
+apiVersion: research.moc/v1alpha1
+kind: Environment
+metadata: {name: ada}
+spec:
+  owner: ada
+  type: jupyter
+"""
+
+
+def files(more: Mapping[str, str]) -> dict[str, bytes]:
+    cluster = CLUSTER + "  workloads:\n    - {name: sid, path: manifests/sid}\n"
+    return {path: text.encode() for path, text in {FILE: cluster, WORKLOAD: GOOD, **more}.items()}
+
+
+def problems(more: Mapping[str, str]) -> tuple[Problem, ...]:
+    with pytest.raises(Invalid) as caught:
+        desired_state.load(files(more))
+    return caught.value.problems
+
+
+def test_what_is_right_is_loaded() -> None:
+    template = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ name }}\n"
+    (cluster,) = desired_state.load(files({ENVIRONMENT: ADA, "manifests/environments/jupyter/pod.yaml": template}))
+    assert (cluster.name, [e.name for e in cluster.environments]) == ("demo", ["ada"])
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "path", "message"),
+    [
+        ("a: [", 1, "", "broken YAML"),
+        (GOOD.replace("kind: ConfigMap\n", ""), 1, "kind", "kind is missing"),
+        (GOOD.replace("  name: a", "  name: 1"), 4, "metadata.name", "not text"),
+        (GOOD + "  namespace: {a: b}\n", 5, "metadata.namespace", "not text"),
+        (GOOD + "  namespace: 12\n", 5, "metadata.namespace", "not text"),
+        (GOOD + "  labels: [a]\n", 5, "metadata.labels", "not a mapping"),
+        (GOOD + "---\n" + GOOD, 9, "metadata.name", "already defined at manifests/sid/a.yaml:1"),
+        (GOOD + 'data:\n  a: "\\ud800"\n', 6, "data.a", "surrogate"),
+    ],
+)
+def test_a_mistake_in_a_manifest_has_its_line(text: str, line: int, path: str, message: str) -> None:
+    (problem,) = problems({WORKLOAD: text})
+    assert (problem.file, problem.line, problem.path) == (WORKLOAD, line, path)
+    assert message in problem.message
+
+
+def test_labels_left_empty_are_no_mistake() -> None:
+    assert desired_state.load(files({WORKLOAD: GOOD + "  labels:\n  namespace:\n"}))
+
+
+def test_an_environment_of_a_type_without_templates() -> None:
+    (problem,) = problems({ENVIRONMENT: ADA})
+    assert (problem.file, problem.line, problem.path) == (ENVIRONMENT, 6, "spec.type")
+    assert problem.hint == "add the folder manifests/environments/jupyter"
+
+
+def test_a_template_with_a_mistake() -> None:
+    path = "manifests/environments/jupyter/pod.yaml"
+    (problem,) = problems({ENVIRONMENT: ADA, path: "apiVersion: v1\nkind: {{ kidn }}\n"})
+    assert (problem.file, problem.line) == (path, 2)
+    assert "kidn" in problem.message
+
+
+def test_wiring_and_manifests_are_checked_together() -> None:
+    found = problems({WORKLOAD: "a: [", TWO: application("two", "env: {A: '${nothing}'}")})
+    assert [p.file for p in found] == [TWO, WORKLOAD]
