@@ -12,6 +12,8 @@ from .adapters.git import GitRepository
 from .adapters.kubernetes import KubernetesApi
 from .adapters.kubespray import Kubespray
 from .adapters.openstack import OpenStackCloud
+from .adapters.terraform import Terraform as OpenTofu
+from .adapters.terraform import known
 from .control.cycle import Cycle
 from .control.toolkit import Access, Toolkit
 from .errors import Invalid
@@ -42,7 +44,7 @@ class App:
     path: Path
     progress: Progress
     _clouds: dict[str, Cloud] = field(default_factory=dict)
-    _apis: dict[Access, Kubernetes] = field(default_factory=dict)
+    _apis: dict[str, Kubernetes] = field(default_factory=dict)
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, for checking before a commit. Raises Invalid."""
@@ -90,6 +92,7 @@ class App:
             cloud=self._cloud,
             kubernetes=self._kubernetes,
             terraform=self._terraform,
+            terraform_state=known,
             kubespray=self._kubespray,
             openshift={name: self._access(name, target) for name, target in self.settings.openshift.items()},
             progress=self.progress,
@@ -115,16 +118,19 @@ class App:
         return self._clouds[name]
 
     def _kubernetes(self, access: Access) -> Kubernetes:
-        if access not in self._apis:
-            timeout = self.settings.timeouts.kubernetes
-            name = hashlib.sha256(f"{access.kubeconfig} {access.context}".encode()).hexdigest()[:12]
-            cache = self.state / "seen" / f"{name}.json"
-            self._apis[access] = KubernetesApi(access.kubeconfig, context=access.context, timeout=timeout, cache=cache)
-        return self._apis[access]
+        """One connection for one content of the kubeconfig: a cluster made anew has another authority."""
+        content = access.kubeconfig.read_bytes() if access.kubeconfig.exists() else b""
+        name = hashlib.sha256(str(access).encode() + content).hexdigest()[:12]
+        if name not in self._apis:
+            self._apis[name] = KubernetesApi(
+                access.kubeconfig,
+                context=access.context,
+                timeout=self.settings.timeouts.kubernetes,
+                cache=self.state / "seen" / f"{name}.json",
+            )
+        return self._apis[name]
 
     def _terraform(self) -> Terraform:
-        from .adapters.terraform import Terraform as OpenTofu
-
         binary = self.toolbox.ensure("tofu")["tofu"].path
         return OpenTofu(binary, self.toolbox.cli_config(), self.settings.timeouts.terraform, Redactor())
 

@@ -23,6 +23,7 @@ from .sight import Sight, openshift, part_of
 from .toolkit import Access, Toolkit
 
 _POLL_SECONDS = 0.5
+_LAST_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Executor:
         try:
             self._handler(step)(step, sight)
         except ReconcilerError as error:
+            for line in error.evidence.last_lines[-_LAST_LINES:] if error.evidence else ():
+                self.tools.progress.log(f"  | {line}")
             return StepOutcome(step, time.monotonic() - started, error.message, error.hint or "")
         return StepOutcome(step, time.monotonic() - started)
 
@@ -204,7 +207,7 @@ class Executor:
         files = {path.removeprefix(folder): text for path, text in self.files.items() if path.startswith(folder)}
         if not files:
             raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
-        directory = self.tools.state / self.desired.name / workspace
+        directory = self.tools.workspace(self.desired.name, workspace)
         environment = self.tools.environment
         place = Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread)
         self.tools.terraform().apply(place, self.tools.progress)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from ..model.naming import IN_STATE
 from ..model.outcome import Outcome
 from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Value
 
@@ -73,7 +74,11 @@ def _kinds(kinds: Kinds) -> dict[str, Any]:
 
 
 def _live(resource: Resource) -> dict[str, Any]:
-    return {"name": resource.name, "id": resource.id, **{k: _plain(v) for k, v in resource.fields.items()}}
+    return {
+        "name": resource.name,
+        "id": resource.id,
+        **{k: _plain(v) for k, v in resource.fields.items() if k != IN_STATE},
+    }
 
 
 def _applied(resource: Resource) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from ..engine.diff import meant
 from ..errors import Invalid
+from ..model.naming import IN_STATE
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Unknown
 from ..ports import CloudSnapshot, Comparison, Manifest
 from ..spec import references, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
-from ..spec.render.infrastructure import infrastructure
+from ..spec.render.infrastructure import address, infrastructure
 from ..spec.render.kubernetes import nodes
 from .installed import installed_on
 from .toolkit import Access, Toolkit
@@ -64,8 +65,13 @@ def look(
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
         manifests = render(desired, files, endpoint(desired, _resources(servers, "server")))
-        compared = list(pool.map(lambda c: _compare(desired, c, manifests[c], tools, applied, absent), _ON_KUBERNETES))
-    return _sight(desired, servers, listing, manifests, dict(zip(_ON_KUBERNETES, compared, strict=True)))
+        found = pool.map(lambda c: _compare(desired, c, manifests[c], tools, applied, absent), _ON_KUBERNETES)
+        compared = dict(zip(_ON_KUBERNETES, found, strict=True))
+    if isinstance(nova := servers.get("server"), Unknown) and _waiting(manifests[Component.APPLICATIONS]):
+        # what they refer to is there and can't be seen: no reason to take it out of them
+        compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], nova)
+    servers = _in_state(servers, tools.terraform_state(tools.workspace(desired.name)))
+    return _sight(desired, servers, listing, manifests, compared)
 
 
 _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
@@ -94,12 +100,35 @@ def render(
     }
 
 
+def _waiting(manifests: Mapping[str, Sequence[Manifest]]) -> bool:
+    """Does any of them still need an output that is not known?"""
+    return any(wiring.LATER in objects.text(m) for found in manifests.values() for m in found)
+
+
+def _unseen(comparison: Comparison, why: Unknown) -> Comparison:
+    kinds = {*comparison.live, *(r.kind for r in comparison.expected)}
+    return Comparison((), dict.fromkeys(sorted(kinds), why))
+
+
 def _mine(kinds: Kinds, cluster: str) -> dict[str, Listing]:
     """The part of a project's snapshot that belongs to one cluster."""
     return {
         kind: listing
         if isinstance(listing, Unknown)
         else Known(tuple(r for r in listing.resources if r.owner == cluster))
+        for kind, listing in kinds.items()
+    }
+
+
+def _in_state(kinds: Kinds, known: Mapping[str, str] | None) -> dict[str, Listing]:
+    """Say of every resource whether Terraform's state here knows it: a run that was killed may have made things it
+    never wrote down. Where there is no state, nothing is said against anybody."""
+
+    def said(r: Resource) -> Resource:
+        return replace(r, fields={**r.fields, IN_STATE: known is None or known.get(address(r.kind, r.name)) == r.id})
+
+    return {
+        kind: listing if isinstance(listing, Unknown) else Known(tuple(said(r) for r in listing.resources))
         for kind, listing in kinds.items()
     }
 

@@ -19,20 +19,25 @@ class Access:
 
 @dataclass(frozen=True)
 class Toolkit:
-    """`state` is private to this repository; `openshift` names the targets of the settings; `ready_seconds` is how
-    long nodes may take to become Ready after a playbook. The factories are lazy: what a cycle doesn't use is never
-    made."""
+    """`state` is private to this repository; `openshift` names the targets of the settings; `terraform_state` reads
+    the ids a state holds by address (None: no state there) and starts no program; `ready_seconds` is how long nodes
+    may take to become Ready after a playbook. The factories are lazy: what a cycle doesn't use is never made."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
     kubernetes: Callable[[Access], Kubernetes]
     terraform: Callable[[], Terraform]
+    terraform_state: Callable[[Path], Mapping[str, str] | None]
     kubespray: Kubespray
     openshift: Mapping[str, Access]
     progress: Progress
     state: Path
     environment: Mapping[str, str]
     ready_seconds: float = 180.0
+
+    def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
+        """Where one of a cluster's Terraform runs keeps its state."""
+        return self.state / cluster / name
 
     def api(self, cluster: str) -> Access:
         """The cluster's own API."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..model.change import Action, Class, Difference
+from ..model.naming import IN_STATE
 from ..model.resource import Component, Expected, Fields, Key, Kinds, Observed, Resource, Unknown, Value
 from .severity import severity
 
@@ -12,8 +13,10 @@ Replacing = frozenset[tuple[str, str]]
 # What people's data goes with: left alone when git no longer names it, and deleted by hand by somebody who means it.
 _HOLDS_DATA = ("PersistentVolumeClaim", "Namespace")
 _LEFT = "is in no desired state; it may hold data and is left alone (delete it by hand)"
+_LOST = "exists, and Terraform's state does not know it (it is imported)"
+_CHANGED = {Class.DRIFT: "was changed outside git", Class.PENDING: "git changed and was not applied yet"}
 # Nova's word for a server that will not come back by itself.
-_BROKEN = "ERROR"
+_BROKEN = ("server", "status", "ERROR")
 # What follows from the live side and not from git: when it is another now, nobody changed git.
 _DERIVED: Replacing = frozenset({("node", "provider_id")})
 
@@ -131,9 +134,11 @@ def _fields(
         if now == value:
             continue
         cls = Class.DRIFT if _was_applied(want, before, name, value) else Class.PENDING
-        action = Action.REPLACE if (want.kind, name) in replacing or now == _BROKEN else Action.UPDATE
+        action = (
+            Action.REPLACE if (want.kind, name) in replacing or (want.kind, name, now) == _BROKEN else Action.UPDATE
+        )
         level = severity(component, want.kind, name, cls, action, want.fields)
-        why = "was changed outside git" if cls is Class.DRIFT else "git changed and was not applied yet"
+        why = _LOST if name == IN_STATE else _CHANGED[cls]
         was = applied.get(name) if not want.digest else (value if cls is Class.DRIFT else None)
         yield Difference(component, want.key, name, value, was, now, cls, action, level, why, live.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..model.change import Action, Class, Severity
+from ..model.naming import IN_STATE
 from ..model.resource import Component, Fields
 
 _ANYWHERE = ("0.0.0.0/0", "::/0", None)
@@ -28,6 +29,8 @@ def severity(component: Component, kind: str, name: str, cls: Class, action: Act
         return _BY_CLASS[cls]
     if kind == "security_group_rule":
         return _rule(action, fields)
+    if name == IN_STATE:
+        return Severity.LOW
     if name in _SECURITY_FIELDS or kind in _SECURITY_KINDS:
         return Severity.CRITICAL if cls is Class.DRIFT else Severity.HIGH
     if name.endswith(".image") or name == "ready" or (not name and kind in _STANDING):

@@ -8,6 +8,8 @@ from .resource import Value
 
 OWNER_KEY = "reconciler.cluster"
 GROUP_KEY = "reconciler.group"
+# The field that says whether Terraform's state knows an infrastructure resource; true of this machine only.
+IN_STATE = "in_state"
 
 
 def tag(cluster: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -19,16 +18,8 @@ pytestmark = pytest.mark.live
 
 def test_terraform_itself_has_nothing_to_change(world: World, toolbox: Toolbox) -> None:
     for workspace in ("infrastructure", "applications-moc"):
-        (folder,) = world.state.rglob(workspace)
-        env = {
-            **os.environ,
-            "OS_CLIENT_CONFIG_FILE": str(world.sandbox.clouds_yaml),
-            "TF_CLI_CONFIG_FILE": str(toolbox.cli_config()),
-        }
-        tofu = toolbox.ensure("tofu")["tofu"].path
-        argv = [str(tofu), "plan", "-detailed-exitcode", "-input=false", "-no-color"]
-        done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        code, said = world.tofu_plan(toolbox, workspace)
+        assert code == 0, said
 
 
 def test_the_openstack_client_agrees_with_what_was_recorded(world: World) -> None:

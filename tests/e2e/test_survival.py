@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.sandbox.sandbox import Sandbox
+from reconciler.toolchain import Toolbox
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.live
@@ -55,7 +56,7 @@ def names(world: World) -> Counter[str]:
     return Counter(s.name for s in found if s.name.startswith(f"{world.name}-"))
 
 
-def test_killed_while_terraform_and_the_playbook_run(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_killed_while_terraform_and_the_playbook_run(sandbox: Sandbox, toolbox: Toolbox, tmp_path: Path) -> None:
     world = World(sandbox, tmp_path, "kill", cidr="10.22.0.0/24", workers=1)
 
     kill_when(world, lambda: bool(names(world)), "the first server")
@@ -68,13 +69,18 @@ def test_killed_while_terraform_and_the_playbook_run(sandbox: Sandbox, tmp_path:
     assert said.code == 0, said.all
     assert names(world) == {"kill-cp-1": 1, "kill-worker-1": 1}
     assert world.reconciler("drift", "kill").code == 0
+    code, plan = world.tofu_plan(toolbox, "infrastructure")
+    assert code == 0, plan
 
-    commits = world.history()
+    commits, master = world.history(), world.servers()["kill-cp-1"]
     world.mischief().delete_server("kill-worker-1")
     kill_when(world, lambda: bool(children_named("tofu", world)), "tofu")
     said = world.reconciler("apply", "kill")
     assert said.code == 0, said.all
     assert names(world) == {"kill-cp-1": 1, "kill-worker-1": 1}
+    assert world.servers()["kill-cp-1"] == master, "the control plane was made anew"
+    code, plan = world.tofu_plan(toolbox, "infrastructure")
+    assert code == 0, plan
     assert world.history()[: len(commits)] == commits, "the observed branch lost something"
     assert len(world.history()) > len(commits)
 

@@ -18,6 +18,7 @@ import yaml
 from reconciler.sandbox import gitops
 from reconciler.sandbox.mischief import Mischief
 from reconciler.sandbox.sandbox import Sandbox
+from reconciler.toolchain import Toolbox
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -123,6 +124,18 @@ class World:
         """Names to ids of this cluster's servers, as the cloud has them."""
         found = self.mischief().connection.compute.servers()
         return {s.name: s.id for s in found if re.match(rf"{self.name}-(cp|worker)-", s.name)}
+
+    def tofu_plan(self, toolbox: Toolbox, workspace: str) -> tuple[int, str]:
+        """OpenTofu's own verdict on a workspace: `plan -detailed-exitcode`, and what it said."""
+        (folder,) = self.state.rglob(workspace)
+        env = {
+            **os.environ,
+            "OS_CLIENT_CONFIG_FILE": str(self.sandbox.clouds_yaml),
+            "TF_CLI_CONFIG_FILE": str(toolbox.cli_config()),
+        }
+        argv = [str(toolbox.ensure("tofu")["tofu"].path), "plan", "-detailed-exitcode", "-input=false", "-no-color"]
+        done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+        return done.returncode, done.stdout + done.stderr
 
     def openstack(self, *argv: str) -> str:
         """The real client, with the credential the reconciler has."""

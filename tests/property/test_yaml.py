@@ -14,7 +14,9 @@ from tests.unit.examples import CLUSTER, FILE
 SECONDS = 1.0
 quick = settings(derandomize=True, max_examples=300, deadline=None)
 EXAMPLE = (CLUSTER + "  workloads:\n    - {name: sid, path: manifests/sid}\n").encode()
-MANIFEST = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {a: b}\ndata:\n  mode: '1'\n"
+MANIFEST = (
+    b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  namespace: b\n  labels: {a: b}\ndata:\n  mode: '1'\n"
+)
 APPLICATION = b"""\
 apiVersion: research.moc/v1alpha1
 kind: Application
@@ -72,6 +74,48 @@ def mutated(draw: st.DrawFn, of: bytes) -> bytes:
             st.sampled_from([text[:start] + new + text[end:] for new in (b"", doubled, put, put + text[start:end])])
         )
     return text
+
+
+TAGS = [
+    "",
+    "",
+    "!!float ",
+    "!!int ",
+    "!!bool ",
+    "!!null ",
+    "!!str ",
+    "!!seq ",
+    "!!set ",
+    "!!binary ",
+    "!x ",
+    "&a ",
+    "? ",
+]
+VALUES = [
+    "", '""', "~", "no", "-1", "0x" + "f" * 5000, "1e400", ":".join(["1"] * 400), "[]", "{}", "[[a]]", "{a: b}",
+    "{a: {b: [c]}}", "*a", "0644", '"\\ud800"', '"\\x00"', "2026-11-24", "|", ">", "a: b", "${a}",
+    "${cluster.name}", "{{ name }}", "'", "\u2028",
+]  # fmt: skip
+values = st.tuples(st.sampled_from(TAGS), st.sampled_from(VALUES)).map(lambda parts: "".join(parts).encode())
+
+
+@st.composite
+def revalued(draw: st.DrawFn, of: bytes) -> bytes:
+    """The text with other values behind one or two of its keys."""
+    lines = of.split(b"\n")
+    for _ in range(draw(st.integers(1, 2))):
+        number = draw(st.integers(0, len(lines) - 1))
+        key, colon, _ = lines[number].partition(b": ")
+        lines[number] = key + (colon or b" ") + draw(values)
+    return b"\n".join(lines)
+
+
+@quick
+@given(revalued(EXAMPLE), revalued(MANIFEST), revalued(APPLICATION))
+def test_values_nobody_thought_of(cluster: bytes, manifest: bytes, application: bytes) -> None:
+    path = "desired/demo/applications/web.yaml"
+    check({FILE: EXAMPLE, "manifests/sid/a.yaml": manifest, path: application})
+    check({FILE: cluster, "manifests/sid/a.yaml": MANIFEST})
 
 
 @quick

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +75,28 @@ def mend_state(root: Path) -> tuple[str, ...]:
 
 def addresses(root: Path) -> frozenset[str]:
     """Return the addresses of all resource instances in the state."""
-    state = _readable(root / _STATE) or {}
-    return frozenset(
-        _address(resource, instance)
-        for resource in state.get("resources", ())
-        if resource["mode"] == "managed"
-        for instance in resource["instances"]
-    )
+    return frozenset(address for address, _ in _instances(root))
+
+
+def tainted(root: Path) -> frozenset[str]:
+    """Return the addresses of what a run that was cut off left half-made, as far as Terraform could tell."""
+    return frozenset(address for address, instance in _instances(root) if instance.get("status") == "tainted")
+
+
+def known(root: Path) -> dict[str, str] | None:
+    """Return the id of every sound instance in the state by its address; None where there is no state at all. Starts
+    no program."""
+    if not (root / _STATE).exists():
+        return None
+    sound = ((a, i) for a, i in _instances(root) if i.get("status") != "tainted")
+    return {address: str(instance["attributes"].get("id", "")) for address, instance in sound}
+
+
+def _instances(root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for resource in (_readable(root / _STATE) or {}).get("resources", ()):
+        if resource["mode"] == "managed":
+            for instance in resource["instances"]:
+                yield _address(resource, instance), instance
 
 
 def providers_wanted(workspace: Workspace, binary: Path, cli_config: Path | None) -> str:

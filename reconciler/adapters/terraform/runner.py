@@ -69,7 +69,9 @@ class Terraform:
     def _plan(self, program: _Program, workspace: Workspace, progress: Progress) -> Plan:
         """Plan; where Terraform would create what is live already, import it instead and plan again."""
         with progress.task(f"{self._binary.name} plan") as task:
-            self._forget(program, workspace, workspace.reread & workspace.live.keys())
+            # Tainted and live all the same: whether it must go says our own look at it, not a run that was cut off.
+            doubtful = workspace.reread | (folder.tainted(workspace.directory) - workspace.replace)
+            self._forget(program, workspace, doubtful & workspace.live.keys())
             follow = Follower(task, progress)
             plan = self._planned(program, workspace, follow)
             strays = {address: workspace.live[address] for address in plan.creates if address in workspace.live}

@@ -12,6 +12,7 @@ from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.model.change import Class
 from reconciler.model.outcome import Status
 from reconciler.model.resource import Component, Resource, Unknown
+from reconciler.spec.render.infrastructure import address
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import CLUSTER, FILE
 
@@ -251,3 +252,14 @@ def test_another_clusters_resources_are_none_of_ours(world: World) -> None:
 
 def test_the_example_is_the_one_every_test_means() -> None:
     assert FILES[FILE].startswith(CLUSTER)
+
+
+def test_what_terraform_never_wrote_down_is_imported_though_nothing_else_differs(world: World) -> None:
+    world.settle()
+    world.known = {address(r.kind, r.name): r.id for r in world.resources}
+    assert world.cycle().check()[0].in_sync
+    del world.known[address("server", "demo-worker-1")]
+    plan, _ = world.cycle().check()
+    assert [(s.operation, s.targets) for s in plan.steps] == [("apply", ("server demo-worker-1",))]
+    (difference,) = plan.differences
+    assert "Terraform's state does not know it" in difference.why

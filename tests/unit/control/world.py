@@ -102,6 +102,7 @@ class World:
         self.recorded: list[tuple[dict[str, str], str]] = []
         self.before_apply: Callable[[], None] = lambda: None
         self.apis = {"own": Api(self, "own"), "moc": Api(self, "moc")}
+        self.known: dict[str, str] | None = None
         (root / "moc").touch()
         self.take(files)
 
@@ -115,6 +116,7 @@ class World:
             repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
             kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
+            terraform_state=lambda _: self.known,
         )  # fmt: skip
         return Cycle(self.desired, "c0ffee", self.files, tools, ("demo",), approved)
 
