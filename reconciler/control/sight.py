@@ -229,7 +229,7 @@ def _sight(
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]],
     compared: Mapping[Component, Comparison],
 ) -> Sight:
-    wanted = infrastructure(desired.cluster)
+    wanted = tuple(replace(r, fields={**r.fields, IN_STATE: True}) for r in infrastructure(desired.cluster))
     expected: dict[Component, tuple[Resource, ...]] = {
         Component.INFRASTRUCTURE: wanted,
         Component.KUBERNETES: nodes(desired.cluster, meant(wanted, _resources(infra, "server"))),
