@@ -122,6 +122,8 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     def die_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(stop), 0, 0, 0)
+        # started in the background of a script we ignore SIGINT, and would hand that down: it could not be stopped
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     try:
         return subprocess.Popen(

@@ -48,7 +48,12 @@ def building(world: World) -> list[int]:
 
 
 def ensuring(world: World) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", ENSURE, str(world.root)], stderr=subprocess.PIPE)
+    """A process that somebody can interrupt, also when these tests run in the background of a script."""
+    return subprocess.Popen(
+        [sys.executable, "-c", ENSURE, str(world.root)],
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,  # noqa: PLW1509 - one call, no lock
+    )
 
 
 def test_killed_while_it_builds_it_leaves_nothing_and_starts_over(world: World) -> None:
