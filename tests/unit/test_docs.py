@@ -23,10 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "terraform").glob("*/README.md")])
 # Addresses of package indexes and folders of one machine have no place in a document for everybody.
 # The words are put together here so that this file keeps its own rule.
-FORBIDDEN = tuple(
-    ".".join(words)
-    for words in (("pypi", "org"), ("proxy", "golang"), ("registry", "opentofu"), ("registry", "terraform"))
-) + ("pythonhosted", *(f"/{folder}/" for folder in ("work", "tmp")))
+FORBIDDEN = (
+    *tuple(
+        ".".join(words)
+        for words in (("pypi", "org"), ("proxy", "golang"), ("registry", "opentofu"), ("registry", "terraform"))
+    ),
+    "pythonhosted",
+    *(f"/{folder}/" for folder in ("work", "tmp")),
+)
 COMMAND_LINE: Any = typer.main.get_command(app)  # of a type that typer keeps to itself
 KINDS: dict[str, type[BaseModel]] = {"Cluster": Cluster, "Environment": Environment, "Application": Application}
 
