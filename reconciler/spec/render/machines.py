@@ -53,8 +53,14 @@ def _machine(
         group=group,
         flavor=machines.flavor,
         image=machines.image or cluster.spec.image,
-        availability_zone=machines.availability_zone,
+        availability_zone=_zone(machines, number),
         floating_ip=machines.floating_ips,
         labels=labels or {},
         taints=taints,
     )
+
+
+def _zone(machines: Machines, number: int) -> str | None:
+    """Zones take turns, so that growing a group moves nobody."""
+    zones = machines.availability_zones
+    return zones[(number - 1) % len(zones)] if zones else None

@@ -12,7 +12,7 @@ from tests.unit.examples import cluster
 
 LARGE = cluster(
     ("count: 1", "count: 3"),
-    ("  access:\n", "    - {name: gpu, count: 1, flavor: g1, floatingIps: true, availabilityZone: z1}\n  access:\n"),
+    ("  access:\n", "    - {name: gpu, count: 1, flavor: g1, floatingIps: true, availabilityZones: [z1]}\n  access:\n"),
     ("api: [192.0.2.0/24]", "api: [192.0.2.0/24, 192.0.2.0/24]\n    nodePorts: [2001:db8::/32]"),
 )
 

@@ -1,0 +1,52 @@
+"""The desired state as people write it: Cluster, Environment, Application and Fleet, frozen and validated."""
+
+from .application import Application, ApplicationSpec
+from .base import API_VERSION, At, Cidr, Kind, Model, Name
+from .cluster import Cluster, ClusterSpec
+from .environment import Environment, EnvironmentSpec
+from .fleet import Ceilings, Fleet, FleetSpec, Policy
+from .kubernetes import Kubernetes, Ssh, Workload
+from .machines import Bastion, BootVolume, ControlPlane, Machines, NodeGroup, Taint
+from .network import Access, ApiLoadBalancer, ExistingNetwork, Network, Rule
+from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, moment
+
+__all__ = [
+    "API_VERSION",
+    "DAYS",
+    "Access",
+    "ApiLoadBalancer",
+    "Application",
+    "ApplicationSpec",
+    "Approval",
+    "At",
+    "Bastion",
+    "BootVolume",
+    "Ceilings",
+    "Cidr",
+    "Cluster",
+    "ClusterSpec",
+    "ControlPlane",
+    "Environment",
+    "EnvironmentSpec",
+    "ExistingNetwork",
+    "Fleet",
+    "FleetSpec",
+    "Freeze",
+    "Guards",
+    "Ignore",
+    "Kind",
+    "Kubernetes",
+    "Machines",
+    "Maintenance",
+    "Model",
+    "Name",
+    "Network",
+    "NodeGroup",
+    "Policy",
+    "Rule",
+    "Ssh",
+    "Taint",
+    "Window",
+    "Workload",
+    "moment",
+]

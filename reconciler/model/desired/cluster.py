@@ -1,0 +1,79 @@
+"""The Cluster kind: machines, network, Kubernetes, workloads and policy of one research cluster."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from .base import At, CloudName, Kind, Model, YamlPath, distinct
+from .kubernetes import Kubernetes, Ssh, Workload
+from .machines import Bastion, ControlPlane, NodeGroup
+from .network import Access, ApiLoadBalancer, Network
+from .policy import Guards, Ignore, Maintenance
+
+_HOST_NAME = 63  # RFC 1123
+_RESERVED = {"cp": "the control plane", "bastion": "the bastion"}
+
+
+class ClusterSpec(Model):
+    """What a cluster is made of. `suspend` stops all changes to it; it is still looked at."""
+
+    cloud: str
+    image: CloudName
+    ssh: Ssh
+    network: Network
+    control_plane: ControlPlane
+    node_groups: tuple[NodeGroup, ...] = ()
+    bastion: Bastion | None = None
+    api_load_balancer: ApiLoadBalancer | None = None
+    access: Access = Access()
+    kubernetes: Kubernetes
+    workloads: tuple[Workload, ...] = ()
+    guards: Guards = Guards()
+    ignore: tuple[Ignore, ...] = ()
+    maintenance: Maintenance = Maintenance()
+    suspend: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _disjoint(self)
+        names = [g.name for g in self.node_groups]
+        distinct(("nodeGroups",), names)
+        for index, name in enumerate(names):
+            if name in _RESERVED:
+                raise At(("nodeGroups", index, "name"), f"{name!r} is {_RESERVED[name]}'s own; choose another name")
+        distinct(("workloads",), [w.name for w in self.workloads])
+        distinct(("access", "rules"), [r.name for r in self.access.rules])
+        return self
+
+
+class Cluster(Kind):
+    """A research cluster: VMs and networks on OpenStack, Kubernetes on them, workloads on that."""
+
+    kind: Literal["Cluster"]
+    spec: ClusterSpec
+
+    @model_validator(mode="after")
+    def _short(self) -> Self:
+        for index, group in enumerate(self.spec.node_groups):
+            longest = f"{self.name}-{group.name}-{max(group.count, group.max or 0)}"
+            if len(longest) > _HOST_NAME:
+                message = f"{longest!r} would be longer than {_HOST_NAME} characters, the limit of a host's name"
+                raise At(("spec", "nodeGroups", index, "name"), message)
+        return self
+
+
+def _disjoint(spec: ClusterSpec) -> None:
+    networks: list[tuple[YamlPath, str]] = [
+        (("kubernetes", "podCidr"), spec.kubernetes.pod_cidr),
+        (("kubernetes", "serviceCidr"), spec.kubernetes.service_cidr),
+    ]
+    if spec.network.cidr:
+        networks.insert(0, (("network", "cidr"), spec.network.cidr))
+    for i, (path, cidr) in enumerate(networks):
+        for other_path, other in networks[i + 1 :]:
+            if ipaddress.ip_network(cidr).overlaps(ipaddress.ip_network(other)):
+                other_name = ".".join(str(p) for p in other_path)
+                raise At(path, f"{cidr} overlaps with {other} ({other_name}); the three networks must be apart")

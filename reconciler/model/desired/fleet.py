@@ -1,0 +1,40 @@
+"""The Fleet kind: what all clusters of a repository share, as defaults and as policy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Kind, Model
+from .policy import Freeze, Ignore
+
+
+class Ceilings(Model):
+    """How far a cluster may raise its own guards."""
+
+    max_deletions: Annotated[int, Field(ge=0)] | None = None
+    max_deletion_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    max_replaced_servers: Annotated[int, Field(ge=0)] | None = None
+
+
+class Policy(Model):
+    """What holds for every cluster, whatever it says itself: rules here are added to the cluster's own."""
+
+    ignore: tuple[Ignore, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    guards: Ceilings = Ceilings()
+
+
+class FleetSpec(Model):
+    """`defaults` is any part of a Cluster's spec: it counts where a cluster says nothing of its own."""
+
+    defaults: dict[str, object] = Field(default_factory=dict)
+    policy: Policy = Policy()
+
+
+class Fleet(Kind):
+    """One for a repository, in desired/fleet.yaml."""
+
+    kind: Literal["Fleet"]
+    spec: FleetSpec = FleetSpec()

@@ -1,0 +1,88 @@
+"""Machines: what a control plane, a node group and a bastion are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from .base import At, CloudName, Model, Name
+
+# RFC 1123 subdomain, a slash, and at most 63 characters: Kubernetes' rule for label and taint keys
+_QUALIFIED = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LabelKey = Annotated[str, StringConstraints(pattern=_QUALIFIED)]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
+Policy = Literal["soft-anti-affinity", "anti-affinity", "soft-affinity", "affinity"]
+
+
+class Taint(Model):
+    """Keeps pods without a matching toleration away."""
+
+    key: LabelKey
+    value: LabelValue = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}"
+
+
+class BootVolume(Model):
+    """A Cinder volume to boot from, in the place of the flavor's own disk. `size` is in GiB."""
+
+    size: Annotated[int, Field(ge=1, le=16384)]
+    type: CloudName | None = None
+
+
+class Machines(Model):
+    """What control plane, node groups and bastion have in common.
+
+    `image` is the cluster's when left out. Machines are spread over `availabilityZones` in turn. `securityGroups`
+    names groups that exist already and are joined besides the cluster's own.
+    """
+
+    flavor: CloudName
+    image: CloudName | None = None
+    floating_ips: bool = False
+    availability_zones: tuple[CloudName, ...] = ()
+    boot_volume: BootVolume | None = None
+    security_groups: tuple[CloudName, ...] = ()
+
+
+class Placed(Machines):
+    """Machines that share a server group: `serverGroupPolicy` says how Nova places them on its hosts."""
+
+    server_group_policy: Policy = "soft-anti-affinity"
+
+
+class ControlPlane(Placed):
+    """The machines etcd and the API run on. `count` is odd, so that a majority is always one."""
+
+    count: Literal[1, 3, 5] = 1
+
+
+class NodeGroup(Placed):
+    """Workers of one kind. `min` and `max` are the bounds within which the autoscaler may set the count."""
+
+    name: Name
+    count: Annotated[int, Field(ge=0, le=1000)]
+    min: Annotated[int, Field(ge=0, le=1000)] | None = None
+    max: Annotated[int, Field(ge=0, le=1000)] | None = None
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if (self.min is None) != (self.max is None):
+            raise At(("max" if self.max is None else "min",), "min and max belong together; one of them is missing")
+        if self.min is not None and self.max is not None:
+            if self.min > self.max:
+                raise At(("min",), f"min is {self.min}, which is more than max ({self.max})")
+            if not self.min <= self.count <= self.max:
+                raise At(("count",), f"{self.count} is not between min ({self.min}) and max ({self.max})")
+        return self
+
+
+class Bastion(Machines):
+    """One machine with a floating IP that SSH goes through; the others then need none."""
+
+    floating_ips: Literal[True] = True
