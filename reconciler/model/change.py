@@ -46,7 +46,9 @@ class Difference:
     """One field (or, with `field` empty, a whole resource) that is not as desired.
 
     `why` is one sentence for people. `id` is the live resource's id where there is one: pruning goes by id,
-    never by name.
+    never by name. `first_seen` is when the observed branch first had it, ISO 8601 in UTC, empty where it is new.
+    `cause` is the key of the difference this one follows from; `effects` are, on that one, what follows from it in
+    a few words each ("node demo-worker-2 is not Ready", "4 pods are pending").
     """
 
     component: Component
@@ -60,6 +62,9 @@ class Difference:
     severity: Severity
     why: str
     id: str = ""
+    first_seen: str = ""
+    cause: Key | None = None
+    effects: tuple[str, ...] = ()
 
     @property
     def actionable(self) -> bool:

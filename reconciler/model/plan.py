@@ -55,7 +55,8 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Step:
     """One run of one tool. `operation` is the tool's own word (apply, prune, cluster.yml, scale.yml, labels, …);
-    `targets` are the names it touches (host names for a playbook, resources otherwise)."""
+    `targets` are the names it touches (host names for a playbook, resources otherwise). `command` is what it runs, as
+    one would type it; `seconds` an estimate from earlier runs, None where there were none."""
 
     component: Component
     tool: Tool
@@ -65,6 +66,8 @@ class Step:
     counts: Counts = Counts()
     differences: tuple[Difference, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
