@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from .adapters.openstack import OpenStackCloud
 from .adapters.terraform import Terraform as OpenTofu
 from .adapters.terraform import known
 from .control.cycle import Cycle
+from .control.survey import Survey
 from .control.toolkit import Access, Toolkit
 from .errors import Invalid
 from .ports import Cloud, Kubernetes, Progress, Terraform
@@ -64,9 +65,13 @@ class App:
             files |= self.repository.read(commit, folder)
         return Desired(commit, files, desired_state.load(files))
 
-    def cycle(self, state: Desired, cluster: DesiredCluster, approved: Collection[str] = ()) -> Cycle:
-        fleet = tuple(c.name for c in state.clusters)
-        return Cycle(cluster, state.commit, state.files, self.toolkit, fleet, approved)
+    def survey(self, state: Desired) -> Survey:
+        """A new round: every cloud is asked once, whichever clusters look at it."""
+        return Survey(self._cloud, tuple(c.name for c in state.clusters))
+
+    def cycle(self, state: Desired, cluster: DesiredCluster, survey: Survey | None = None) -> Cycle:
+        """One cluster's cycle, in a round of its own unless it shares a `survey`."""
+        return Cycle(cluster, state.commit, state.files, self.toolkit, survey or self.survey(state))
 
     @cached_property
     def repository(self) -> GitRepository:

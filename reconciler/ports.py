@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from .model.resource import Kinds, Listing, Resource
+from .model.resource import Kinds, Listing, Resource, Symptom
 
 
 class Task(Protocol):
@@ -43,6 +43,10 @@ class Repository(Protocol):
     def observed(self, folder: str) -> Mapping[str, bytes]:
         """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
         Starts no program."""
+
+    def history(self, path: str) -> Iterator[tuple[str, bytes]]:
+        """Return what the file at `path` held on the observed branch, newest first, each with the time of the commit
+        that wrote it (ISO 8601, UTC), as far as this clone's history goes. Lazy; starts no program."""
 
     def record(self, folder: str, files: Mapping[str, str], message: str) -> str | None:
         """Make `files` (paths from the root) the whole content of `folder` on the observed branch and push it.
@@ -147,6 +151,10 @@ class Kubernetes(Protocol):
 
     def nodes(self) -> Listing:
         """Nodes as resources of kind `node`."""
+
+    def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
+        """Pods that run nowhere, and pods on `nodes` that are not ready. Nothing where they can't be listed: they
+        explain a difference and are none."""
 
     def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
         """Compare manifests with the live objects labelled as part of `part_of`. What can't be observed is

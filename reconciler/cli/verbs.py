@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .. import __version__
+from ..app import App, Desired
 from ..control.cycle import status_of
+from ..control.orphans import nobodys
+from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
 from ..report.view import View, view
+from ..spec.load import DesiredCluster
 from . import sandbox
 from .context import Context, context
 from .demo import demo
@@ -29,13 +34,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_SIDE_BY_SIDE = 8  # clusters looked at at once: each waits for the network most of the time
+
 Clusters = Annotated[
     list[str] | None, typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.")
 ]
 Ref = Annotated[str, typer.Option("--ref", help="The commit, branch or tag whose desired state counts.")]
 Form = Annotated[Format, typer.Option("--output", "-o", help="How the report is written to stdout.")]
 Page = Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file as well.")]
-Approve = Annotated[list[str] | None, typer.Option("--approve", metavar="DIGEST", help="A plan you read and agree to.")]
 
 
 @app.callback()
@@ -78,7 +84,6 @@ def apply(
     ctx: typer.Context,
     clusters: Clusters = None,
     ref: Ref = "HEAD",
-    approve: Approve = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask on a terminal.")] = False,
     output: Form = Format.TEXT,
     html: Page = None,
@@ -88,7 +93,7 @@ def apply(
     if sys.stdin.isatty() and sys.stdout.isatty() and not yes:
         _look(mine, clusters, ref, Format.TEXT, None, leave=False)
         typer.confirm("Apply this?", abort=True)
-    raise typer.Exit(reconcile(mine, clusters, ref, approve or (), output, html))
+    raise typer.Exit(reconcile(mine, clusters, ref, output, html))
 
 
 @app.command()
@@ -105,11 +110,11 @@ def run(
     mine = context(ctx)
     if once:
         mine.fetch()
-        raise typer.Exit(reconcile(mine, clusters, ref, (), Format.TEXT, None))
+        raise typer.Exit(reconcile(mine, clusters, ref, Format.TEXT, None))
 
     def cycle() -> None:
         mine.fetch()
-        reconcile(mine, clusters, ref, (), Format.TEXT, None)
+        reconcile(mine, clusters, ref, Format.TEXT, None)
 
     Daemon(cycle, interval=interval, failed=failure).run()
 
@@ -143,33 +148,38 @@ def version() -> None:
 def _look(
     mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None, *, leave: bool = True
 ) -> None:
-    views, failed = [], 0
     state = mine.app.at(ref)
-    for cluster in mine.select(state, names):
-        try:
-            current, sight = mine.app.cycle(state, cluster).check()
-        except ReconcilerError as error:
-            failure(error)
-            failed = max(failed, error.exit_code)
-            continue
-        status = status_of(current)
-        views.append(view(current, status=status, observed=sight.observed, expected=sight.expected))
+    clusters, survey = mine.select(state, names), mine.app.survey(state)
+    views, failed = [], 0
+    with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(clusters)), thread_name_prefix="cluster") as pool:
+        looks = [pool.submit(_looked_at, mine.app, state, cluster, survey) for cluster in clusters]
+        for look in looks:
+            try:
+                views.append(look.result())
+            except ReconcilerError as error:
+                failure(error)
+                failed = max(failed, error.exit_code)
+    views += nobodys(survey, state.commit, clusters) if not names else ()
     report(views, output)
     write_page(views, page)
     if leave:
         raise typer.Exit(worst([failed, *(v.status.exit_code for v in views)]))
 
 
-def reconcile(
-    mine: Context, names: list[str] | None, ref: str, approved: list[str] | tuple[()], output: Format, page: Path | None
-) -> int:
+def _looked_at(app: App, state: Desired, cluster: DesiredCluster, survey: Survey) -> View:
+    current, sight = app.cycle(state, cluster, survey).check()
+    return view(current, status=status_of(current), observed=sight.observed, expected=sight.expected)
+
+
+def reconcile(mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None) -> int:
     """One cycle for each cluster; a cluster that fails doesn't keep the next one waiting. Returns the exit code."""
     views: list[View] = []
     failed = 0
     state = mine.app.at(ref)
+    survey = mine.app.survey(state)
     for cluster in mine.select(state, names):
         try:
-            outcome, sight = mine.app.cycle(state, cluster, approved).reconcile()
+            outcome, sight = mine.app.cycle(state, cluster, survey).reconcile()
         except ReconcilerError as error:
             failure(error)
             failed = max(failed, error.exit_code)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import fcntl
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from ..engine.diff import diff
-from ..engine.guard import Facts, destroyed, guard
-from ..engine.planner import plan
+from ..engine.decision import Case, decide
+from ..engine.guard import Facts, destroyed
+from ..engine.history import Version
 from ..errors import Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
@@ -22,26 +23,31 @@ from ..report.view import view
 from ..spec.load import DesiredCluster
 from ..spec.render.infrastructure import REPLACING
 from ..spec.render.machines import CONTROL_PLANE_GROUP, machines
-from . import record
+from . import durations, record
 from .executor import Executor
 from .sight import Sight, look
+from .survey import Survey
 from .toolkit import Toolkit
 
 # When one of these fails, what is built on it waits; workloads and applications don't wait for each other.
 _FOUNDATIONS = (Component.INFRASTRUCTURE, Component.KUBERNETES)
 
 
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
 @dataclass(frozen=True)
 class Cycle:
-    """Everything about one cluster that does not change during a cycle. `fleet` names all clusters of the
-    repository; `approved` holds the digests of plans a person said yes to."""
+    """Everything about one cluster that does not change during a cycle. `survey` is shared with the other clusters of
+    a round; `clock` says what time it is (windows and approvals depend on it)."""
 
     desired: DesiredCluster
     commit: str
     files: Mapping[str, bytes]
     tools: Toolkit
-    fleet: Sequence[str]
-    approved: Collection[str] = ()
+    survey: Survey
+    clock: Callable[[], datetime.datetime] = _utc_now
 
     def check(self) -> tuple[Plan, Sight]:
         """Observe and plan; change nothing."""
@@ -54,18 +60,28 @@ class Cycle:
         Raises what `check` raises: when the cluster can't be looked at at all, there is nothing to record.
         """
         started = time.monotonic()
-        if self.desired.cluster.spec.suspend:
-            nothing, sight = self.check()
-            return Outcome(self.desired.name, self.commit, Status.SUSPENDED, nothing, nothing), sight
         with self._alone():
             first, sight = self.check()
-            after, sight, steps = self._apply(first, sight)
-            status = _status(after, steps)
+            steps: tuple[StepOutcome, ...] = ()
+            if self.desired.cluster.spec.suspend:
+                after, status = first, Status.SUSPENDED
+            else:
+                first, sight = self._anew(first, sight)
+                after, sight, steps = self._apply(first, sight)
+                status = _status(after, steps)
+            durations.remember(self.tools.state, self.desired.name, steps)
             seconds = time.monotonic() - started
             error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
             outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
             self._record(outcome, sight)
         return outcome, sight
+
+    def _anew(self, first: Plan, sight: Sight) -> tuple[Plan, Sight]:
+        """What was listed for another cluster is good enough to find nothing to do, and too old to act on."""
+        if not (first.steps and sight.shared):
+            return first, sight
+        self.survey.forget(self.desired.cluster.spec.cloud)
+        return self.check()
 
     def _apply(self, first: Plan, sight: Sight) -> tuple[Plan, Sight, tuple[StepOutcome, ...]]:
         """Phase by phase, looking again after each: a plan gone stale is made again, never applied.
@@ -84,6 +100,7 @@ class Cycle:
                 done.append(executor.run(step, sight))
                 if not done[-1].ok:
                     break
+            self.survey.forget(self.desired.cluster.spec.cloud)
             sight = self._look()
             current = self._plan(sight)
             if destroyed(current) <= destroyed(first):
@@ -93,7 +110,7 @@ class Cycle:
         return current, sight, tuple(done)
 
     def _look(self) -> Sight:
-        return look(self.desired, self.files, self.tools, self._applied(), self.fleet)
+        return look(self.desired, self.files, self.tools, self._applied(), self.survey)
 
     def _applied(self) -> Expected:
         folder = self.desired.name
@@ -102,13 +119,33 @@ class Cycle:
     def _plan(self, sight: Sight) -> Plan:
         cluster = self.desired.cluster
         masters = {m.name for m in machines(cluster) if m.role == "control-plane"}
-        found = diff(sight.expected, self._applied(), sight.observed, replacing=REPLACING)
-        made = plan(self.desired.name, self.commit, found, control_plane=masters)
-        infrastructure = Component.INFRASTRUCTURE
-        live = sum(len(sight.observed.resources(infrastructure, k)) for k in sight.observed.kinds(infrastructure))
+        return decide(
+            Case(
+                cluster=self.desired.name,
+                commit=self.commit,
+                expected=sight.expected,
+                applied=self._applied(),
+                observed=sight.observed,
+                control_plane=masters,
+                facts=self._facts(sight, masters),
+                replacing=REPLACING,
+                ignore=cluster.spec.ignore,
+                history=self._history(),
+                durations=durations.read(self.tools.state, self.desired.name),
+            )
+        )
+
+    def _facts(self, sight: Sight, masters: Collection[str]) -> Facts:
+        spec, mine = self.desired.cluster.spec, Component.INFRASTRUCTURE
+        live = sum(len(sight.observed.resources(mine, k)) for k in sight.observed.kinds(mine))
         there = {s.name for s in sight.servers if s.fields.get(f"metadata.{GROUP_KEY}") == CONTROL_PLANE_GROUP}
-        facts = Facts(cluster.spec.guards, masters | there, live, len(sight.expected.resources(infrastructure)))
-        return guard(made, facts, approved=self.approved)
+        wanted = len(sight.expected.resources(mine))
+        return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, self.clock())
+
+    def _history(self) -> Iterator[Version]:
+        """What differed at each commit of the observed branch, newest first."""
+        told = self.tools.repository.history(f"{self.desired.name}/{record.DIFFERENCES}")
+        return ((when, record.read_drift(text)) for when, text in told)
 
     def _record(self, outcome: Outcome, sight: Sight) -> None:
         folder = self.desired.name
@@ -118,6 +155,7 @@ class Cycle:
             f"{folder}/{record.OBSERVED}": record.observed_text(folder, outcome.status, sight.observed),
             f"{folder}/{record.APPLIED}": record.applied_text(applied),
             f"{folder}/{record.DRIFT}": markdown.render(shown),
+            f"{folder}/{record.DIFFERENCES}": record.drift_text(outcome.after.open),
         }
         self.tools.repository.record(folder, files, record.message(outcome, {}))
 

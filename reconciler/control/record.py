@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from ..engine.history import Identity, identity
+from ..model.change import Difference
 from ..model.naming import IN_STATE
 from ..model.outcome import Outcome
 from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Value
@@ -14,6 +16,7 @@ from ..model.resource import Component, Expected, Kinds, Known, Observed, Resour
 OBSERVED = "observed.yaml"
 APPLIED = "applied.yaml"
 DRIFT = "drift.md"
+DIFFERENCES = "drift.yaml"
 
 
 def observed_text(cluster: str, status: str, observed: Observed) -> str:
@@ -35,6 +38,22 @@ def read_applied(text: bytes | None) -> Expected:
     except (yaml.YAMLError, AttributeError, TypeError, ValueError, KeyError):
         return Expected({})
     return Expected(components)
+
+
+def drift_text(differences: Sequence[Difference]) -> str:
+    """What differs, one line each, without values: from its history every difference knows since when it is there."""
+    told = sorted({(*identity(d), d.cls.value) for d in differences})
+    names = ("component", "kind", "name", "target", "field", "class")
+    return _dump([{k: v for k, v in zip(names, one, strict=True) if v} for one in told])
+
+
+def read_drift(text: bytes) -> frozenset[Identity]:
+    """The inverse of drift_text, as far as it tells one difference from another. What can't be read held nothing."""
+    try:
+        found = yaml.load(text, Loader=_LOADER) or []  # noqa: S506 - the safe loader, by either name
+        return frozenset((d["component"], d["kind"], d["name"], d.get("target", ""), d.get("field", "")) for d in found)
+    except (yaml.YAMLError, AttributeError, TypeError, KeyError):
+        return frozenset()
 
 
 def now_applied(expected: Expected, before: Expected, outcome: Outcome) -> Expected:

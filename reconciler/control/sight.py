@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from ..engine.diff import meant
 from ..errors import Invalid
 from ..model.naming import IN_STATE
-from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Unknown
+from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
 from ..ports import CloudSnapshot, Comparison, Manifest
 from ..spec import references, wiring
 from ..spec.load import DesiredCluster
@@ -19,17 +19,19 @@ from ..spec.render import objects
 from ..spec.render.infrastructure import address, infrastructure
 from ..spec.render.kubernetes import nodes
 from .installed import installed_on
+from .survey import Survey
 from .toolkit import Access, Toolkit
 
 
 @dataclass(frozen=True)
 class Sight:
     """What one look found. `manifests` are the rendered objects by component and target ("" for the cluster's own
-    API, else an OpenShift of the settings)."""
+    API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster."""
 
     expected: Expected
     observed: Observed
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]] = field(default_factory=dict)
+    shared: bool = False
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -48,18 +50,17 @@ def part_of(cluster: str, component: Component) -> str:
 
 
 def look(
-    desired: DesiredCluster, files: Mapping[str, bytes], tools: Toolkit, applied: Expected, fleet: Sequence[str]
+    desired: DesiredCluster, files: Mapping[str, bytes], tools: Toolkit, applied: Expected, survey: Survey
 ) -> Sight:
-    """Observe one cluster. `files` are those of the desired commit; `fleet` names every cluster, so that what
-    carries no tag can be told apart.
+    """Observe one cluster. `files` are those of the desired commit.
 
     Raises Invalid (with file:line) when the desired state refers to what the cloud does not have, and what
     Cloud.observe raises when there is no logging in at all.
     """
     with ThreadPoolExecutor(max_workers=3, thread_name_prefix="look") as pool:
-        cloud = pool.submit(tools.cloud(desired.cluster.spec.cloud).observe, fleet)
+        cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
-        snapshot = cloud.result()
+        snapshot, shared = cloud.result()
         servers = _mine(snapshot.kinds, desired.name)
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
@@ -71,7 +72,22 @@ def look(
         # what they refer to is there and can't be seen: no reason to take it out of them
         compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], nova)
     servers = _in_state(servers, tools.terraform_state(tools.workspace(desired.name)))
-    return _sight(desired, servers, listing, manifests, compared)
+    sight = _sight(desired, servers, listing, manifests, compared)
+    symptoms = () if absent else _symptoms(tools, desired.name, sight)
+    return replace(sight, observed=replace(sight.observed, symptoms=symptoms), shared=shared)
+
+
+def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:
+    """Pods are asked for only where a machine is broken: they tell how far that reaches."""
+    listing = sight.observed.kinds(Component.KUBERNETES).get("node")
+    if not isinstance(listing, Known):
+        return ()
+    broken = {n.name for n in listing.resources if not n.fields.get("ready")}
+    missing = {n.name for n in sight.expected.resources(Component.KUBERNETES)} - {n.name for n in listing.resources}
+    stopped = {s.name for s in sight.expected.resources(Component.INFRASTRUCTURE) if s.kind == "server"} - {
+        s.name for s in sight.servers
+    }
+    return tools.kubernetes(tools.api(cluster)).symptoms(broken | stopped) if broken | missing | stopped else ()
 
 
 _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)

@@ -2,71 +2,59 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from ..model.change import Action, Class
-from ..model.desired import Guards
-from ..model.plan import Plan, Refusal
+from ..model.desired import Approval, Guards, Maintenance, moment
+from ..model.plan import Plan, Refusal, Tool
 from ..model.resource import Component
+from . import windows
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
-_COUNTED = ("server", "network", "subnet", "router", "floating_ip", "PersistentVolumeClaim", "Namespace")
-# etcd lives on the control plane: with one member gone for good a cluster of one has lost its data,
-# and a cluster of three its tolerance.
+_VOLUMES = ("volume", "PersistentVolumeClaim", "PersistentVolume")
+_COUNTED = ("server", "network", "subnet", "router", "floating_ip", "load_balancer", "Namespace", *_VOLUMES)
+# What a server boots from and what it runs at first boot: another one means another disk
+# (terraform-provider-openstack#1190, #1986).
+_REBUILDING = ("image", "user_data")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What guards may look at besides the plan: limits, names, and how many resources are live and desired."""
+    """What guards may look at besides the plan: limits, names, how many resources are live and desired, the time."""
 
     limits: Guards
     control_plane: Collection[str]
     existing: int
     desired: int
+    maintenance: Maintenance
+    now: datetime.datetime
 
 
-Guard = Callable[[Plan, Facts], str | None]
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One rule. `check` returns what is wrong or None; `way` tells how the plan may be carried out all the same.
+
+    `explicit` guards are passed only by an approval that names them: a yes to many deletions is none to losing etcd.
+    """
+
+    name: str
+    check: Callable[[Plan, Facts], str | None]
+    way: str
+    explicit: bool = False
 
 
-def guard(plan: Plan, facts: Facts, *, approved: Collection[str] = ()) -> Plan:
-    """Return the plan with its refusals. `approved` holds plan digests a person said yes to."""
-    if not plan.steps or plan.digest in approved:
+def guard(plan: Plan, facts: Facts) -> Plan:
+    """Return the plan with its refusals: what a guard says and no approval in git answers."""
+    if not plan.steps:
         return plan
-    said = ((check.__name__.strip("_").replace("_", "-"), check(plan, facts)) for check in GUARDS)
-    approval = f"read the plan, then run: reconciler apply {plan.cluster} --approve {plan.digest}"
-    return replace(plan, refusals=tuple(Refusal(name, message, approval) for name, message in said if message))
-
-
-def _max_deletions(plan: Plan, facts: Facts) -> str | None:
-    doomed = destroyed(plan)
-    if len(doomed) > facts.limits.max_deletions:
-        return (
-            f"would delete or replace {len(doomed)} resources; guards.maxDeletions allows {facts.limits.max_deletions}"
-        )
-    return None
-
-
-def _max_deletion_percent(plan: Plan, facts: Facts) -> str | None:
-    """Of a handful of things, one is always a large share: the percentage counts from three deletions on."""
-    doomed, limit = len(destroyed(plan)), facts.limits.max_deletion_percent
-    if doomed >= 3 and facts.existing and doomed * 100 > limit * facts.existing:
-        share = f"{doomed} of {facts.existing} ({doomed * 100 // facts.existing}%)"
-        return f"would delete or replace {share}; guards.maxDeletionPercent allows {limit}%"
-    return None
-
-
-def _control_plane(plan: Plan, facts: Facts) -> str | None:
-    hit = sorted({name for kind, name, _ in destroyed(plan) if kind == "server" and name in facts.control_plane})
-    if hit:
-        return f"would delete or replace control-plane machines ({', '.join(hit)}): etcd's data lives there"
-    return None
-
-
-def _empty_desired_set(plan: Plan, facts: Facts) -> str | None:
-    if facts.desired == 0 and destroyed(plan):
-        return "the desired state is empty, and something is live: this looks like a mistake"
-    return None
+    refusals = []
+    for each in GUARDS:
+        message = each.check(plan, facts)
+        if message and not any(_covers(a, each, plan, facts) for a in facts.limits.approvals):
+            refusals.append(Refusal(each.name, message + _expired(each, plan, facts), _approval(each, plan)))
+    return replace(plan, refusals=tuple(refusals))
 
 
 def destroyed(plan: Plan) -> set[tuple[str, str, str]]:
@@ -79,4 +67,135 @@ def destroyed(plan: Plan) -> set[tuple[str, str, str]]:
     }
 
 
-GUARDS: tuple[Guard, ...] = (_max_deletions, _max_deletion_percent, _control_plane, _empty_desired_set)
+def _covers(approval: Approval, rule: Guard, plan: Plan, facts: Facts) -> bool:
+    return _names(approval, rule, plan) and facts.now < moment(approval.expires)
+
+
+def _names(approval: Approval, rule: Guard, plan: Plan) -> bool:
+    said = rule.name in approval.guards if approval.guards else not rule.explicit
+    return approval.plan == plan.digest and said
+
+
+def _expired(rule: Guard, plan: Plan, facts: Facts) -> str:
+    late = [a.expires for a in facts.limits.approvals if _names(a, rule, plan)]
+    return f" (the approval of this plan expired: {max(late)})" if late else ""
+
+
+def _approval(rule: Guard, plan: Plan) -> str:
+    """The guard's own way, and the line to have reviewed. No date is proposed: the text must be the same tomorrow. The
+    digest stands in quotes: some are numbers to YAML."""
+    line = f"- {{plan: '{plan.digest}', guards: [{rule.name}], expires: YYYY-MM-DD, reason: why}}"
+    where = f"desired/{plan.cluster}/cluster.yaml, under spec.guards.approvals"
+    return f"{rule.way}; or have this very plan approved by pull request, in {where}:\n{line}"
+
+
+def _max_deletions(plan: Plan, facts: Facts) -> str | None:
+    doomed, limit = len(destroyed(plan)), facts.limits.max_deletions
+    return f"would delete or replace {doomed} resources; guards.maxDeletions allows {limit}" if doomed > limit else None
+
+
+def _max_deletion_percent(plan: Plan, facts: Facts) -> str | None:
+    """Of a handful of things, one is always a large share: the percentage counts from three deletions on."""
+    doomed, limit = len(destroyed(plan)), facts.limits.max_deletion_percent
+    if doomed >= 3 and facts.existing and doomed * 100 > limit * facts.existing:
+        share = f"{doomed} of {facts.existing} ({doomed * 100 // facts.existing}%)"
+        return f"would delete or replace {share}; guards.maxDeletionPercent allows {limit}%"
+    return None
+
+
+def _control_plane(plan: Plan, facts: Facts) -> str | None:
+    """etcd lives there: one member of one gone for good has lost the data, and of three the tolerance."""
+    hit = sorted({name for kind, name, _ in destroyed(plan) if kind == "server" and name in facts.control_plane})
+    if not hit:
+        return None
+    members, left = len(facts.control_plane), len(facts.control_plane) - len(hit)
+    quorum = "" if left > members // 2 else f"; {left} of {members} etcd members would be left, which is no majority"
+    return f"would delete or replace control-plane machines ({', '.join(hit)}): etcd's data lives there{quorum}"
+
+
+def _replaced_servers(plan: Plan, facts: Facts) -> str | None:
+    names, limit = _replaced(plan), facts.limits.max_replaced_servers
+    if len(names) <= limit:
+        return None
+    return f"would replace {len(names)} servers ({_few(names)}); guards.maxReplacedServers allows {limit}"
+
+
+def _rebuild(plan: Plan, _: Facts) -> str | None:
+    fields = _replaced(plan, only=_REBUILDING)
+    if not fields:
+        return None
+    return f"would build servers anew from another image ({_few(fields)}): what is on their disks is lost"
+
+
+def _stateful_volumes(plan: Plan, _: Facts) -> str | None:
+    """A machine that git lets go takes its boot volume along; any other volume that goes takes data."""
+    doomed = [d for step in plan.steps for d in step.differences if d.action in _DESTRUCTIVE]
+    leaving = {d.key.name for d in doomed if d.key.kind == "server" and d.action is Action.DELETE}
+    hit = sorted({str(d.key) for d in doomed if d.key.kind in _VOLUMES and d.key.name not in leaving})
+    return f"would delete or replace volumes ({_few(hit)}): their data is lost" if hit else None
+
+
+def _empty_desired_set(plan: Plan, facts: Facts) -> str | None:
+    if facts.desired == 0 and destroyed(plan):
+        return "the desired state is empty, and something is live: this looks like a mistake"
+    return None
+
+
+def _unknowns(plan: Plan, _: Facts) -> str | None:
+    """Nobody can drain what nobody can ask: no machine goes while its cluster does not answer."""
+    doomed = sorted(name for kind, name, _ in destroyed(plan) if kind == "server")
+    blind = sorted({d.component.value for d in plan.unknown if d.component is not Component.APPLICATIONS})
+    if doomed and blind:
+        return f"would delete or replace servers ({_few(doomed)}) while this is unknown: {', '.join(blind)}"
+    return None
+
+
+def _maintenance_window(plan: Plan, facts: Facts) -> str | None:
+    if windows.is_open(facts.maintenance, facts.now):
+        return None
+    if facts.maintenance.changes == "disruptive" and not _disruptive(plan):
+        return None
+    opens = windows.next_opening(facts.maintenance, facts.now)
+    when = f"{opens:%a %Y-%m-%d %H:%M} {facts.maintenance.timezone}" if opens else "never"
+    return f"would change what only a maintenance window may change; the next one opens {when}"
+
+
+def _freeze(_: Plan, facts: Facts) -> str | None:
+    freeze = windows.frozen(facts.maintenance, facts.now)
+    if freeze is None:
+        return None
+    return f"nothing is changed until {freeze.until}" + (f": {freeze.reason}" if freeze.reason else "")
+
+
+def _disruptive(plan: Plan) -> bool:
+    playbooks = {s.operation for s in plan.steps if s.tool is Tool.KUBESPRAY}
+    return bool(destroyed(plan) or playbooks - {"scale.yml"})
+
+
+def _replaced(plan: Plan, only: Collection[str] = ()) -> list[str]:
+    return sorted(
+        {
+            d.key.name
+            for step in plan.steps
+            for d in step.differences
+            if d.key.kind == "server" and d.action is Action.REPLACE and (not only or d.field in only)
+        }
+    )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:4])} and {len(names) - 4} more"
+
+
+GUARDS: tuple[Guard, ...] = (
+    Guard("max-deletions", _max_deletions, "make it smaller steps, or raise guards.maxDeletions"),
+    Guard("max-deletion-percent", _max_deletion_percent, "make it smaller steps, or raise guards.maxDeletionPercent"),
+    Guard("control-plane", _control_plane, "leave the control plane as it is", explicit=True),
+    Guard("replaced-servers", _replaced_servers, "change one node group at a time, or raise guards.maxReplacedServers"),
+    Guard("rebuild", _rebuild, "make a new node group with the new image and empty the old one", explicit=True),
+    Guard("stateful-volumes", _stateful_volumes, "keep the volume in git", explicit=True),
+    Guard("empty-desired-set", _empty_desired_set, "look at what git says", explicit=True),
+    Guard("unknowns", _unknowns, "repair what can't be asked first", explicit=True),
+    Guard("maintenance-window", _maintenance_window, "wait for the window: the next cycle in it applies the plan"),
+    Guard("freeze", _freeze, "wait for its end", explicit=True),
+)

@@ -79,11 +79,26 @@ Listing: TypeAlias = Known | Unknown
 Kinds: TypeAlias = Mapping[str, Listing]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Symptom:
+    """Something that does not work, though nobody asked for it to be different: a pod that waits. `node` is where it
+    runs, empty where it runs nowhere; `state` is one of the words people know, `pending` or `not ready`."""
+
+    kind: str
+    name: str
+    node: str
+    state: str
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is live, per component and kind. A kind that is not in the mapping was not asked for."""
+    """What is live, per component and kind. A kind that is not in the mapping was not asked for.
+
+    `symptoms` are never differences of their own: they tell how far a difference reaches.
+    """
 
     components: Mapping[Component, Kinds]
+    symptoms: tuple[Symptom, ...] = ()
 
     def kinds(self, component: Component) -> Kinds:
         return self.components.get(component, {})

@@ -46,6 +46,16 @@ class Objects:
             raise Invalid(f"{id_} is a {kind}, not a commit", hint="give a branch, a tag or a commit")
         return id_, header["tree"]
 
+    def ancestry(self, id_: str) -> tuple[str, str | None, int]:
+        """Return a commit's tree, its first parent (None for the first commit) and its committer's time, in seconds
+        since the epoch."""
+        _, data = self._read(id_)
+        head = data.decode("utf-8", "replace").split("\n\n")[0].split("\n")
+        said = [line.split(" ", 1) for line in head if " " in line and not line.startswith(" ")]
+        parent = next((value for name, value in said if name == "parent"), None)
+        header = dict(said)
+        return header["tree"], parent, int(header["committer"].rsplit(" ", 2)[1])
+
     def abbreviated(self, prefix: str) -> str | None:
         """Return the full id that begins with `prefix` (at least 7 digits), None when there is none. Raises Invalid
         when there are several."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from ...errors import Invalid, Permanent, Transient
 from . import refs
 from .branch import Branch
 from .commands import Answer, Git
+from .history import versions
 from .objects import Objects, blob_id
 from .stream import Author, commit_stream
 
@@ -77,6 +78,12 @@ class GitRepository:
         Starts no program. Raises like `read`."""
         tip = self._branch().known()
         return self.read(tip, folder) if tip else {}
+
+    def history(self, path: str) -> Iterator[tuple[str, bytes]]:
+        """Return what the file at `path` held on the observed branch, newest first, each with the time (ISO 8601, UTC)
+        of the commit that wrote it, as far as this clone's history goes. Lazy; starts no program."""
+        tip = self._branch().known()
+        return versions(_objects(self._branch()), tip, _within(path)) if tip else iter(())
 
     def fetch(self) -> None:
         """Bring the remote's branches, the observed one included, into this clone; nothing to do without a remote.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ...errors import Permanent, Transient
-from ...model.resource import Listing, Resource, Unknown
+from ...model.resource import Listing, Resource, Symptom, Unknown
 from ...ports import Comparison, Manifest, Progress
-from . import nodes
+from . import nodes, pods
 from .apply import Applier
 from .compare import Comparer
 from .connection import Connection
@@ -50,6 +50,12 @@ class KubernetesApi:
             return nodes.listed(self._connection)
         except (Transient, Permanent) as error:
             return Unknown(error.message, error.hint)
+
+    def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
+        try:
+            return pods.symptoms(self._connection, nodes)
+        except (Transient, Permanent):
+            return ()
 
     def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
         """`known_kinds` are kinds that may be live though no manifest has them any more: `apps/v1/Deployment`."""

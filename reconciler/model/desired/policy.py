@@ -20,6 +20,7 @@ GuardName = Literal[
     "empty-desired-set",
     "maintenance-window",
     "freeze",
+    "unknowns",
 ]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]

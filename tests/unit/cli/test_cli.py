@@ -13,6 +13,7 @@ import pytest
 
 from reconciler import __version__
 from reconciler.app import App, Desired
+from reconciler.control.survey import Survey
 from reconciler.cli import main
 from reconciler.cli.verbs import worst
 from reconciler.errors import Evidence, Permanent, Transient
@@ -72,7 +73,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(tmp_path)
     state = Desired("c0ffee", made.files, (made.desired,))
     monkeypatch.setattr(App, "at", lambda *_: state)
-    monkeypatch.setattr(App, "cycle", lambda _, __, ___, approved=(): made.cycle(*approved))
+    monkeypatch.setattr(App, "survey", lambda *_: Survey(lambda _: made, ("demo",)))
+    monkeypatch.setattr(App, "cycle", lambda _, __, ___, survey=None: made.cycle(survey=survey))
     return made
 
 

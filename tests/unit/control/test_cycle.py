@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.control import record
+from reconciler.control.survey import Survey
 from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.model.change import Class
 from reconciler.model.outcome import Status
-from reconciler.model.resource import Component, Resource, Unknown
+from reconciler.model.resource import Component, Resource, Symptom, Unknown
 from reconciler.spec.render.infrastructure import address
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import CLUSTER, FILE
@@ -120,18 +121,32 @@ def test_a_guards_no_applies_nothing_and_is_written_down(world: World) -> None:
     world.take(changed(("image: ubuntu-24.04", "image: b")))
     outcome, _ = world.cycle().reconcile()
     assert (outcome.status, outcome.steps, world.log) == (Status.BLOCKED, (), [])
-    assert [r.guard for r in outcome.after.refusals] == ["control-plane"]
+    assert [r.guard for r in outcome.after.refusals] == ["control-plane", "replaced-servers", "rebuild"]
     assert len(world.recorded) == 1
 
 
 def test_an_approved_plan_is_applied_to_its_end(world: World) -> None:
     world.take(changed(("image: ubuntu-24.04", "image: b")))
-    digest = world.cycle().check()[0].digest
-    outcome, _ = world.cycle("another").reconcile()
-    assert outcome.status is Status.BLOCKED
-    outcome, _ = world.cycle(digest).reconcile()
+    first, _ = world.cycle().check()
+    world.approve(first.digest, *(r.guard for r in first.refusals))
+    outcome, _ = world.cycle().reconcile()
     assert outcome.status is Status.IN_SYNC
     assert "terraform infrastructure" in world.log
+
+
+@pytest.mark.parametrize(
+    ("digest", "guards", "expires"),
+    [
+        ("0" * 12, ("control-plane", "rebuild", "replaced-servers"), "2026-12-01"),  # another plan
+        ("", ("control-plane",), "2026-12-01"),  # not to everything that was refused
+        ("", ("control-plane", "rebuild", "replaced-servers"), "2026-11-24T12:00:00+00:00"),  # over now
+    ],
+)
+def test_a_yes_to_something_else_is_none(world: World, digest: str, guards: tuple[str, ...], expires: str) -> None:
+    world.take(changed(("image: ubuntu-24.04", "image: b")))
+    world.approve(digest or world.cycle().check()[0].digest, *guards, expires=expires)
+    outcome, _ = world.cycle().reconcile()
+    assert (outcome.status, world.log) == (Status.BLOCKED, [])
 
 
 def test_a_smaller_control_plane_needs_a_yes(empty: World) -> None:
@@ -162,7 +177,10 @@ def test_a_suspended_cluster_is_only_looked_at(world: World) -> None:
     outcome, _ = world.cycle().reconcile()
     assert (outcome.status, outcome.status.exit_code) == (Status.SUSPENDED, 0)
     assert len(outcome.before.steps) == 2
-    assert (world.log, world.recorded) == ([], [])
+    assert world.log == []
+    ((files, message),) = world.recorded
+    assert message.startswith("demo: suspended\n")
+    assert "name: demo-worker-1" in files["demo/drift.yaml"]
 
 
 def test_two_cycles_at_once_are_one(world: World) -> None:
@@ -179,7 +197,7 @@ def test_two_cycles_at_once_are_one(world: World) -> None:
 def test_what_is_written_down(empty: World) -> None:
     empty.cycle().reconcile()
     ((files, message),) = empty.recorded
-    assert set(files) == {"demo/observed.yaml", "demo/applied.yaml", "demo/drift.md"}
+    assert set(files) == {"demo/observed.yaml", "demo/applied.yaml", "demo/drift.md", "demo/drift.yaml"}
     assert "status: in sync" in files["demo/observed.yaml"]
     assert set(record.read_applied(files["demo/applied.yaml"].encode()).components) == set(Component)
     assert message.startswith("demo: in sync\n")
@@ -191,6 +209,57 @@ def test_writing_it_down_twice_says_the_same(world: World) -> None:
     world.cycle().reconcile()
     (first, _), (second, _) = world.recorded
     assert first == second
+
+
+def test_a_difference_that_stays_knows_since_when(world: World) -> None:
+    world.take(changed(("  kubernetes:\n", "  suspend: true\n  kubernetes:\n")))
+    world.lose("server", "demo-worker-1")
+    (new,) = (d for d in world.cycle().check()[0].open if not d.cause)
+    assert new.first_seen == ""
+    for day in (24, 25, 26):
+        world.now = world.now.replace(day=day)
+        world.cycle().reconcile()
+    world.lose("server", "demo-worker-2")
+    seen = {d.key.name: d.first_seen[:10] for d in world.cycle().check()[0].open if d.key.kind == "server"}
+    assert seen == {"demo-worker-1": "2026-11-24", "demo-worker-2": ""}
+
+
+def test_one_event_is_one_finding(world: World) -> None:
+    world.lose("server", "demo-worker-1")
+    world.nodes = [replace(n, fields={**n.fields, "ready": n.name != "demo-worker-1"}) for n in live_nodes(world)]
+    where = ("demo-worker-1", "demo-worker-1", "", "demo-worker-2")
+    world.pods = tuple(Symptom("Pod", f"sid/{n}", node, "pending") for n, node in enumerate(where))
+    (root,) = (d for d in world.cycle().check()[0].open if not d.cause)
+    assert str(root.key) == "server demo-worker-1"
+    assert root.effects == ("node demo-worker-1 is not Ready", "3 pods are pending")
+
+
+def test_a_step_that_was_carried_out_before_is_estimated(world: World) -> None:
+    world.lose("server", "demo-worker-1")
+    steps = world.cycle().check()[0].steps
+    assert [(s.operation, s.seconds is None) for s in steps] == [("apply", False), ("scale.yml", True)]
+    assert steps[1].command == "ansible-playbook scale.yml --limit demo-worker-1"
+
+
+def test_what_was_listed_for_another_cluster_is_looked_at_again_before_acting(world: World) -> None:
+    asked: list[str] = []
+    cloud, survey = world, Survey(lambda name: asked.append(name) or world, ("demo",))  # type: ignore[func-returns-value]
+    survey.of("sandbox")
+    world.cycle(survey=survey).reconcile()
+    assert len(asked) == 1
+    stale, _ = survey.of("sandbox")
+    cloud.lose("server", "demo-worker-1")
+    outcome, _ = world.cycle(survey=survey).reconcile()
+    assert (outcome.steps, stale) == ((), survey.of("sandbox")[0])
+    survey.forget("sandbox")
+    survey.of("sandbox")
+    outcome, _ = world.cycle(survey=survey).reconcile()
+    assert [s.step.operation for s in outcome.steps] == ["apply"]
+
+
+def live_nodes(world: World) -> list[Resource]:
+    assert isinstance(world.nodes, list)
+    return world.nodes
 
 
 def test_what_failed_was_not_applied_and_is_still_pending_afterwards(world: World) -> None:

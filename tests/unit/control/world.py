@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import yaml
 
 from reconciler.control.cycle import Cycle
+from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import ReconcilerError
-from reconciler.model.resource import Key, Known, Listing, Resource
+from reconciler.model.resource import Key, Known, Listing, Resource, Symptom
 from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
@@ -50,6 +52,9 @@ class Api:
 
     def nodes(self) -> Listing:
         return self.world.nodes if isinstance(self.world.nodes, Listing) else Known(tuple(self.world.nodes))
+
+    def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
+        return tuple(p for p in self.world.pods if not p.node or p.node in nodes)
 
     def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
         wanted = {objects.key(m): m for m in manifests}
@@ -103,6 +108,9 @@ class World:
         self.before_apply: Callable[[], None] = lambda: None
         self.apis = {"own": Api(self, "own"), "moc": Api(self, "moc")}
         self.known: dict[str, str] | None = None
+        self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
+        self.pods: tuple[Symptom, ...] = ()
+        self.versions: list[tuple[str, dict[str, str]]] = []
         (root / "moc").touch()
         self.take(files)
 
@@ -111,14 +119,23 @@ class World:
         self.files = {path: text.encode() for path, text in files.items()}
         (self.desired,) = desired_state.load(self.files)
 
-    def cycle(self, *approved: str, ready: float = 0.0) -> Cycle:
+    def cycle(self, *, ready: float = 0.0, survey: Survey | None = None) -> Cycle:
         tools = Toolkit(
             repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
             kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
             terraform_state=lambda _: self.known,
         )  # fmt: skip
-        return Cycle(self.desired, "c0ffee", self.files, tools, ("demo",), approved)
+        survey = survey or Survey(lambda _: self, ("demo",))
+        return Cycle(self.desired, "c0ffee", self.files, tools, survey, lambda: self.now)
+
+    def approve(self, digest: str, *guards: str, expires: str = "2026-12-01") -> None:
+        """A reviewed line in git says yes to a plan."""
+        text = self.files[FILE].decode()
+        line = f"{{plan: '{digest}', guards: [{', '.join(guards)}], expires: '{expires}'}}"
+        self.take(
+            {**{p: t.decode() for p, t in self.files.items()}, FILE: f"{text}  guards: {{approvals: [{line}]}}\n"}
+        )
 
     def settle(self) -> None:
         """Reconcile until there is nothing to do, and forget how it was done."""
@@ -169,9 +186,13 @@ class World:
 
     recorded_state: Mapping[str, str] = {}
 
+    def history(self, path: str) -> Iterator[tuple[str, bytes]]:
+        return ((when, files[path].encode()) for when, files in reversed(self.versions) if path in files)
+
     def record(self, folder: str, files: Mapping[str, str], message: str) -> str | None:
         self.recorded.append((dict(files), message))
         self.recorded_state = dict(files)
+        self.versions.append((self.now.isoformat(), dict(files)))
         return "commit"
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from reconciler.engine.diff import diff, meant
-from reconciler.engine.guard import Facts, guard
-from reconciler.engine.planner import plan
+from reconciler.engine.decision import Case as Question
+from reconciler.engine.decision import decide as decision
+from reconciler.engine.diff import meant
+from reconciler.engine.guard import Facts
 from reconciler.model.change import Difference
-from reconciler.model.desired import Cluster
+from reconciler.model.desired import Approval, Cluster, moment
 from reconciler.model.plan import Plan, Step
-from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Unknown, Value
+from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Symptom, Unknown, Value
 from reconciler.spec.render.infrastructure import KINDS, REPLACING, infrastructure
 from reconciler.spec.render.kubernetes import nodes
 from tests.unit.examples import cluster
@@ -24,7 +26,8 @@ Case = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "cases"
 FILES = sorted(FOLDER.glob("*.yaml"))
 CASES = [(file.stem, case) for file in FILES for case in yaml.safe_load(file.read_text())]
-KEYS = {"case", "desired", "applied", "live", "but", "objects", "approved", "expect"}
+KEYS = {"case", "desired", "applied", "live", "but", "objects", "pods", "approved", "at", "expect"}
+AT = "2026-11-24T12:00:00+00:00"  # a Tuesday
 INFRA, KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
 
 
@@ -32,12 +35,14 @@ INFRA, KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
 def test_case(case: Case) -> None:
     assert set(case) <= KEYS
     expect = case["expect"]
-    assert set(expect) <= {"steps", "refusals", "differences"}
+    assert set(expect) <= {"steps", "refusals", "differences", "findings"}
     made = decide(case)
     assert [said(step) for step in made.steps] == expect.get("steps", [])
     assert [refusal.guard for refusal in made.refusals] == expect.get("refusals", [])
     if "differences" in expect:
         assert [difference(d) for d in made.differences] == expect["differences"]
+    if "findings" in expect:
+        assert [finding(d) for d in made.differences if not d.cause] == expect["findings"]
     for refusal in made.refusals:
         assert made.digest in refusal.approval
 
@@ -53,13 +58,28 @@ def decide(case: Case) -> Plan:
     servers = seen.resources(INFRA, "server")
     wanted = infrastructure(now)
     asked = Expected({INFRA: wanted, KUBE: nodes(now, meant(wanted, servers)), **objects(case, "git")})
-    found = diff(asked, applied(case, now), seen, replacing=REPLACING)
     masters = {r.name for r in wanted if r.kind == "server" and is_master(r)}
-    made = plan("demo", "c0ffee", found, control_plane=masters)
-    masters |= {s.name for s in servers if is_master(s)}
+    there = masters | {s.name for s in servers if is_master(s)}
     count = sum(len(seen.resources(INFRA, kind)) for kind in KINDS)
-    facts = Facts(now.spec.guards, masters, count, len(asked.resources(INFRA)))
-    return guard(made, facts, approved=[made.digest] if case.get("approved") else [])
+    spec = now.spec
+    facts = Facts(spec.guards, there, count, len(asked.resources(INFRA)), spec.maintenance, moment(case.get("at", AT)))
+    asked_of = Question(
+        "demo", "c0ffee", asked, applied(case, now), seen, masters, facts, REPLACING, spec.ignore, (), {}
+    )
+    made = decision(asked_of)
+    if case.get("approved"):
+        given = approval(case["approved"], made.digest)
+        limits = spec.guards.model_copy(update={"approvals": (given,)})
+        made = decision(replace(asked_of, facts=replace(facts, limits=limits)))
+    return made
+
+
+def approval(said: Any, digest: str) -> Approval:
+    """`true` says yes to the plan; a mapping says to which guards, and until when."""
+    said = {} if said is True else said
+    return Approval.model_validate(
+        {"plan": digest, "expires": said.get("expires", "2030-01-01"), "guards": tuple(said.get("guards", ()))}
+    )
 
 
 def changes(said: list[list[str]]) -> list[tuple[str, str]]:
@@ -104,7 +124,13 @@ def live(case: Case, now: Cluster) -> Observed:
         if "unknown" in change:
             where = {"node": KUBE}.get(change["unknown"], Component(change.get("in", "infrastructure")))
             components[where][change["unknown"]] = Unknown("does not answer")
-    return Observed(components)
+    return Observed(components, tuple(pods(case)))
+
+
+def pods(case: Case) -> Iterator[Symptom]:
+    for said in case.get("pods", []):
+        assert set(said) <= {"name", "node", "state"}, said
+        yield Symptom("Pod", said["name"], said.get("node", ""), said["state"])
 
 
 def with_id(resource: Resource) -> Resource:
@@ -177,3 +203,7 @@ def said(step: Step) -> str:
 def difference(d: Difference) -> str:
     what = f"{d.key} {d.field}".rstrip()
     return f"{what} is {d.cls}, {d.severity}"
+
+
+def finding(d: Difference) -> str:
+    return " -> ".join([difference(d), *d.effects])

@@ -1,0 +1,68 @@
+"""What each cloud has, asked once for all clusters in it: twenty clusters of one project cost the lists of one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import ReconcilerError
+from ..model.resource import Known, Resource
+from ..ports import Cloud, CloudSnapshot
+
+
+@dataclass
+class _Answer:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    found: CloudSnapshot | ReconcilerError | None = None
+
+
+@dataclass
+class Survey:
+    """Answers that every cluster of one round shares. `fleet` names all clusters of the repository, so that what
+    carries no tag can be told apart. May be used from several threads."""
+
+    cloud: Callable[[str], Cloud]
+    fleet: Sequence[str]
+    _answers: dict[str, _Answer] = field(default_factory=dict)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, cloud: str) -> tuple[CloudSnapshot, bool]:
+        """The snapshot of a cloud, and whether somebody had asked for it before: then it may be older than now.
+
+        Raises what Cloud.observe raises, to everybody who asks: a cloud that lets nobody in is not asked again.
+        """
+        answer = self._answer(cloud)
+        with answer.lock:
+            shared = answer.found is not None
+            if answer.found is None:
+                answer.found = self._ask(cloud)
+        if isinstance(answer.found, ReconcilerError):
+            raise answer.found
+        return answer.found, shared
+
+    def forget(self, cloud: str) -> None:
+        """Somebody changed something there: who asks next asks the cloud."""
+        with self._guard:
+            self._answers.pop(cloud, None)
+
+    def nobodys(self, cloud: str) -> tuple[Resource, ...]:
+        """What carries a tag of ours and names a cluster no folder describes. Raises like `of`."""
+        snapshot, _ = self.of(cloud)
+        known = {"", *self.fleet}
+        listed = (listing for listing in snapshot.kinds.values() if isinstance(listing, Known))
+        return tuple(sorted((r for one in listed for r in one.resources if r.owner not in known), key=_order))
+
+    def _answer(self, cloud: str) -> _Answer:
+        with self._guard:
+            return self._answers.setdefault(cloud, _Answer())
+
+    def _ask(self, cloud: str) -> CloudSnapshot | ReconcilerError:
+        try:
+            return self.cloud(cloud).observe(self.fleet)
+        except ReconcilerError as error:
+            return error
+
+
+def _order(resource: Resource) -> tuple[str, str, str, str]:
+    return resource.owner, resource.kind, resource.name, resource.id

@@ -1,0 +1,50 @@
+"""From what is seen to a guarded plan, in one pure function: diff, ignore, join, date, plan, guard."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..model.desired import Ignore
+from ..model.plan import Plan, Step
+from ..model.resource import Expected, Observed
+from .causes import joined
+from .command import command
+from .diff import Replacing, diff
+from .guard import Facts, guard
+from .history import Version, dated
+from .ignore import ignored
+from .planner import plan
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything one decision is made from. `control_plane` names the hosts git wants there; `replacing` the fields
+    whose change builds a thing anew; `history` what the observed branch had, newest first; `durations` how many
+    seconds each "tool operation" took before."""
+
+    cluster: str
+    commit: str
+    expected: Expected
+    applied: Expected
+    observed: Observed
+    control_plane: Collection[str]
+    facts: Facts
+    replacing: Replacing = frozenset()
+    ignore: Sequence[Ignore] = ()
+    history: Iterable[Version] = ()
+    durations: Mapping[str, float] = field(default_factory=dict)
+
+
+def decide(case: Case) -> Plan:
+    """The plan of one cluster, with the refusals of its guards. The order of the input changes nothing."""
+    found = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
+    told = dated(joined(ignored(found, case.ignore), case.observed.symptoms), case.history)
+    made = plan(case.cluster, case.commit, told, control_plane=case.control_plane)
+    steps = tuple(replace(s, command=command(s), seconds=case.durations.get(run_name(s))) for s in made.steps)
+    return guard(replace(made, steps=steps), case.facts)
+
+
+def run_name(step: Step) -> str:
+    """What earlier runs of the same are found by."""
+    return f"{step.tool.value} {step.operation} {step.component.value}"
