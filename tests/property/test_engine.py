@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.engine.decision import Case, decide
 from reconciler.engine.diff import diff
+from reconciler.engine.guard import Facts
+from reconciler.engine.ignore import matches
 from reconciler.engine.planner import plan
 from reconciler.model.change import Action, Class, Difference
-from reconciler.model.resource import Component, Expected, Key, Known, Observed, Resource, Unknown, Value
+from reconciler.model.desired import Guards, Ignore, Maintenance
+from reconciler.model.plan import Plan
+from reconciler.model.resource import Component, Expected, Key, Known, Observed, Resource, Symptom, Unknown, Value
 
 KINDS = ("server", "port", "security_group_rule")
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["a", "b", ""]))
@@ -75,6 +82,60 @@ def test_order_of_input_never_matters(component: Component, want, live, random) 
     random.shuffle(shuffled_want)
     random.shuffle(shuffled_live)
     assert outcome(want, live) == outcome(shuffled_want, shuffled_live)
+
+
+LONG_AGO = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)
+pods = st.lists(
+    st.builds(Symptom, st.just("Pod"), st.sampled_from(["a", "b"]), st.sampled_from(["", "n1"]), st.just("pending")),
+    max_size=3,
+)
+rules = st.lists(
+    st.builds(Ignore, resource=st.sampled_from(["server *", "port n1"]), field=st.just("flavor")), max_size=2
+)
+
+
+def decided(
+    want: Sequence[Resource], before: Sequence[Resource], live: Observed, ignore: Sequence[Ignore] = ()
+) -> Plan:
+    infra = Component.INFRASTRUCTURE
+    facts = Facts(
+        Guards.model_validate({"maxDeletions": 1000, "maxDeletionPercent": 100, "maxReplacedServers": 1000}),
+        (),
+        9,
+        9,
+        Maintenance(),
+        LONG_AGO,
+    )
+    expected, applied = Expected({infra: tuple(want)}), Expected({infra: tuple(before)})
+    return decide(Case("demo", "c", expected, applied, live, (), facts, ignore=ignore))
+
+
+@given(resources, resources, pods, rules, st.randoms())
+def test_the_order_of_what_was_seen_never_matters(want, live, waiting, ignore, random) -> None:  # type: ignore[no-untyped-def]
+    shuffled = [list(x) for x in (want, live, waiting)]
+    for each in shuffled:
+        random.shuffle(each)
+    infra = Component.INFRASTRUCTURE
+    one = decided(want, live, replace(seen(infra, live), symptoms=tuple(waiting)), ignore)
+    other = decided(shuffled[0], live, replace(seen(infra, shuffled[1]), symptoms=tuple(shuffled[2])), ignore)
+    assert one == other
+
+
+@given(resources, resources, resources, pods)
+def test_after_a_plans_steps_nothing_is_left(want, before, live, waiting) -> None:  # type: ignore[no-untyped-def]
+    infra = Component.INFRASTRUCTURE
+    plan_ = decided(want, before, replace(seen(infra, live), symptoms=tuple(waiting)))
+    carried_out = tuple(d for step in plan_.steps for d in step.differences)
+    left = decided(want, want, seen(infra, apply(carried_out, want, live)))
+    assert (left.in_sync, left.differences) == (True, ())
+
+
+@given(resources, resources, resources, rules)
+def test_what_is_ignored_is_never_acted_on(want, before, live, ignore) -> None:  # type: ignore[no-untyped-def]
+    plan_ = decided(want, before, seen(Component.INFRASTRUCTURE, live), ignore)
+    acted_on = [d for step in plan_.steps for d in step.differences]
+    assert not [d for d in acted_on if any(matches(rule, d) for rule in ignore)]
+    assert all(d.cause in {other.key for other in plan_.differences} for d in plan_.differences if d.cause)
 
 
 @given(resources, resources, st.sampled_from(KINDS))
