@@ -12,11 +12,12 @@ from ..model.change import Action, Difference
 from ..model.outcome import StepOutcome
 from ..model.plan import Step, Tool
 from ..model.resource import Component, Known, Resource, Unknown, Value
-from ..ports import Kubernetes, Playbook, Workspace
+from ..ports import Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import UNREAD, address, variables
 from ..spec.render.kubernetes import inventory, nodes
+from ..spec.render.paths import without
 from ..spec.wiring import LATER
 from .installed import remember
 from .sight import Sight, openshift, part_of
@@ -162,7 +163,8 @@ class Executor:
 
     def _apply(self, step: Step, sight: Sight) -> None:
         keys = {d.key for d in step.differences}
-        manifests = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
+        asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
+        manifests = [_left_alone(m, step) for m in asked]
         api = self._api(self.tools.api(self.desired.name))
         api.apply(part_of(self.desired.name, step.component), manifests, self.tools.progress)
 
@@ -175,7 +177,7 @@ class Executor:
     def _openshift_app(self, step: Step, sight: Sight) -> None:
         target = step.arguments["target"]
         access = openshift(self.desired, target, self.tools)
-        manifests = sight.manifests[Component.APPLICATIONS].get(target, ())
+        manifests = [_left_alone(m, step) for m in sight.manifests[Component.APPLICATIONS].get(target, ())]
         group = part_of(self.desired.name, Component.APPLICATIONS)
         texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests}
         if any(LATER in text for text in texts.values()):
@@ -214,6 +216,15 @@ class Executor:
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)
+
+
+def _left_alone(manifest: Manifest, step: Step) -> Manifest:
+    """The manifest without the fields that a rule leaves to others: what is not sent is not taken back."""
+    key = objects.key(manifest)
+    for d in step.keep:
+        if (d.key.kind, d.key.name) == (key.kind, key.name):
+            manifest = without(manifest, d.field)
+    return manifest
 
 
 def _addresses(differences: Iterable[Difference]) -> frozenset[str]:

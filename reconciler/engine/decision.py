@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..model.change import Class, Difference
 from ..model.desired import Ignore
 from ..model.plan import Plan, Step
 from ..model.resource import Expected, Observed
@@ -41,8 +42,13 @@ def decide(case: Case) -> Plan:
     found = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
     told = dated(joined(ignored(found, case.ignore), case.observed.symptoms), case.history)
     made = plan(case.cluster, case.commit, told, control_plane=case.control_plane)
-    steps = tuple(replace(s, command=command(s), seconds=case.durations.get(run_name(s))) for s in made.steps)
-    return guard(replace(made, steps=steps), case.facts)
+    return guard(replace(made, steps=tuple(_complete(step, told, case) for step in made.steps)), case.facts)
+
+
+def _complete(step: Step, told: Sequence[Difference], case: Case) -> Step:
+    """What is told of a step and decides nothing: what it runs, for how long, and what it leaves as it is."""
+    keep = tuple(d for d in told if d.cls is Class.IGNORED and d.field and d.component is step.component)
+    return replace(step, command=command(step), seconds=case.durations.get(run_name(step)), keep=keep)
 
 
 def run_name(step: Step) -> str:

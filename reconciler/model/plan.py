@@ -56,7 +56,8 @@ class Counts:
 class Step:
     """One run of one tool. `operation` is the tool's own word (apply, prune, cluster.yml, scale.yml, labels, …);
     `targets` are the names it touches (host names for a playbook, resources otherwise). `command` is what it runs, as
-    one would type it; `seconds` an estimate from earlier runs, None where there were none."""
+    one would type it; `seconds` an estimate from earlier runs, None where there were none. `keep` are the ignored
+    differences of what it touches: they stay as they are live."""
 
     component: Component
     tool: Tool
@@ -68,6 +69,7 @@ class Step:
     arguments: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     seconds: float | None = None
+    keep: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

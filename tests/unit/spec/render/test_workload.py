@@ -69,7 +69,7 @@ def test_sequences_are_lists_as_json_has_them() -> None:
         ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: 7\n", 4, "metadata.name is missing or not text"),
         ("apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: a-\n", 4, "generateName"),
         ("- just\n- a list\n", 1, "is not a Kubernetes object"),
-        ("apiVersion: v1\nkind: [\n", 3, "broken YAML"),
+        ("apiVersion: v1\nkind: [\n", 2, "broken YAML"),
         (config("a", "mode: 0644\n"), 5, "octal"),
         (config("a", "modes:\n  - 0440 # read only\n"), 6, "octal"),
     ],
