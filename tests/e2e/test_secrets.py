@@ -1,0 +1,106 @@
+"""Canaries: secrets planted wherever one could leak from, and looked for wherever anything is written."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reconciler.sandbox.sandbox import Sandbox
+
+from .world import World
+
+pytestmark = pytest.mark.live
+
+USER_DATA = "canary-user-data-5d1c"
+METADATA = "canary-metadata-77ab"
+OBJECT = "canary-object-90ef"
+OUTPUT = "canary-output-31cd"
+# Where secrets belong: Terraform's own state, and what lets us in.
+PRIVATE = ("terraform.tfstate", "admin.conf", ".terraform")
+
+
+@pytest.fixture(scope="module")
+def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(sandbox, tmp_path_factory.mktemp("canary"), "canary", cidr="10.27.0.0/24", workers=1)
+    outputs = world.repo / "terraform/openstack-cluster/outputs.tf"
+    outputs.write_text(outputs.read_text() + f'\noutput "canary" {{\n  value = "{OUTPUT}"\n}}\n')
+    world.commit("an output that says too much")
+    return world
+
+
+def test_no_planted_secret_is_ever_told(world: World) -> None:
+    canaries = {USER_DATA, METADATA, OBJECT, OUTPUT, credential(world)}
+    canaries |= {base64.b64encode(c.encode()).decode() for c in canaries}
+    told: list[str] = []
+    with command_lines() as seen:
+        told.append(world.reconciler("apply", "canary").all)
+        plant(world)
+        for form in ("text", "json", "markdown", "html"):
+            said = world.reconciler("drift", "canary", "-o", form)
+            assert said.code == 3, said.all
+            assert "stray" in said.out  # the report did look at it
+            told.append(said.all)
+        told.append(world.reconciler("apply", "canary").all)
+    told += [world.git("log", "-p", "observed"), *seen, *written(world.state)]
+    leaks = {canary for canary in canaries for text in told if canary in text}
+    assert leaks == set()
+
+
+def credential(world: World) -> str:
+    """What the reconciler logs in with."""
+    said = yaml.safe_load(world.sandbox.clouds_yaml.read_text())
+    return str(said["clouds"]["sandbox"]["auth"]["application_credential_secret"])
+
+
+def plant(world: World) -> None:
+    """A stray server with secrets in it, and a Secret of ours changed by hand."""
+    cloud = world.mischief().connection
+    image, flavor = cloud.image.find_image("ubuntu-24.04"), cloud.compute.find_flavor("m1.small")
+    network = cloud.network.find_network("canary")
+    port = cloud.network.create_port(network_id=network.id, name="canary-stray")
+    made = cloud.compute.create_server(
+        name="canary-stray", image_id=image.id, flavor_id=flavor.id, networks=[{"port": port.id}],
+        user_data=base64.b64encode(USER_DATA.encode()).decode(),
+        metadata={"reconciler.cluster": "canary", "admin_password": METADATA},
+    )  # fmt: skip
+    cloud.compute.wait_for_server(made, wait=120, interval=0.5)
+    env, name = world.kubectl("get", "secrets", "-A", "-l", "applyset.kubernetes.io/part-of",
+                              "-o", "jsonpath={.items[0].metadata.namespace} {.items[0].metadata.name}").split()  # fmt: skip
+    world.kubectl("-n", env, "patch", "secret", name, "-p", f'{{"stringData": {{"token": "{OBJECT}"}}}}')
+    world.kubectl("-n", "sid", "set", "env", "deployment/backend", f"DB_PASSWORD={OBJECT}")
+
+
+def written(state: Path) -> Iterator[str]:
+    """Every file the reconciler keeps on this machine, but for those whose content is secret by nature."""
+    for file in sorted(state.rglob("*")):
+        if file.is_file() and not any(part.startswith(PRIVATE) for part in file.relative_to(state).parts):
+            yield file.read_text(errors="replace")
+
+
+@contextmanager
+def command_lines() -> Iterator[set[str]]:
+    """Whatever stands in the machine's process list while the block runs."""
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.02):
+            for line in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.add(line.read_text(errors="replace").replace("\0", " "))
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
