@@ -9,7 +9,7 @@ import yaml
 
 from ..engine.history import Identity, identity
 from ..model.change import Difference
-from ..model.naming import IN_STATE
+from ..model.naming import IN_STATE, NAME
 from ..model.outcome import Outcome
 from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Value
 
@@ -96,7 +96,7 @@ def _live(resource: Resource) -> dict[str, Any]:
     return {
         "name": resource.name,
         "id": resource.id,
-        **{k: _plain(v) for k, v in resource.fields.items() if k != IN_STATE},
+        **{k: _plain(v) for k, v in resource.fields.items() if k not in (IN_STATE, NAME)},
     }
 
 

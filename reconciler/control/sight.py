@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ..engine.diff import meant
 from ..errors import Invalid
-from ..model.naming import IN_STATE
+from ..model.naming import IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
 from ..ports import CloudSnapshot, Comparison, Manifest
 from ..spec import references, wiring
@@ -61,7 +61,7 @@ def look(
         cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         snapshot, shared = cloud.result()
-        servers = _mine(snapshot.kinds, desired.name)
+        servers = _mine(desired, snapshot.kinds, tools.terraform_state(tools.workspace(desired.name)))
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
@@ -71,7 +71,6 @@ def look(
     if isinstance(nova := servers.get("server"), Unknown) and _waiting(manifests[Component.APPLICATIONS]):
         # what they refer to is there and can't be seen: no reason to take it out of them
         compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], nova)
-    servers = _in_state(servers, tools.terraform_state(tools.workspace(desired.name)))
     sight = _sight(desired, servers, listing, manifests, compared)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     return replace(sight, observed=replace(sight.observed, symptoms=symptoms), shared=shared)
@@ -126,27 +125,24 @@ def _unseen(comparison: Comparison, why: Unknown) -> Comparison:
     return Comparison((), dict.fromkeys(sorted(kinds), why))
 
 
-def _mine(kinds: Kinds, cluster: str) -> dict[str, Listing]:
-    """The part of a project's snapshot that belongs to one cluster."""
-    return {
-        kind: listing
-        if isinstance(listing, Unknown)
-        else Known(tuple(r for r in listing.resources if r.owner == cluster))
-        for kind, listing in kinds.items()
+def _mine(desired: DesiredCluster, kinds: Kinds, known: Mapping[str, str] | None) -> dict[str, Listing]:
+    """The part of a project's snapshot that belongs to one cluster: what says so, and what Terraform's state knows by
+    its id, whatever it is called by now and whatever tags somebody took from it."""
+    names = {
+        (w.kind, id): w.name
+        for w in infrastructure(desired.cluster)
+        if known and (id := known.get(address(w.kind, w.name)))
     }
 
+    def mine(listing: Known) -> Iterator[Resource]:
+        for r in listing.resources:
+            name = names.get((r.kind, r.id))
+            if name is not None or r.owner == desired.name:
+                said = name or r.name
+                there = known is None or known.get(address(r.kind, said)) == r.id
+                yield replace(r, name=said, owner=desired.name, fields={**r.fields, NAME: r.name, IN_STATE: there})
 
-def _in_state(kinds: Kinds, known: Mapping[str, str] | None) -> dict[str, Listing]:
-    """Say of every resource whether Terraform's state here knows it: a run that was killed may have made things it
-    never wrote down. Where there is no state, nothing is said against anybody."""
-
-    def said(r: Resource) -> Resource:
-        return replace(r, fields={**r.fields, IN_STATE: known is None or known.get(address(r.kind, r.name)) == r.id})
-
-    return {
-        kind: listing if isinstance(listing, Unknown) else Known(tuple(said(r) for r in listing.resources))
-        for kind, listing in kinds.items()
-    }
+    return {kind: one if isinstance(one, Unknown) else Known(tuple(mine(one))) for kind, one in kinds.items()}
 
 
 def _resources(kinds: Kinds, kind: str) -> tuple[Resource, ...]:
@@ -155,7 +151,9 @@ def _resources(kinds: Kinds, kind: str) -> tuple[Resource, ...]:
 
 
 def _check(desired: DesiredCluster, snapshot: CloudSnapshot) -> None:
-    problems = references.check(desired, flavors=snapshot.flavors, images=snapshot.images, networks=snapshot.networks)
+    problems = references.check(
+        desired, flavors=snapshot.flavors, images=snapshot.images, networks=snapshot.networks, kinds=snapshot.kinds
+    )
     if problems:
         raise Invalid(f"cluster {desired.name!r} refers to what its cloud does not have", problems=problems)
 
@@ -245,7 +243,9 @@ def _sight(
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]],
     compared: Mapping[Component, Comparison],
 ) -> Sight:
-    wanted = tuple(replace(r, fields={**r.fields, IN_STATE: True}) for r in infrastructure(desired.cluster))
+    wanted = tuple(
+        replace(r, fields={**r.fields, NAME: r.name, IN_STATE: True}) for r in infrastructure(desired.cluster)
+    )
     expected: dict[Component, tuple[Resource, ...]] = {
         Component.INFRASTRUCTURE: wanted,
         Component.KUBERNETES: nodes(desired.cluster, meant(wanted, _resources(infra, "server"))),

@@ -10,6 +10,8 @@ OWNER_KEY = "reconciler.cluster"
 GROUP_KEY = "reconciler.group"
 # The field that says whether Terraform's state knows an infrastructure resource; true of this machine only.
 IN_STATE = "in_state"
+# The field that says what the cloud calls an infrastructure resource; on the desired side its own name.
+NAME = "name"
 
 
 def tag(cluster: str) -> str:

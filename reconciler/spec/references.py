@@ -6,15 +6,22 @@ import difflib
 from collections.abc import Iterator
 
 from ..errors import Problem
-from ..model.resource import Known, Listing
+from ..model.desired import Machines
+from ..model.resource import Kinds, Known, Listing, Unknown
 from .load import DesiredCluster
 from .yaml import Path
 
 
-def check(desired: DesiredCluster, *, flavors: Listing, images: Listing, networks: Listing) -> list[Problem]:
-    """Every reference that leads nowhere, at its line. What could not be listed is not judged."""
+def check(
+    desired: DesiredCluster, *, flavors: Listing, images: Listing, networks: Listing, kinds: Kinds | None = None
+) -> list[Problem]:
+    """Every reference that leads nowhere, at its line. What could not be listed is not judged. `kinds` are all
+    resources of the project, whoever they belong to."""
     problems = []
-    for path, word, name, known in _references(desired, flavors, images, networks):
+    for path, word, name, known in (
+        *_references(desired, flavors, images, networks),
+        *_existing(desired, networks, kinds or {}),
+    ):
         if not isinstance(known, Known):
             continue
         names = [resource.name for resource in known.resources]
@@ -31,14 +38,32 @@ def _references(
     spec = desired.cluster.spec
     yield ("spec", "image"), "image", spec.image, images
     yield ("spec", "network", "externalNetwork"), "network", spec.network.external_network, networks
-    places: list[tuple[Path, str, str | None]] = [
-        (("spec", "controlPlane"), spec.control_plane.flavor, spec.control_plane.image)
-    ]
-    places += [(("spec", "nodeGroups", i), g.flavor, g.image) for i, g in enumerate(spec.node_groups)]
-    for path, flavor, image in places:
-        yield (*path, "flavor"), "flavor", flavor, flavors
-        if image:
-            yield (*path, "image"), "image", image, images
+    for path, machines in _machines(desired):
+        yield (*path, "flavor"), "flavor", machines.flavor, flavors
+        if machines.image:
+            yield (*path, "image"), "image", machines.image, images
+
+
+def _existing(desired: DesiredCluster, networks: Listing, kinds: Kinds) -> Iterator[tuple[Path, str, str, Listing]]:
+    """What somebody else made and the cluster only uses."""
+    network, unseen = desired.cluster.spec.network, Unknown("was not listed")
+    place: Path = ("spec", "network")
+    if network.existing:
+        yield (*place, "existing", "network"), "network", network.existing.network, networks
+        yield (*place, "existing", "subnet"), "subnet", network.existing.subnet, kinds.get("subnet", unseen)
+    if network.router:
+        yield (*place, "router"), "router", network.router, kinds.get("router", unseen)
+    for path, machines in _machines(desired):
+        for n, group in enumerate(machines.security_groups):
+            yield (*path, "securityGroups", n), "security group", group, kinds.get("security_group", unseen)
+
+
+def _machines(desired: DesiredCluster) -> Iterator[tuple[Path, Machines]]:
+    spec = desired.cluster.spec
+    yield ("spec", "controlPlane"), spec.control_plane
+    yield from ((("spec", "nodeGroups", i), group) for i, group in enumerate(spec.node_groups))
+    if spec.bastion:
+        yield ("spec", "bastion"), spec.bastion
 
 
 def _hint(word: str, name: str, names: list[str]) -> str:

@@ -9,10 +9,14 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import Problem
 from ..model.desired import At
-from .yaml import Document, Path
+from .secrets import form_of, says_secret
+from .yaml import Document, Path, quoted
 
 M = TypeVar("M", bound=BaseModel)
 
+_SHOWN = 40  # mistakes of one document that are told one by one
+_TOO_MANY = 10_000  # then not even a list is made: this is no desired state
+_LONGEST_KEY = 60  # no key of ours is longer, and comparing takes time
 _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -31,8 +35,13 @@ def validate(kind: type[M], document: Document) -> tuple[M | None, list[Problem]
     try:
         return kind.model_validate(document.value), []
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        return None, [_problem(kind, document, dict(d)) for d in details]
+        count = error.error_count()
+        if count > _TOO_MANY:
+            return None, [document.problem((), f"has {count} mistakes", "is this the right file?")]
+        found = [_problem(kind, document, dict(d)) for d in error.errors(include_url=False)[:_SHOWN]]
+        if count > _SHOWN:
+            found.append(document.problem((), f"has {count - _SHOWN} more mistakes", "correct the first ones"))
+        return None, found
 
 
 def _problem(kind: type[BaseModel], document: Document, detail: dict[str, Any]) -> Problem:
@@ -49,11 +58,15 @@ def _words(
 ) -> tuple[str, str | None]:
     code, given = detail["type"], detail.get("input")
     if code == "extra_forbidden":
-        return f"unknown key {path[-1]!r}", _suggestion(kind, path)
+        return f"unknown key {quoted(str(path[-1]))}", _suggestion(kind, path)
     if code == "missing":
         return f"key {path[-1]!r} is missing", None
-    if cause is not None:
-        return str(cause), None
+    if says_secret(path) or (isinstance(given, str) and form_of(given)):
+        return "does not have the right form (what was found is not shown: it may be a secret)", None
+    return (str(cause), None) if cause is not None else _mistaken(code, given, detail)
+
+
+def _mistaken(code: str, given: Any, detail: dict[str, Any]) -> tuple[str, str | None]:
     if code == "string_pattern_mismatch":
         return f"{_shown(given)} does not have the right form", f"must match {detail['ctx']['pattern']}"
     expected = f"one of {detail['ctx']['expected']}" if code == "literal_error" else _EXPECTED.get(code)
@@ -67,8 +80,7 @@ def _shown(value: Any) -> str:
         return {None: "nothing", True: "true", False: "false"}[value]
     if isinstance(value, (dict, tuple)):
         return "a mapping" if isinstance(value, dict) else "a list"
-    text = str(value)
-    return f"{text[:57]}..." if len(text) > 60 else repr(value)
+    return quoted(value) if isinstance(value, str) else str(value)[:60]
 
 
 def _trap(code: str, given: Any) -> str | None:
@@ -86,7 +98,7 @@ def _suggestion(kind: type[BaseModel], path: Path) -> str | None:
     for part in path[:-1]:
         model = _inside(model, part)
     names = _keys(model)
-    close = difflib.get_close_matches(str(path[-1]), names, n=1)
+    close = difflib.get_close_matches(str(path[-1])[:_LONGEST_KEY], names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"known here: {', '.join(sorted(names))}" if names else None

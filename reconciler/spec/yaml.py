@@ -1,46 +1,35 @@
-"""YAML 1.2 with positions: every value knows its line and column, and nothing surprising is let through."""
+"""YAML 1.2 with positions: every value knows its line and column, and nothing surprising is let through.
+
+Values are built from the parser's events as they come, so that what is too deep or too much is refused where that
+shows, and not after all of it was read.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import yaml
 
 from ..errors import Problem
+from .scalars import KINDS, kind_of, value_of
 
 Path: TypeAlias = tuple[str | int, ...]
 Position: TypeAlias = tuple[int, int]
 
-MAX_BYTES = 1 << 20
+# libyaml's parser, which every wheel of PyYAML has, reads 1 MiB in half a second; PyYAML's own needs ten.
+_FAST = yaml.__with_libyaml__
+_LOADER: Any = yaml.CSafeLoader if _FAST else yaml.SafeLoader
+MAX_BYTES = (1 << 20) if _FAST else (1 << 16)
 _MAX_DEPTH = 50
-_MAX_NODES = 100_000  # an anchor that expands to more than this is an attack or an accident
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's parser with the core schema of YAML 1.2 (section 10.3.2): `no` is text, `010` is ten."""
-
-    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-        """Refuse deep nesting here: further on, PyYAML takes time that grows with its square."""
-        if self.flow_level > _MAX_DEPTH:
-            raise yaml.scanner.ScannerError(None, None, "nested too deeply", self.get_mark())
-        super().fetch_flow_collection_start(token)
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
-    (
-        "float",
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
-        "-+.0123456789",
-    ),
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+_MAX_VALUES = 60_000  # in one file, aliases counted as often as they are used: more is an attack or an accident
+_MAX_DOCUMENTS = 500
+_CORE = "tag:yaml.org,2002:"
+_SHOWN = 60  # characters of a key or value in a message
+_TEXT = 100  # so many characters count as another value, or a long text under many aliases would be free
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -57,7 +46,7 @@ class Document:
         while at and at not in self.positions:
             at = at[:-1]
         line, column = self.positions.get(at, (1, 1))
-        return Problem(self.file, line, column, ".".join(str(p) for p in path), message, hint)
+        return Problem(self.file, line, column, dotted(path), message, hint)
 
 
 class Unreadable(Exception):
@@ -68,108 +57,198 @@ class Unreadable(Exception):
         self.problem = problem
 
 
+def dotted(path: Path) -> str:
+    """The path as people write it, fit for a terminal whatever its keys are."""
+    return ".".join(_short(str(part)) for part in path)
+
+
+def quoted(text: str) -> str:
+    """The text on one short printable line, in quotes when that is all of it."""
+    return repr(text) if len(text) <= _SHOWN else _short(text)
+
+
+def _short(text: str) -> str:
+    return repr(text)[1:-1] if len(text) <= _SHOWN else f"{repr(text[: _SHOWN - 3])[1:-1]}..."
+
+
 def parse(file: str, text: bytes) -> list[Document]:
     """Parse all documents of a file. Lists become tuples. Raises Unreadable."""
     if len(text) > MAX_BYTES:
-        raise Unreadable(Problem(file, 1, 1, "", f"larger than {MAX_BYTES >> 20} MiB", "split it into smaller files"))
+        said = f"larger than {MAX_BYTES >> 10} KiB"
+        raise Unreadable(Problem(file, 1, 1, "", said, "split it into smaller files"))
+    characters = _characters(file, text)
+    builder = _Builder(file, yaml.parse(characters, Loader=_LOADER))
     try:
-        loader = _Loader(text.decode("utf-8-sig"))
-        nodes = []
-        while loader.check_node():
-            nodes.append(loader.get_node())
+        return list(builder.documents())
+    except yaml.MarkedYAMLError as error:
+        raise Unreadable(_syntax(file, characters, error)) from None
+    except (yaml.YAMLError, ValueError, ArithmeticError) as error:  # such as an escape of more than Unicode has
+        said, hint = f"broken YAML: {type(error).__name__}", "look at what follows this place"
+        raise Unreadable(Problem(file, *builder.seen, "", said, hint)) from None
+
+
+def _characters(file: str, text: bytes) -> str:
+    try:
+        characters = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
         raise Unreadable(Problem(file, line, 1, "", "is not UTF-8 text", "save the file as UTF-8")) from None
-    except yaml.MarkedYAMLError as error:
-        raise Unreadable(_syntax(file, error)) from None
-    except yaml.reader.ReaderError as error:
-        line = text[: error.position].count(b"\n") + 1
-        raise Unreadable(Problem(file, line, 1, "", f"holds a character YAML does not allow: {error.reason}")) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise Unreadable(Problem(file, 1, 1, "", f"is not YAML: {type(error).__name__}")) from None
-    return [_Builder(file).document(node) for node in nodes if node is not None]
+    if found := _FORBIDDEN.search(characters):
+        line, column = _place(characters, found.start())
+        said = f"holds a character YAML does not allow: U+{ord(found[0]):04X}"
+        raise Unreadable(Problem(file, line, column, "", said, "remove it, or write it as an escape in double quotes"))
+    return characters
 
 
-def _bounded(number: int) -> int:
-    """No setting needs more than 64 bits, and Python refuses to print what is very long."""
-    if number.bit_length() > 64:
-        raise ValueError
-    return number
+def _place(characters: str, index: int) -> Position:
+    return characters.count("\n", 0, index) + 1, index - characters.rfind("\n", 0, index)
 
 
-def _syntax(file: str, error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+def _syntax(file: str, characters: str, error: yaml.MarkedYAMLError) -> Problem:
+    """What is still open where the text ends is wrong where it was opened, or where the text's last word stands."""
+    end = _place(characters, max(0, len(characters.rstrip()) - 1))
+    marks = [(mark.line + 1, mark.column + 1) for mark in (error.problem_mark, error.context_mark) if mark]
+    line, column = next((mark for mark in marks if mark <= end), end)
     text = " ".join(str(part) for part in (error.context, error.problem) if part)
-    hint = "indent with spaces" if "\\t" in text else "check indentation, colons and quotes just before this place"
+    hint = "indent with spaces" if "start any token" in text else "check indentation, colons and quotes near this place"
     return Problem(file, line, column, "", f"broken YAML: {text}", hint)
 
 
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """What an alias stands for: a value, what it costs, and which of the noted places are those of its parts."""
+
+    value: Any
+    cost: int
+    parts: range
+    depth: int
+
+
 class _Builder:
-    """Turns nodes into plain values, remembering where each stood."""
+    """Turns events into plain values, remembering where each stood."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, events: Iterator[yaml.Event]) -> None:
+        self.seen: Position = (1, 1)
         self._file = file
-        self._positions: dict[Path, Position] = {}
-        self._left = _MAX_NODES
-        self._loader = _Loader("")
+        self._events = events
+        self._left = _MAX_VALUES
+        self._places: list[tuple[Path, Position]] = []
+        self._anchors: dict[str, _Anchor | None] = {}
 
-    def document(self, node: yaml.Node) -> Document:
-        value = self._value(node, ())
-        return Document(self._file, value, self._positions)
+    def documents(self) -> Iterator[Document]:
+        starts = (event for event in self._events if isinstance(event, yaml.DocumentStartEvent))
+        for count, start in enumerate(starts, 1):
+            if count > _MAX_DOCUMENTS:
+                raise self._refuse(start, (), f"holds more than {_MAX_DOCUMENTS} documents", "split the file")
+            self._places, self._anchors = [], {}
+            event = next(self._events)
+            value = self._value(event, (), _position(event))
+            yield Document(self._file, value, dict(self._places))
 
-    def _value(self, node: yaml.Node, path: Path) -> Any:
-        self._positions[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
-        self._left -= 1
-        if self._left < 0:
-            raise self._refuse(node, path, "expands to too many values", "write it out without anchors")
+    def _value(self, event: yaml.Event, path: Path, at: Position) -> Any:
+        """`at` is where a person looks for it and an editor should jump: a mapping's entry is at its key."""
+        self.seen, before = at, self._left
+        self._spend(1 + len(getattr(event, "value", "")) // _TEXT, event, path)
         if len(path) > _MAX_DEPTH:
-            raise self._refuse(node, path, "is nested too deeply (or refers to itself)")
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return tuple(self._value(child, (*path, i)) for i, child in enumerate(node.value))
-        return self._scalar(cast("yaml.ScalarNode", node), path)
+            raise self._refuse(event, path, "is nested too deeply")
+        self._places.append((path, at))
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, path)
+        anchor = getattr(event, "anchor", None)
+        if anchor is None:
+            return self._made(event, path)
+        self._anchors[anchor] = None  # until it is complete, it can't be used: it would hold itself
+        first = len(self._places)
+        value = self._made(event, path)
+        parts = range(first, len(self._places))
+        self._anchors[anchor] = _Anchor(value, before - self._left, parts, len(path))
+        return value
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _made(self, event: yaml.Event, path: Path) -> Any:
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event, path)
+        own = f"{_CORE}{'map' if isinstance(event, yaml.MappingStartEvent) else 'seq'}"
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!", own):
+            raise self._refuse(event, path, f"has the tag {quoted(tag)}, which is not plain data")
+        return self._mapping(path) if isinstance(event, yaml.MappingStartEvent) else self._sequence(path)
+
+    def _sequence(self, path: Path) -> tuple[Any, ...]:
+        items: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._value(event, (*path, len(items)), _position(event)))
+        return tuple(items)
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if not isinstance(key, str):
-                raise self._refuse(key_node, path, "a key must be plain text")
-            self._check_text(key_node, path)
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._key(event, path)
             if key in result:
-                raise self._refuse(key_node, (*path, key), f"key {key!r} is there twice", "remove one of them")
-            result[key] = self._value(value_node, (*path, key))
-            # point at the key: that is what a person looks for, and where an editor should jump
-            self._positions[(*path, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+                raise self._refuse(event, (*path, key), f"key {quoted(key)} is there twice", "remove one of them")
+            result[key] = self._value(next(self._events), (*path, key), _position(event))
         return result
 
-    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
-        tag = node.tag.removeprefix("tag:yaml.org,2002:")
-        if tag == "str":
-            self._check_text(node, path)
-            return node.value
-        if tag == "null":
-            return None
+    def _key(self, event: yaml.Event, path: Path) -> str:
+        value: Any = None
+        if isinstance(event, yaml.AliasEvent):
+            value = self._known(event, path).value
+        elif isinstance(event, yaml.ScalarEvent) and event.tag in (None, "!", f"{_CORE}str"):
+            value = self._scalar_of("str", event, path)
+            if event.anchor:
+                self._anchors[event.anchor] = _Anchor(self._scalar(event, path), 1 + len(value) // _TEXT, range(0), 0)
+        if not isinstance(value, str):
+            raise self._refuse(event, path, "a key must be plain text")
+        if value == "<<" and getattr(event, "implicit", (False,))[0]:
+            hint = "write the keys out: YAML 1.2 has no merge key"
+            raise self._refuse(event, (*path, value), "merges another mapping", hint)
+        self._spend(len(value) // _TEXT, event, path)
+        return value
+
+    def _alias(self, event: yaml.AliasEvent, path: Path) -> Any:
+        anchor = self._known(event, path)
+        self._spend(anchor.cost, event, path)
+        for number in anchor.parts:
+            part, at = self._places[number]
+            if len(path) + len(part) - anchor.depth > _MAX_DEPTH:
+                raise self._refuse(event, path, "is nested too deeply")
+            self._places.append(((*path, *part[anchor.depth :]), at))
+        return anchor.value
+
+    def _known(self, event: yaml.AliasEvent, path: Path) -> _Anchor:
+        name = str(event.anchor)
+        if name not in self._anchors:
+            said = f"broken YAML: there is no anchor &{_short(name)} before this place"
+            raise self._refuse(event, path, said)
+        anchor = self._anchors[name]
+        if anchor is None:
+            raise self._refuse(event, path, "refers to itself", "write it out without anchors")
+        return anchor
+
+    def _spend(self, cost: int, event: yaml.Event, path: Path) -> None:
+        self._left -= cost
+        if self._left < 0:
+            raise self._refuse(event, path, "expands to too many values", "split the file, or write it without anchors")
+
+    def _scalar(self, event: yaml.ScalarEvent, path: Path) -> Any:
+        if event.tag in (None, "!"):
+            return self._scalar_of(
+                kind_of(event.value) if event.implicit[0] and event.tag is None else "str", event, path
+            )
+        kind = event.tag.removeprefix(_CORE)
+        if kind not in KINDS or kind == event.tag:
+            raise self._refuse(event, path, f"has the tag {quoted(event.tag)}, which is not plain data")
+        return self._scalar_of(kind, event, path)
+
+    def _scalar_of(self, kind: str, event: yaml.ScalarEvent, path: Path) -> Any:
         try:
-            if tag == "bool":
-                return {"true": True, "false": False}[node.value.lower()]
-            if tag == "int":
-                return _bounded(int(node.value, 0 if node.value[:2] in ("0x", "0o") else 10))
-            if tag == "float":
-                return self._loader.construct_yaml_float(node)
-        except (ValueError, LookupError, ArithmeticError):
-            pass
-        raise self._refuse(node, path, f"has the tag or value {node.tag!r}, which is not plain data")
+            return value_of(kind, event.value)
+        except ValueError as error:
+            raise self._refuse(event, path, str(error)) from None
 
-    def _check_text(self, node: yaml.Node, path: Path) -> None:
-        """An escape such as "\\ud800" makes half a character, which nothing can write down again."""
-        if any("\ud800" <= character <= "\udfff" for character in node.value):
-            raise self._refuse(node, path, "holds half of a surrogate pair, which is no character")
+    def _refuse(self, event: yaml.Event, path: Path, message: str, hint: str | None = None) -> Unreadable:
+        return Unreadable(Problem(self._file, *_position(event), dotted(path), message, hint))
 
-    def _refuse(self, node: yaml.Node, path: Path, message: str, hint: str | None = None) -> Unreadable:
-        mark = node.start_mark
-        return Unreadable(
-            Problem(self._file, mark.line + 1, mark.column + 1, ".".join(str(p) for p in path), message, hint)
-        )
+
+def _position(event: yaml.Event) -> Position:
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -42,7 +42,7 @@ class Module:
 @dataclass(frozen=True, slots=True)
 class Tool:
     """One program. `ask` are the arguments that make it say its version, empty where it never does (providers);
-    `provider` is its namespace/name for Terraform; `downloads` are by os/arch."""
+    `provider` is its namespace/name for Terraform; `on_demand` is what most never need; `downloads` are by os/arch."""
 
     name: str
     version: str
@@ -52,6 +52,7 @@ class Tool:
     ask: tuple[str, ...] = ()
     says: str = ""
     provider: str | None = None
+    on_demand: bool = False
     downloads: Mapping[str, Download] = field(default_factory=dict, hash=False)
 
     @property
@@ -124,6 +125,7 @@ def _tool(name: str, fields: dict[str, Any], modules: Mapping[str, Module]) -> T
         ask=tuple(fields.get("ask", ())),
         says=fields.get("says", ""),
         provider=fields.get("provider"),
+        on_demand=fields.get("on_demand", False),
         downloads={place: Download(**download) for place, download in fields.get("downloads", {}).items()},
     )
 

@@ -45,8 +45,8 @@ class Toolbox:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every pinned program."""
-        return tuple(sorted(self._pins.tools))
+        """Every pinned program that everybody needs."""
+        return tuple(sorted(name for name, tool in self._pins.tools.items() if not tool.on_demand))
 
     def find(self, name: str) -> Found | None:
         """Return the program if it is on this machine; never downloads or builds. Raises Invalid for an unknown name

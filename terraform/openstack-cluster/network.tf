@@ -3,24 +3,57 @@ data "openstack_networking_network_v2" "external" {
   external = true
 }
 
+# What somebody else made and keeps is only looked up.
+data "openstack_networking_network_v2" "existing" {
+  count = 1 - local.own_network
+
+  name = var.existing_network
+}
+
+data "openstack_networking_subnet_v2" "existing" {
+  count = 1 - local.own_network
+
+  name       = var.existing_subnet
+  network_id = data.openstack_networking_network_v2.existing[0].id
+}
+
+data "openstack_networking_router_v2" "existing" {
+  count = var.existing_router == null ? 0 : 1
+
+  name = var.existing_router
+}
+
+locals {
+  own_network = var.existing_network == null ? 1 : 0
+  own_router  = var.existing_network == null && var.existing_router == null ? 1 : 0
+  network_id  = local.own_network == 1 ? openstack_networking_network_v2.cluster[0].id : data.openstack_networking_network_v2.existing[0].id
+  subnet_id   = local.own_network == 1 ? openstack_networking_subnet_v2.cluster[0].id : data.openstack_networking_subnet_v2.existing[0].id
+}
+
 # The provider sets tags seconds after it made something. The description is there from the first moment: it tells whose
 # a resource is that was made just before a run was killed.
 resource "openstack_networking_network_v2" "cluster" {
+  count = local.own_network
+
   name        = var.cluster
   description = var.tag
   tags        = [var.tag]
 }
 
 resource "openstack_networking_subnet_v2" "cluster" {
+  count = local.own_network
+
   name            = var.cluster
   description     = var.tag
-  network_id      = openstack_networking_network_v2.cluster.id
+  network_id      = openstack_networking_network_v2.cluster[0].id
   cidr            = var.cidr
   dns_nameservers = var.dns_servers
   tags            = [var.tag]
 }
 
 resource "openstack_networking_router_v2" "cluster" {
+  count = local.own_router
+
   name                = var.cluster
   description         = var.tag
   external_network_id = data.openstack_networking_network_v2.external.id
@@ -28,8 +61,10 @@ resource "openstack_networking_router_v2" "cluster" {
 }
 
 resource "openstack_networking_router_interface_v2" "cluster" {
-  router_id = openstack_networking_router_v2.cluster.id
-  subnet_id = openstack_networking_subnet_v2.cluster.id
+  count = local.own_network
+
+  router_id = local.own_router == 1 ? openstack_networking_router_v2.cluster[0].id : data.openstack_networking_router_v2.existing[0].id
+  subnet_id = openstack_networking_subnet_v2.cluster[0].id
 }
 
 resource "openstack_networking_floatingip_v2" "server" {

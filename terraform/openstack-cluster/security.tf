@@ -19,6 +19,19 @@ resource "openstack_networking_secgroup_v2" "group" {
   }
 }
 
+data "openstack_networking_secgroup_v2" "foreign" {
+  for_each = toset(var.foreign_security_groups)
+
+  name = each.key
+}
+
+locals {
+  security_groups = merge(
+    { for name, group in openstack_networking_secgroup_v2.group : name => group.id },
+    { for name, group in data.openstack_networking_secgroup_v2.foreign : name => group.id },
+  )
+}
+
 resource "openstack_networking_secgroup_rule_v2" "rule" {
   for_each = var.rules
 

@@ -25,12 +25,20 @@ resource "openstack_networking_port_v2" "server" {
 
   name               = each.key
   description        = var.tag
-  network_id         = openstack_networking_network_v2.cluster.id
-  security_group_ids = [for name in each.value.security_groups : openstack_networking_secgroup_v2.group[name].id]
+  network_id         = local.network_id
+  security_group_ids = [for name in each.value.security_groups : local.security_groups[name]]
   tags               = [var.tag]
 
   fixed_ip {
-    subnet_id = openstack_networking_subnet_v2.cluster.id
+    subnet_id = local.subnet_id
+  }
+
+  dynamic "allowed_address_pairs" {
+    for_each = each.value.allowed_addresses
+
+    content {
+      ip_address = allowed_address_pairs.value
+    }
   }
 
   lifecycle {
@@ -53,8 +61,12 @@ resource "openstack_compute_instance_v2" "server" {
     port = openstack_networking_port_v2.server[each.key].id
   }
 
-  scheduler_hints {
-    group = openstack_compute_servergroup_v2.group[each.value.server_group].id
+  dynamic "scheduler_hints" {
+    for_each = each.value.server_group == null ? [] : [each.value.server_group]
+
+    content {
+      group = openstack_compute_servergroup_v2.group[scheduler_hints.value].id
+    }
   }
 
   lifecycle {

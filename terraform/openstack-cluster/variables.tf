@@ -19,8 +19,27 @@ variable "external_network" {
 }
 
 variable "cidr" {
-  description = "The subnet's address range."
+  description = "The address range of the cluster's own subnet."
   type        = string
+  default     = null
+}
+
+variable "existing_network" {
+  description = "Name of a network to use in the place of one of the cluster's own."
+  type        = string
+  default     = null
+}
+
+variable "existing_subnet" {
+  description = "Name of the subnet of existing_network to use."
+  type        = string
+  default     = null
+}
+
+variable "existing_router" {
+  description = "Name of a router to connect the cluster's own subnet to, in the place of one of its own."
+  type        = string
+  default     = null
 }
 
 variable "dns_servers" {
@@ -43,6 +62,12 @@ variable "security_groups" {
   type        = map(object({ description = string }))
 }
 
+variable "foreign_security_groups" {
+  description = "Names of groups that exist already and that some servers join."
+  type        = list(string)
+  default     = []
+}
+
 variable "rules" {
   description = "Every security group rule by name; a peer is either remote_ip_prefix or remote_group (a name of security_groups)."
   type = map(object({
@@ -58,13 +83,14 @@ variable "rules" {
 }
 
 variable "servers" {
-  description = "Servers by name; flavor, image, server_group and security_groups are names."
+  description = "Servers by name; flavor, image, server_group and security_groups are names; allowed_addresses are networks it may send from."
   type = map(object({
     flavor            = string
     image             = string
     availability_zone = optional(string)
-    server_group      = string
+    server_group      = optional(string)
     security_groups   = list(string)
+    allowed_addresses = optional(list(string), [])
     metadata          = map(string)
   }))
 }

@@ -34,6 +34,13 @@ def tagged(resource: Any) -> str:
     return by_tag or described(resource.description)[0]
 
 
+def marks(resource: Any) -> dict[str, Value]:
+    """How a Neutron resource says whose it is: its description, and our tag as far as it has it."""
+    prefix = f"{OWNER_KEY}="
+    tag = next((t for t in resource.tags or () if t.startswith(prefix)), None)
+    return {"description": resource.description or "", "tag": tag}
+
+
 def named(name: str, clusters: Sequence[str]) -> str:
     """The cluster a resource without tags belongs to by its name: the longest that fits."""
     fits = [c for c in clusters if name == c or name.startswith(f"{c}-")]
@@ -42,7 +49,7 @@ def named(name: str, clusters: Sequence[str]) -> str:
 
 def networks(found: Iterable[Any]) -> Iterator[Resource]:
     for network in found:
-        fields = {"admin_state_up": network.is_admin_state_up}
+        fields: dict[str, Value] = {"admin_state_up": network.is_admin_state_up, **marks(network)}
         yield Resource("network", network.name, fields, network.id, tagged(network))
 
 
@@ -53,6 +60,7 @@ def subnets(found: Iterable[Any], names: Names) -> Iterator[Resource]:
             "cidr": subnet.cidr,
             "dns_servers": tuple(subnet.dns_nameservers or ()),
             "enable_dhcp": subnet.is_dhcp_enabled,
+            **marks(subnet),
         }
         yield Resource("subnet", subnet.name, fields, subnet.id, tagged(subnet))
 
@@ -63,6 +71,7 @@ def routers(found: Iterable[Any], names: Names) -> Iterator[Resource]:
         fields: dict[str, Value] = {
             "external_network": names.networks.get(gateway, gateway) if gateway else None,
             "admin_state_up": router.is_admin_state_up,
+            **marks(router),
         }
         yield Resource("router", router.name, fields, router.id, tagged(router))
 
@@ -81,7 +90,7 @@ def router_interfaces(ports: Iterable[Any], routers: Iterable[Resource], names: 
 
 def security_groups(found: Iterable[Any]) -> Iterator[Resource]:
     for group in found:
-        yield Resource("security_group", group.name, {"description": group.description}, group.id, tagged(group))
+        yield Resource("security_group", group.name, marks(group), group.id, tagged(group))
 
 
 def security_group_rules(found: Iterable[Any], names: Names) -> Iterator[Resource]:
@@ -113,8 +122,12 @@ def ports(found: Iterable[Any], names: Names) -> Iterator[Resource]:
         fields: dict[str, Value] = {
             "network": names.networks.get(port.network_id, port.network_id),
             "security_groups": tuple(sorted(names.groups.get(g, g) for g in port.security_group_ids or ())),
+            "subnet": next((names.subnets.get(ip["subnet_id"], ip["subnet_id"]) for ip in port.fixed_ips or ()), None),
+            "allowed_address_pairs": tuple(sorted(pair["ip_address"] for pair in port.allowed_address_pairs or ())),
+            "port_security_enabled": port.is_port_security_enabled,
             "admin_state_up": port.is_admin_state_up,
             "server": names.servers.get(port.device_id, port.device_id or None),
+            **marks(port),
         }
         yield Resource("port", port.name, fields, port.id, owner)
 
@@ -126,6 +139,7 @@ def floating_ips(found: Iterable[Any], ports: Mapping[str, Any], names: Names) -
             "network": names.networks.get(ip.floating_network_id, ip.floating_network_id),
             "server": names.servers.get(port.device_id, port.name) if port else None,
             "address": ip.floating_ip_address,
+            **marks(ip),
         }
         name = described(ip.description)[1] or ip.floating_ip_address
         yield Resource("floating_ip", name, fields, ip.id, tagged(ip))

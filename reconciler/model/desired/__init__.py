@@ -6,7 +6,7 @@ from .cluster import Cluster, ClusterSpec
 from .environment import Environment, EnvironmentSpec
 from .fleet import Ceilings, Fleet, FleetSpec, Policy
 from .kubernetes import Kubernetes, Ssh, Workload
-from .machines import Bastion, BootVolume, ControlPlane, Machines, NodeGroup, Taint
+from .machines import Bastion, BootVolume, ControlPlane, Machines, NodeGroup, Placed, Taint
 from .network import Access, ApiLoadBalancer, ExistingNetwork, Network, Rule
 from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, moment
 
@@ -42,6 +42,7 @@ __all__ = [
     "Name",
     "Network",
     "NodeGroup",
+    "Placed",
     "Policy",
     "Rule",
     "Ssh",

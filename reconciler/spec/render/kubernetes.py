@@ -13,7 +13,8 @@ from .machines import Machine, machines
 def nodes(cluster: Cluster, servers: Sequence[Resource]) -> tuple[Resource, ...]:
     """Every node of the cluster. A node's providerID is known once its server is there."""
     ids = {server.name: server.id for server in servers}
-    return tuple(sorted((_node(cluster, m, ids.get(m.name, "")) for m in machines(cluster)), key=lambda r: r.key))
+    made = (_node(cluster, m, ids.get(m.name, "")) for m in machines(cluster) if m.role != "bastion")
+    return tuple(sorted(made, key=lambda r: r.key))
 
 
 def _node(cluster: Cluster, machine: Machine, server_id: str) -> Resource:
@@ -33,7 +34,8 @@ def inventory(cluster: Cluster, servers: Sequence[Resource], leaving: Sequence[s
     still has to find in the inventory, whether or not they are there.
     """
     live = {server.name: server for server in servers}
-    wanted = [m for m in machines(cluster) if m.name in live]
+    everything = [m for m in machines(cluster) if m.name in live]
+    wanted = [m for m in everything if m.role != "bastion"]
     hosts = {m.name: _host(cluster, live[m.name], m) for m in wanted}
     hosts |= {name: _host(cluster, live.get(name), None) for name in leaving if name not in hosts}
     masters: dict[str, object] = {m.name: {} for m in wanted if m.role == "control-plane"}
@@ -47,9 +49,17 @@ def inventory(cluster: Cluster, servers: Sequence[Resource], leaving: Sequence[s
                 "kube_control_plane": {"hosts": masters},
                 "etcd": {"hosts": dict(masters)},
                 "kube_node": {"hosts": workers},
+                **_bastion(cluster, live, [m for m in everything if m.role == "bastion"]),
             },
         }
     }
+
+
+def _bastion(cluster: Cluster, live: Mapping[str, Resource], machines: Sequence[Machine]) -> dict[str, object]:
+    """Kubespray's own group: its role bastion-ssh-config makes the way through it."""
+    hosts = {m.name: {"ansible_host": live[m.name].fields.get("address"), "ansible_user": cluster.spec.ssh.user,
+                      "ansible_port": cluster.spec.ssh.port} for m in machines}  # fmt: skip
+    return {"bastion": {"hosts": hosts}} if hosts else {}
 
 
 def _reached_at(masters: Collection[str], live: Mapping[str, Resource]) -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
-from ...model.desired import Cluster, Machines
+from ...model.desired import Cluster, Machines, Placed
 
 CONTROL_PLANE_GROUP = "cp"
+BASTION_GROUP = "bastion"
+Role: TypeAlias = Literal["control-plane", "node", "bastion"]
+_ROLES: Mapping[str, Role] = {CONTROL_PLANE_GROUP: "control-plane", BASTION_GROUP: "bastion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +19,21 @@ class Machine:
     """One server and the node on it; they share a name. `group` is `cp` or a node group's name."""
 
     name: str
-    role: Literal["control-plane", "node"]
+    role: Role
     group: str
     flavor: str
     image: str
     availability_zone: str | None
     floating_ip: bool
-    labels: Mapping[str, str]
-    taints: tuple[str, ...]
+    security_groups: tuple[str, ...] = ()
+    policy: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[str, ...] = ()
 
 
 def machines(cluster: Cluster) -> tuple[Machine, ...]:
-    """Control plane first, then node groups as written; numbered from 1, so that growing never renames."""
+    """Control plane first, then node groups as written, then the bastion; numbered from 1, so that growing never
+    renames."""
     spec = cluster.spec
     made = [
         _machine(cluster, CONTROL_PLANE_GROUP, n, spec.control_plane) for n in range(1, spec.control_plane.count + 1)
@@ -36,6 +42,8 @@ def machines(cluster: Cluster) -> tuple[Machine, ...]:
         labels = {**group.labels, "research.moc/node-group": group.name}
         taints = tuple(sorted(str(t) for t in group.taints))
         made += [_machine(cluster, group.name, n, group, labels, taints) for n in range(1, group.count + 1)]
+    if spec.bastion:
+        made.append(_machine(cluster, BASTION_GROUP, 1, spec.bastion))
     return tuple(made)
 
 
@@ -49,12 +57,14 @@ def _machine(
 ) -> Machine:
     return Machine(
         name=f"{cluster.name}-{group}-{number}",
-        role="control-plane" if group == CONTROL_PLANE_GROUP else "node",
+        role=_ROLES.get(group, "node"),
         group=group,
         flavor=machines.flavor,
         image=machines.image or cluster.spec.image,
         availability_zone=_zone(machines, number),
         floating_ip=machines.floating_ips,
+        security_groups=machines.security_groups,
+        policy=machines.server_group_policy if isinstance(machines, Placed) else None,
         labels=labels or {},
         taints=taints,
     )

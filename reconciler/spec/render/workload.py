@@ -69,9 +69,10 @@ def _read(files: Mapping[str, bytes]) -> tuple[list[_Found], list[Problem]]:
         except Unreadable as error:
             problems.append(error.problem)
             continue
-        lines = text.decode("utf-8-sig").splitlines()
+        lines = enumerate(text.decode("utf-8-sig").splitlines(), 1)
+        octal = {number: match[1] for number, line in lines if (match := _LEADING_ZERO.search(line))}
         for document in documents:
-            problems += _ambiguous_numbers(document, lines)
+            problems += _ambiguous_numbers(document, octal)
             if document.value is not None:
                 found += _objects(document, (), _plain(document.value))
     return found, problems
@@ -137,13 +138,19 @@ def _duplicates(found: Sequence[_Found]) -> Iterator[Problem]:
             yield one.problem(("metadata", "name"), message, "remove one of them")
 
 
-def _ambiguous_numbers(document: Document, lines: Sequence[str]) -> Iterator[Problem]:
+def _ambiguous_numbers(document: Document, octal: Mapping[int, str]) -> Iterator[Problem]:
+    """`octal` has the words with a leading zero, by line."""
     for path, (line, _) in document.positions.items():
-        value = _at(document.value, path)
-        match = _LEADING_ZERO.search(lines[line - 1]) if type(value) is int else None
-        if match and value == int(match[1]) and value:
+        word = octal.get(line)
+        value = _at(document.value, path) if word else None
+        if word and type(value) is int and value == _digits(word) and value:
             hint = "write it in decimal (0644 is 420), or as 0o644"
-            yield document.problem(path, f"{match[1]} is octal to Kubernetes and decimal to YAML 1.2", hint)
+            yield document.problem(path, f"{word} is octal to Kubernetes and decimal to YAML 1.2", hint)
+
+
+def _digits(word: str) -> int | None:
+    """None for a number longer than any that was read."""
+    return int(word) if len(word) <= 400 else None
 
 
 def _at(value: Any, path: Path) -> Any:

@@ -52,7 +52,7 @@ def test_terraform_knows_where_everything_live_belongs(world: World) -> None:
     world.resources.insert(0, Resource("server", "demo-worker-2", {}, "stray-twin", "demo"))
     world.cycle().reconcile()
     live = world.workspaces[0].live
-    assert live["openstack_networking_network_v2.cluster"] == "network-demo"
+    assert live["openstack_networking_network_v2.cluster[0]"] == "network-demo"
     assert live[SERVER.format("worker-2")] == "server-demo-worker-2"
     assert live['openstack_networking_floatingip_v2.server["demo-cp-1"]'] == "floating_ip-demo-cp-1"
     assert live['openstack_networking_floatingip_associate_v2.server["demo-cp-1"]'] == "floating_ip-demo-cp-1"

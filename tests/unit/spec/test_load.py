@@ -67,10 +67,10 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ("a: 1\na: 2", "there twice"),
         ("a: !!python/object:os.system x", "not plain data"),
         ("? [1, 2]\n: x", "a key must be plain text"),
-        ("a: &a [*a]", "too"),
+        ("a: &a [*a]", "refers to itself"),
         ("a: *nobody", "broken YAML"),
         ("a: \x07", "character YAML does not allow"),
-        ("[" * 2000, "YAML"),
+        ("[" * 2000, "nested too deeply"),
         (
             "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
             "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from reconciler.errors import Invalid
+from reconciler.progress import QuietProgress
+from reconciler.toolchain import Toolbox
 from reconciler.toolchain.pins import Tool, load
 
 PINS = load()
 SAID = {
     "actionlint": "1.7.12\ninstalled by building from source\nbuilt with go1.26.8 compiler for linux/amd64\n",
+    "age-keygen": "v1.3.2\n",
     "etcd": "etcd Version: 3.6.14\nGit SHA: Not provided (use ./build instead of go build)\nGo Version: go1.26.8\n",
     "kube-apiserver": "Kubernetes v1.36.3\n",
     "kube-controller-manager": "Kubernetes v1.36.3\n",
     "kube-scheduler": "Kubernetes v1.36.3\n",
     "kubectl": "Client Version: v1.36.3\nKustomize Version: v5.8.0\n",
     "kwok": "kwok version v0.8.0 go1.26.8 (linux/amd64)\n",
+    "sops": "sops 3.13.3\n",
     "tofu": "OpenTofu v1.12.6\non linux_amd64\n",
 }
 EVERY = pytest.mark.parametrize("tool", PINS.tools.values(), ids=list(PINS.tools))
@@ -66,3 +71,10 @@ def test_an_unknown_tool_is_answered_with_the_known_ones() -> None:
     with pytest.raises(Invalid) as caught:
         PINS["helm"]
     assert "kubectl" in (caught.value.hint or "")
+
+
+def test_what_only_some_need_is_got_when_it_is_named(tmp_path: Path) -> None:
+    toolbox = Toolbox(tmp_path, progress=QuietProgress())
+    assert {name for name, tool in PINS.tools.items() if tool.on_demand} == {"sops", "age-keygen"}
+    assert not {"sops", "age-keygen"} & set(toolbox.names)
+    assert "tofu" in toolbox.names

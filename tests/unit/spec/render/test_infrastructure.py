@@ -87,5 +87,5 @@ def test_terraform_is_told_the_very_fields() -> None:
 
 
 def test_an_address_is_terraforms_own_even_with_quotes() -> None:
-    assert address("network", "demo") == "openstack_networking_network_v2.cluster"
+    assert address("network", "demo") == "openstack_networking_network_v2.cluster[0]"
     assert address("server", 'a"b\\') == 'openstack_compute_instance_v2.server["a\\"b\\\\"]'

@@ -1,0 +1,65 @@
+"""Secrets in git, opened with SOPS: text in, text out, the plain text never on disk, in an argument or in an error."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .. import process
+from ..errors import Evidence, Invalid, Permanent, Problem, ReconcilerError
+
+_SECONDS = 60.0
+# What sops ends with: cmd/sops/codes of its source.
+_NO_KEY = 128
+_CHANGED = {24, 25, 51, 52}
+_GIVE_KEY = "name the age key's file: SOPS_AGE_KEY_FILE, or sops: keyFile in the settings"
+_ENCRYPT_AGAIN = "an encrypted file is changed with `sops {file}` only: restore it from git, or encrypt it again"
+
+
+class Sops:
+    """Decrypts. `binary` is the program; `key_file` holds the age key (None: where SOPS looks for it by itself)."""
+
+    def __init__(self, binary: Path, key_file: Path | None = None) -> None:
+        self._binary = binary
+        self._key_file = key_file.expanduser() if key_file else None
+
+    def decrypt(self, text: bytes, name: str) -> bytes:
+        """Return the YAML file `name`, whose content is `text`, with its secrets in the clear.
+
+        Raises Permanent when there is no key for it here, Invalid when it was changed behind SOPS's back or is no
+        file of SOPS's. No error says anything of the content.
+        """
+        if self._key_file and not os.access(self._key_file, os.R_OK):
+            raise Permanent(f"{name} is encrypted, and the key file {self._key_file} can't be read", hint=_GIVE_KEY)
+        # From a pipe to a pipe: sops keeps nothing, and neither do we.
+        argv: list[str | Path] = [
+            self._binary,
+            "--decrypt",
+            "--input-type",
+            "yaml",
+            "--output-type",
+            "yaml",
+            "/dev/stdin",
+        ]
+        encrypted = text.decode("utf-8", "replace")
+        done = process.run(argv, env=self._environment(), timeout=_SECONDS, stdin=encrypted, check=False)
+        if done.exit_code:
+            raise _failure(name, done)
+        return done.stdout.encode()
+
+    def _environment(self) -> dict[str, str]:
+        key = {"SOPS_AGE_KEY_FILE": str(self._key_file)} if self._key_file else {}
+        return {**os.environ, **key}
+
+
+def _failure(name: str, done: process.Completed) -> ReconcilerError:
+    """Only for a missing key does what sops said go with it: it speaks of keys then; else it may quote the file."""
+    if done.exit_code == _NO_KEY:
+        said = Evidence(done.command, done.exit_code, tuple(done.stderr.splitlines()))
+        return Permanent(f"{name} is encrypted, and none of the keys here opens it", hint=_GIVE_KEY, evidence=said)
+    if done.exit_code in _CHANGED:
+        message, hint = "was changed after SOPS encrypted it", _ENCRYPT_AGAIN.format(file=name)
+    else:
+        message = f"can't be decrypted: SOPS ended with exit code {done.exit_code}"
+        hint = "is it YAML that `sops --encrypt` wrote?"
+    return Invalid(f"{name} {message}", hint=hint, problems=[Problem(name, 1, 1, "sops", message, hint)])

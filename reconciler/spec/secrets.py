@@ -1,0 +1,210 @@
+"""No secret stands in git in plain text: what looks like one is refused by its key, and its value is never repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import Any, NamedTuple
+
+from ..errors import Problem
+from .yaml import Document, Path, quoted
+
+_SHOWN = 100
+_SHORTEST_NUMBER = 6
+_HINT = "encrypt it (`sops --encrypt --in-place {file}`), or refer to a Secret that is made on the cluster"
+_HINT_MANIFEST = "encrypt it: `sops --encrypt --encrypted-regex '^(data|stringData)$' --in-place {file}`"
+_DATA = "is a Secret's data in plain text"
+_SEALED = re.compile(r"ENC\[AES256_GCM,data:[\w+/=]*,iv:[\w+/=]+,tag:[\w+/=]+,type:\w+\]")
+# Says where the secret is to be had, and is none itself: ${a.b}, $(A), {{ a }}, <a>, a file's path.
+_ELSEWHERE = re.compile(
+    r"(\$\{[^{}]*\}|\$\([^()]*\)|\{\{[^{}]*\}\}|<[^<>]*>|/(etc|home|mnt|opt|run|secrets|tmp|usr|var|vault)/[\w./-]+|\*+)"
+)
+_NO_SECRETS = {"", "true", "false", "yes", "no", "none", "null", "enabled", "disabled", "required", "optional"}
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SAYING = re.compile(
+    r"(password|passwd|passphrase|token|apikey|privatekey|secretkey|secretaccesskey|encryptionkey|signingkey|masterkey"
+    r"|accountkey|sharedkey|connectionstring|clientkeydata)s?$|secret$"
+)
+_SAYING_ALONE = {"pass", "pwd", "passwords", "psk"}
+_NAMES_OF_SECRETS = re.compile(r"(existing|pull|tls|basicauth)secret$")  # fields that hold a Secret's name
+_ENTRY = re.compile(r"[ \t]*(?:- )?[\"']?([\w.-]{1,100})[\"']?:[ \t]+(?:!!str[ \t]+)?([^#\s][^#]*)")
+_FLAG = re.compile(r"--?([\w.-]+)=(.+)", re.DOTALL)
+
+
+class _Form(NamedTuple):
+    """What a kind of secret always looks like. `sign` is in every one of them, and quick to look for."""
+
+    name: str
+    sign: str
+    pattern: re.Pattern[str]
+
+
+_FORMS = (
+    _Form("a private key", "PRIVATE KEY", re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")),
+    _Form(
+        "a private key",
+        "LS0tLS1CRUdJTi",
+        re.compile("LS0tLS1CRUdJTi(?:BQUklWQVRF|BSU0EgUFJJVkFUR|BFQyBQUklWQVRF|BPUEVOU1NI|BFTkNSWVBURUQg)"),
+    ),
+    _Form("an age key", "AGE-SECRET-KEY-", re.compile(r"AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{20}", re.IGNORECASE)),
+    _Form("an AWS key", "IA", re.compile(r"(?<![0-9A-Za-z])(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])")),
+    _Form("a GitHub token", "gh", re.compile(r"(?<!\w)gh[pousr]_[A-Za-z0-9]{36}")),
+    _Form("a GitHub token", "github_pat_", re.compile(r"github_pat_[A-Za-z0-9_]{40}")),
+    _Form("a GitLab token", "gl", re.compile(r"(?<![\w-])gl(?:pat|rt|dt|ptt|cbt)-[\w-]{20}")),
+    _Form("a Slack token", "xox", re.compile(r"(?<![\w-])xox[abeprs]-[\w-]{10}")),
+    _Form("a Slack webhook", "hooks.slack.com", re.compile(r"hooks\.slack\.com/services/T\w+/B\w+/\w{10}")),
+    _Form("a JSON web token", "eyJ", re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{10}")),
+    _Form(
+        "an OpenStack credential",
+        "_",
+        re.compile(
+            r"(?:application_credential_secret|os_password)[\"']?[ \t]*[:=][ \t]*[\"']?[^\s$<{\"']", re.IGNORECASE
+        ),
+    ),
+    _Form(
+        "an OpenStack password",
+        "auth_url",
+        re.compile(r"^[ \t]*[\"']?password[\"']?[ \t]*[:=][ \t]*[\"']?[^\s$<{\"']", re.IGNORECASE | re.MULTILINE),
+    ),
+    _Form("a kubeconfig's key", "client-key-data", re.compile(r"client-key-data[\"']?[ \t]*:[ \t]*[\"']?[^\s$<{\"']")),
+    _Form(
+        "a URL with a password",
+        "://",
+        re.compile(
+            r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@]*:(?!\*+@|\$[({]|\$[A-Z_]+@|<|\{\{)[^\s/@]+@", re.IGNORECASE
+        ),
+    ),
+)
+
+
+def check(document: Document) -> list[Problem]:
+    """Everything in the document that looks like a secret in plain text, at its key. Never says what the value is."""
+    found = list(islice(_found(document), _SHOWN))
+    return [document.problem(path, said, _hint(document.file, said)) for path, said in found]
+
+
+def check_text(file: str, text: bytes) -> list[Problem]:
+    """The same for what is no YAML, such as a template before it is filled in: line by line."""
+    problems = []
+    for number, line in enumerate(text.decode(errors="replace").split("\n"), 1):
+        entry = _ENTRY.match(line)
+        if form := form_of(line):
+            problems.append(Problem(file, number, 1, "", f"looks like {form} in plain text", _hint(file, form)))
+        elif entry and _plain(entry[1], entry[2].strip("\"' \t\r")):
+            said = f"{quoted(entry[1])} looks like a secret in plain text"
+            problems.append(Problem(file, number, entry.start(1) + 1, "", said, _hint(file, said)))
+    return problems[:_SHOWN]
+
+
+def _hint(file: str, said: str) -> str:
+    return (_HINT_MANIFEST if said == _DATA else _HINT).format(file=file)
+
+
+def says_secret(path: Path) -> bool:
+    """Whether the key at the path's end says that its value is secret: password, apiKey, DB_TOKEN."""
+    return _says(_key(path)[-100:])
+
+
+def form_of(text: str) -> str | None:
+    """Which kind of secret the text unmistakably holds, in words; None when it holds none."""
+    return next((form.name for form in _FORMS if form.sign in text and form.pattern.search(text)), None)
+
+
+def sealed(value: object) -> bool:
+    """Whether SOPS encrypted the value."""
+    return isinstance(value, str) and bool(_SEALED.fullmatch(value))
+
+
+@lru_cache(maxsize=4096)
+def _says(key: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(key)]
+    joined = "".join(words)
+    if not words or _NAMES_OF_SECRETS.search(joined):
+        return False
+    return words[-1] in _SAYING_ALONE or bool(_SAYING.search(joined))
+
+
+def _found(document: Document) -> Iterator[tuple[Path, str]]:
+    value = document.value
+    encrypted = isinstance(value, dict) and isinstance(value.get("sops"), dict) and bool(value["sops"].get("mac"))
+    yield from _below(value, (), encrypted)
+
+
+def _below(value: Any, path: Path, encrypted: bool) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, dict):
+        yield from _mapping(value, path, encrypted)
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _below(item, (*path, index), encrypted)
+    elif said := _said(path, value):
+        yield path, said
+
+
+def _mapping(value: dict[str, Any], path: Path, encrypted: bool) -> Iterator[tuple[Path, str]]:
+    skip: set[str] = set()
+    if value.get("kind") == "Secret":
+        skip = {"data", "stringData"}
+        for part in sorted(skip):
+            yield from _secret(value.get(part), (*path, part), encrypted)
+    name, given = value.get("name", value.get("key")), value.get("value")
+    if isinstance(name, str) and _plain(name, given):  # an entry of a list such as env
+        yield (*path, "value"), f"{quoted(name)} has a secret in plain text"
+        skip.add("value")
+    if "remoteRef" in value:  # an ExternalSecret's: the name of a key
+        skip.add("secretKey")
+    for key, item in value.items():
+        if key not in skip:
+            yield from _below(item, (*path, key), encrypted)
+
+
+def _secret(value: Any, path: Path, encrypted: bool) -> Iterator[tuple[Path, str]]:
+    """What stands in a Secret is secret, whatever its key."""
+    if not isinstance(value, dict):
+        if value:
+            yield path, _DATA
+        return
+    for key, item in value.items():
+        if item is None or item == "" or (isinstance(item, str) and _is_elsewhere(item)):
+            continue
+        if not sealed(item):
+            yield (*path, key), _DATA
+        elif not encrypted:
+            yield (*path, key), "is encrypted, but what `sops` needs to decrypt it is missing from the document"
+
+
+def _said(path: Path, value: Any) -> str | None:
+    """What is wrong with a single value, if anything."""
+    if isinstance(value, str) and (form := form_of(value)):
+        return f"looks like {form} in plain text"
+    if _plain(_key(path), value) and not _is_a_name(path):
+        return "looks like a secret in plain text"
+    flag = _FLAG.fullmatch(value) if isinstance(value, str) and value.startswith("-") else None
+    return "is an option with a secret in plain text" if flag and _plain(flag[1], flag[2]) else None
+
+
+def _is_a_name(path: Path) -> bool:
+    """An annotation says which Secret to use; what a SealedSecret holds is encrypted."""
+    inside = set(path[:-1])
+    said_elsewhere = inside & {"annotations", "labels"} and _key(path).lower().endswith("secret")
+    return bool(said_elsewhere) or "encryptedData" in inside
+
+
+def _plain(key: str, value: Any) -> bool:
+    """Whether the key says secret and the value is it: not where it is to be had, no count of tokens."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not _says(key[-100:]):
+        return False
+    text = str(value).strip()
+    if text.isdigit() and len(text) < _SHORTEST_NUMBER and "pass" not in key.lower():
+        return False
+    return not (text.lower() in _NO_SECRETS or sealed(text) or _is_elsewhere(text))
+
+
+def _is_elsewhere(text: str) -> bool:
+    return not re.search(r"\w", _ELSEWHERE.sub("", text))
+
+
+def _key(path: Path) -> str:
+    return next((part for part in reversed(path) if isinstance(part, str)), "")

@@ -1,0 +1,174 @@
+"""Real SOPS with real age keys: what was encrypted comes back, and the plain text shows up nowhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from reconciler import process
+from reconciler.adapters.sops import Sops
+from reconciler.errors import Invalid, Permanent, ReconcilerError
+from reconciler.spec import secrets
+from reconciler.spec.yaml import parse
+from reconciler.toolchain import Toolbox
+
+pytestmark = pytest.mark.live
+
+CANARY = "canary-7f3a91c0"
+NAME = "manifests/sid/secret.yaml"
+PLAIN = f"""\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: database
+stringData:
+  password: {CANARY}
+"""
+
+
+@pytest.fixture(scope="module")
+def tools(toolbox: Toolbox) -> dict[str, Path]:
+    return {name: found.path for name, found in toolbox.ensure("sops", "age-keygen").items()}
+
+
+def new_key(tools: dict[str, Path], at: Path) -> str:
+    """Make an age key; returns whom to encrypt for."""
+    process.run([tools["age-keygen"], "-o", at], timeout=30)
+    found = re.search(r"age1\w+", at.read_text())
+    assert found
+    return found[0]
+
+
+@pytest.fixture
+def key(tools: dict[str, Path], tmp_path: Path) -> Path:
+    return tmp_path / "key.txt"
+
+
+@pytest.fixture
+def encrypted(tools: dict[str, Path], key: Path, tmp_path: Path) -> bytes:
+    """As a person would: sops --encrypt, with the manifest's own fields readable."""
+    recipient, file = new_key(tools, key), tmp_path / "secret.yaml"
+    file.write_text(PLAIN)
+    argv: list[str | Path] = [
+        tools["sops"],
+        "--encrypt",
+        "--age",
+        recipient,
+        "--encrypted-regex",
+        "^(data|stringData)$",
+        "--in-place",
+    ]
+    process.run([*argv, file], timeout=60)
+    return file.read_bytes()
+
+
+def refused(sops: Sops, text: bytes, kind: type[ReconcilerError]) -> ReconcilerError:
+    with pytest.raises(kind) as caught:
+        sops.decrypt(text, NAME)
+    error = caught.value
+    assert NAME in error.message
+    assert error.hint
+    everything = f"{error!r} {error.hint} {error.evidence} {getattr(error, 'problems', '')} {error.__cause__!r}"
+    assert CANARY not in everything
+    assert "AGE-SECRET-KEY" not in everything
+    return error
+
+
+def test_what_was_encrypted_comes_back(tools: dict[str, Path], encrypted: bytes, key: Path) -> None:
+    assert CANARY.encode() not in encrypted
+    (document,) = parse(NAME, Sops(tools["sops"], key).decrypt(encrypted, NAME))
+    assert document.value["stringData"] == {"password": CANARY}
+    assert "sops" not in document.value
+
+
+def test_what_is_encrypted_may_stand_in_git_and_what_is_not_may_not(encrypted: bytes) -> None:
+    assert secrets.check(parse(NAME, encrypted)[0]) == []
+    (problem,) = secrets.check(parse(NAME, PLAIN.encode())[0])
+    assert (problem.path, problem.line) == ("stringData.password", 6)
+    assert CANARY not in f"{problem!r}"
+
+
+def test_another_key_does_not_open_it(tools: dict[str, Path], encrypted: bytes, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    new_key(tools, other)
+    error = refused(Sops(tools["sops"], other), encrypted, Permanent)
+    assert "SOPS_AGE_KEY_FILE" in (error.hint or "")
+    assert error.evidence
+    assert error.evidence.exit_code == 128
+
+
+def test_no_key_at_all(tools: dict[str, Path], encrypted: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/nonexistent")
+    for name in [name for name in os.environ if name.startswith("SOPS_")]:
+        monkeypatch.delenv(name)
+    assert "none of the keys here" in refused(Sops(tools["sops"]), encrypted, Permanent).message
+
+
+def test_the_key_file_may_be_named_by_the_environment(
+    tools: dict[str, Path], encrypted: bytes, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(key))
+    assert CANARY.encode() in Sops(tools["sops"]).decrypt(encrypted, NAME)
+
+
+def test_a_key_file_that_is_not_there(tools: dict[str, Path], encrypted: bytes, tmp_path: Path) -> None:
+    assert "can't be read" in refused(Sops(tools["sops"], tmp_path / "nowhere"), encrypted, Permanent).message
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (rb"name: database", b"name: databasf"),
+        (rb"(password: ENC\[AES256_GCM,data:)..", rb"\1AA"),
+        (rb"\n    mac: .*", b""),
+        (rb"\Z", f"extra: {CANARY}\n".encode()),
+    ],
+)
+def test_what_was_changed_behind_its_back(
+    tools: dict[str, Path], encrypted: bytes, key: Path, old: bytes, new: bytes
+) -> None:
+    changed = re.sub(old, new, encrypted, count=1)
+    assert changed != encrypted
+    error = refused(Sops(tools["sops"], key), changed, Invalid)
+    assert "was changed after SOPS encrypted it" in error.message
+
+
+@pytest.mark.parametrize("text", [PLAIN, f"a: [{CANARY}\n", f"sops: {CANARY}\n", "", "\x00"])
+def test_what_sops_never_wrote(tools: dict[str, Path], key: Path, encrypted: bytes, text: str) -> None:
+    error = refused(Sops(tools["sops"], key), text.encode(), Invalid)
+    assert isinstance(error, Invalid)
+    assert [(p.file, p.line, p.column) for p in error.problems] == [(NAME, 1, 1)]
+
+
+def test_no_process_shows_it(tools: dict[str, Path], encrypted: bytes, key: Path) -> None:
+    """While sops works, neither an argument nor an environment variable of any process holds the text or the key."""
+    secret = re.search(r"AGE-SECRET-KEY-\w+", key.read_text())
+    assert secret
+    wanted, seen, over = (CANARY.encode(), secret[0].encode()), set[str](), threading.Event()
+    programs = set[bytes]()
+
+    def watch() -> None:
+        while not over.is_set():
+            for process_folder in Path("/proc").glob("[0-9]*"):
+                for what in ("cmdline", "environ"):
+                    try:
+                        text = (process_folder / what).read_bytes()
+                    except OSError:
+                        continue
+                    programs.update({b"sops"} if text.startswith(str(tools["sops"]).encode()) else ())
+                    seen.update(f"{what} of {process_folder.name}" for word in wanted if word in text)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(20):
+            assert CANARY.encode() in Sops(tools["sops"], key).decrypt(encrypted, NAME)
+    finally:
+        over.set()
+        watcher.join()
+    assert programs == {b"sops"}, "the watcher never met sops at work"
+    assert seen == set()
