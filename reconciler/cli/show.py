@@ -13,7 +13,7 @@ from rich.text import Text
 from ..control.sight import Sight
 from ..errors import Invalid, ReconcilerError
 from ..model.outcome import Outcome, Status
-from ..report import html, markdown, terminal
+from ..report import html, markdown, sarif, terminal
 from ..report import json as json_report
 from ..report.view import View, view
 
@@ -25,6 +25,7 @@ class Format(StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     HTML = "html"
+    SARIF = "sarif"
 
 
 def out() -> Console:
@@ -36,6 +37,8 @@ def report(views: Sequence[View], form: Format) -> None:
     """Print one report for each cluster, in the form asked for. JSON is always one list."""
     if form is Format.JSON:
         sys.stdout.write(json.dumps([json_report.document(v) for v in views], indent=2) + "\n")
+    elif form is Format.SARIF:
+        sys.stdout.write(json.dumps(sarif.document(views), indent=2) + "\n")
     elif form is Format.TEXT:
         console = out()
         for view in views:

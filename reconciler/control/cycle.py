@@ -154,7 +154,7 @@ class Cycle:
         files = {
             f"{folder}/{record.OBSERVED}": record.observed_text(folder, outcome.status, sight.observed),
             f"{folder}/{record.APPLIED}": record.applied_text(applied),
-            f"{folder}/{record.DRIFT}": markdown.render(shown),
+            f"{folder}/{record.DRIFT}": markdown.lasting(shown),
             f"{folder}/{record.DIFFERENCES}": record.drift_text(outcome.after.open),
         }
         self.tools.repository.record(folder, files, record.message(outcome, {}))

@@ -16,9 +16,10 @@ from ..ports import CloudSnapshot, Comparison, Manifest
 from ..spec import references, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
-from ..spec.render.infrastructure import address, infrastructure
+from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes
 from .installed import installed_on
+from .recognise import recognised
 from .survey import Survey
 from .toolkit import Access, Toolkit
 
@@ -61,7 +62,7 @@ def look(
         cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         snapshot, shared = cloud.result()
-        servers = _mine(desired, snapshot.kinds, tools.terraform_state(tools.workspace(desired.name)))
+        servers = recognised(desired.cluster, snapshot.kinds, tools.terraform_state(tools.workspace(desired.name)))
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
@@ -123,26 +124,6 @@ def _waiting(manifests: Mapping[str, Sequence[Manifest]]) -> bool:
 def _unseen(comparison: Comparison, why: Unknown) -> Comparison:
     kinds = {*comparison.live, *(r.kind for r in comparison.expected)}
     return Comparison((), dict.fromkeys(sorted(kinds), why))
-
-
-def _mine(desired: DesiredCluster, kinds: Kinds, known: Mapping[str, str] | None) -> dict[str, Listing]:
-    """The part of a project's snapshot that belongs to one cluster: what says so, and what Terraform's state knows by
-    its id, whatever it is called by now and whatever tags somebody took from it."""
-    names = {
-        (w.kind, id): w.name
-        for w in infrastructure(desired.cluster)
-        if known and (id := known.get(address(w.kind, w.name)))
-    }
-
-    def mine(listing: Known) -> Iterator[Resource]:
-        for r in listing.resources:
-            name = names.get((r.kind, r.id))
-            if name is not None or r.owner == desired.name:
-                said = name or r.name
-                there = known is None or known.get(address(r.kind, said)) == r.id
-                yield replace(r, name=said, owner=desired.name, fields={**r.fields, NAME: r.name, IN_STATE: there})
-
-    return {kind: one if isinstance(one, Unknown) else Known(tuple(mine(one))) for kind, one in kinds.items()}
 
 
 def _resources(kinds: Kinds, kind: str) -> tuple[Resource, ...]:

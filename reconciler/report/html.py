@@ -7,7 +7,7 @@ from html import escape
 from importlib.resources import files
 
 from .drawing import drawing
-from .values import line, number, some
+from .values import about, line, number, some, when
 from .view import Finding, PlannedStep, Result, View, alike, by_component
 
 
@@ -33,6 +33,7 @@ def render(view: View, *, history: Sequence[str] = ()) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -54,8 +55,11 @@ def _findings(view: View) -> str:
         for component, findings in by_component(view.findings).items()
     ]
     if view.ignored:
-        ignored = number(view.ignored, "difference")
-        parts.append(f'<p class="quiet">{ignored} ignored: a rule or a controller owns the field</p>')
+        entries = "\n".join(
+            f"<li>{escape(f'{f.resource} {f.field}'.rstrip())}: {escape(f.why)}</li>" for f in view.ignored
+        )
+        summary = f"<summary>{number(len(view.ignored), 'difference')} ignored</summary>"
+        parts.append(f'<details class="quiet">{summary}<ul>\n{entries}\n</ul></details>')
     title = "Was different" if view.repaired else "Differences"
     return f"<section>\n<h2>{title}</h2>\n" + "\n".join(parts) + "\n</section>" if parts else ""
 
@@ -70,6 +74,8 @@ def _finding(group: Sequence[Finding]) -> str:
         f"<h4>{resources}</h4>\n"
         + (f'<p class="field"><code>{escape(f.field)}</code></p>\n<dl>{values}</dl>\n' if f.field else "")
         + f"<p>{escape(f.why)}</p>\n"
+        + (f'<p class="chain">{escape(f.chain)}</p>\n' if f.chain else "")
+        + f'<p class="quiet">{when(f.since)}</p>\n'
         f'<p class="repair">repair: {escape(f.repair)}</p>\n</article>'
     )
 
@@ -80,12 +86,17 @@ def _plan(view: View) -> str:
 
 def _step(step: PlannedStep) -> str:
     targets = f'<p class="quiet">{escape(some(step.targets))}</p>' if step.targets else ""
-    return f"<li><b>{escape(step.tool)} {escape(step.operation)}</b> {escape(step.summary)}{targets}</li>"
+    command = f'<p class="quiet"><code>{escape(step.command)}</code> {about(step.seconds)}</p>' if step.command else ""
+    return f"<li><b>{escape(step.tool)} {escape(step.operation)}</b> {escape(step.summary)}{targets}{command}</li>"
 
 
 def _refusals(view: View) -> str:
-    entries = [f"<li><b>{escape(r.guard)}</b>: {escape(r.message)}</li>" for r in view.refusals]
-    entries += [f'<li class="hint">to approve: {escape(approval)}</li>' for approval in view.approvals]
+    entries = [
+        f'<li><b>{escape(r.guard)}</b>: {escape(r.message)}<p class="hint">{escape(r.approval)}</p>'
+        + (f"<pre>{escape(r.paste)}</pre>" if r.paste else "")
+        + "</li>"
+        for r in view.refusals
+    ]
     return _section("Refused: nothing was changed", "ul", "refusals", entries)
 
 

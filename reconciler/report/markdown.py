@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..model.change import Severity
-from .values import number, some
+from .values import about, number, some, when
 from .view import Finding, View, by_component
 
 # what GitHub accepts as one comment, in characters
@@ -20,16 +21,29 @@ _SPECIAL = re.compile(r"[`|\\<>&*\[\]~]")
 
 
 def render(view: View, *, limit: int = COMMENT_LIMIT) -> str:
-    """Return Markdown of at most `limit` characters. Too long a text loses its last (least severe) entries,
-    whole ones, and says how many; headline and status always stay."""
-    most = max(map(len, (view.findings, view.steps, view.refusals, view.unknowns, view.results)))
-    if len(whole := _render(view, most)) <= limit:
+    """Return a comment of at most `limit` characters. Too long a text loses its last (least severe) entries, whole
+    ones, and says how many; headline and status always stay. The first line, which nobody sees, lets a bot find its
+    comment again."""
+    mark = f"<!-- reconciler:{re.sub(r'[^a-z0-9-]', '', view.cluster)} -->\n"
+    return mark + _cut_to(view, limit - len(mark))
+
+
+def lasting(view: View, *, limit: int = COMMENT_LIMIT) -> str:
+    """Return what is committed: without ages and estimates, which change while the cluster does not."""
+    findings = tuple(replace(f, since="") for f in view.findings)
+    steps = tuple(replace(s, seconds=None) for s in view.steps)
+    return _cut_to(replace(view, findings=findings, steps=steps), limit, dated=False)
+
+
+def _cut_to(view: View, limit: int, *, dated: bool = True) -> str:
+    most = max(map(len, (view.findings, view.ignored, view.steps, view.refusals, view.unknowns, view.results)))
+    if len(whole := _render(view, most, dated)) <= limit:
         return whole
     fits, too_many = 0, most
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
-        fits, too_many = (middle, too_many) if len(_render(view, middle)) <= limit else (fits, middle)
-    return _render(view, fits)
+        fits, too_many = (middle, too_many) if len(_render(view, middle, dated)) <= limit else (fits, middle)
+    return _render(view, fits, dated)
 
 
 def prose(text: str) -> str:
@@ -44,8 +58,15 @@ def code(text: str) -> str:
     return "<code>" + re.sub(r"[^\w\s.,:/-]", lambda m: f"&#{ord(m[0])};", text) + "</code>"
 
 
-def _render(view: View, most: int) -> str:
-    parts = (_head(view), _table(view, most), _details(view, most), _plan(view, most), _more(view, most))
+def _render(view: View, most: int, dated: bool) -> str:
+    parts = (
+        _head(view),
+        _table(view, most),
+        _details(view, most, dated),
+        _ignored(view, most),
+        _plan(view, most, dated),
+        _more(view, most),
+    )
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
@@ -68,25 +89,40 @@ def _table(view: View, most: int) -> Iterator[str]:
         yield f"| {severity} | {f.cls} | {_what(f)} | {code(f.desired)} | {code(f.live)} |"
     yield ""
     yield from _cut(len(view.findings), most, "difference")
+    if len(view.findings) > most:
+        left = [str(f.severity) for f in view.findings[most:]]
+        told = ", ".join(f"{left.count(name)} {name}" for name in dict.fromkeys(left))
+        yield f"Left out: {told}. All of them: {code(f'reconciler drift {view.cluster}')}."
+        yield ""
 
 
-def _details(view: View, most: int) -> Iterator[str]:
+def _details(view: View, most: int, dated: bool) -> Iterator[str]:
     for component, findings in by_component(view.findings[:most]).items():
         yield f"<details><summary>{component}: {number(len(findings), 'difference')}</summary>"
         yield ""
         for finding in findings:
-            yield from _finding(finding)
+            yield from _finding(finding, dated)
         yield ""
         yield "</details>"
         yield ""
+
+
+def _ignored(view: View, most: int) -> Iterator[str]:
     if view.ignored:
-        yield f"{number(view.ignored, 'difference')} ignored: a rule or a controller owns the field."
+        yield f"<details><summary>{number(len(view.ignored), 'difference')} ignored</summary>"
+        yield ""
+        yield from (f"- {_what(f)}: {prose(f.why)}" for f in view.ignored[:most])
+        yield ""
+        yield from _cut(len(view.ignored), most, "difference")
+        yield "</details>"
         yield ""
 
 
-def _finding(f: Finding) -> Iterator[str]:
-    yield f"- {_what(f)}"
+def _finding(f: Finding, dated: bool) -> Iterator[str]:
+    yield f"- {_what(f)}" + (f" ({when(f.since)})" if dated else "")
     yield f"  - why: {f.cls}, {prose(f.why)}"
+    if f.chain:
+        yield f"  - {prose(f.chain)}"
     if f.field:
         yield f"  - desired {code(f.desired)}, last applied {code(f.applied)}, live {code(f.live)}"
     yield f"  - repair: {prose(f.repair)}"
@@ -96,7 +132,7 @@ def _what(f: Finding) -> str:
     return code(f.resource) + (f" {code(f.field)}" if f.field else "")
 
 
-def _plan(view: View, most: int) -> Iterator[str]:
+def _plan(view: View, most: int, dated: bool) -> Iterator[str]:
     if view.steps and not view.finished:
         yield "### Plan"
         yield ""
@@ -104,13 +140,17 @@ def _plan(view: View, most: int) -> Iterator[str]:
             yield f"{step.number}. **{step.tool} {prose(step.operation)}**: {prose(step.summary)}"
             if step.targets:
                 yield f"   - {prose(some(step.targets))}"
+            if step.command:
+                yield f"   - runs {code(step.command)}" + (f", {about(step.seconds)}" if dated else "")
         yield ""
         yield from _cut(len(view.steps), most, "step")
 
 
 def _more(view: View, most: int) -> Iterator[str]:
-    refusals = [f"- **{prose(r.guard)}**: {prose(r.message)}" for r in view.refusals]
-    refusals += [f"- to approve: {prose(approval)}" for approval in view.approvals]
+    refusals = [
+        f"- **{prose(r.guard)}**: {prose(r.message)}. {prose(r.approval)}" + (f" {code(r.paste)}" if r.paste else "")
+        for r in view.refusals
+    ]
     unknowns = [
         f"- {u.component} {code(u.what)}: {prose(u.reason)}" + (f". Hint: {prose(u.hint)}" if u.hint else "")
         for u in view.unknowns

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..model.change import Severity
 from ..model.outcome import Status
-from .values import number, some
+from .values import about, number, some, when
 from .view import Finding, View, alike, by_component
 
 _SEVERITY = {
@@ -55,15 +55,19 @@ def _findings(view: View) -> Iterator[RenderableType]:
             table.add_section()
         yield table
     if view.ignored:
-        yield Text(f"{number(view.ignored, 'difference')} ignored: a rule or a controller owns the field", style="dim")
+        yield Text(f"{number(len(view.ignored), 'difference')} ignored: {_reasons(view)}", style="dim")
 
 
 def _finding(finding: Finding, resources: str) -> tuple[Text, Text, Text]:
     text = Text.assemble((resources, "bold"))
-    for part in (finding.field, finding.change, finding.why):
+    for part in (finding.field, finding.change, finding.why, *(f"→ {effect}" for effect in finding.effects)):
         text.append(f"\n{part}" if part else "")
-    text.append(f"\nrepair: {finding.repair}", style="dim")
+    text.append(f"\nrepair: {finding.repair}; {when(finding.since)}", style="dim")
     return Text(str(finding.severity), style=_SEVERITY[finding.severity]), Text(finding.cls.value), text
+
+
+def _reasons(view: View) -> str:
+    return some(list(dict.fromkeys(f.why for f in view.ignored)), 3)
 
 
 def _plan(view: View) -> Iterator[RenderableType]:
@@ -71,6 +75,7 @@ def _plan(view: View) -> Iterator[RenderableType]:
     for step in view.steps:
         text = Text.assemble((f"{step.tool} {step.operation}", "bold"), f"  {step.summary}")
         text.append(f"\n{some(step.targets)}" if step.targets else "", style="dim")
+        text.append(f"\n$ {step.command} ({about(step.seconds)})" if step.command else "", style="dim")
         table.add_row(f"{step.number}.", text)
     if view.steps and not view.finished:
         yield from _section("Plan", "bold", table)
@@ -79,9 +84,9 @@ def _plan(view: View) -> Iterator[RenderableType]:
 def _refusals(view: View) -> Iterator[RenderableType]:
     table = _listing()
     for refusal in view.refusals:
-        table.add_row("✗", Text.assemble((refusal.guard, "bold"), f": {refusal.message}"))
-    for approval in view.approvals:
-        table.add_row("", Text(f"to approve: {approval}"))
+        text = Text.assemble((refusal.guard, "bold"), f": {refusal.message}\n{refusal.approval}")
+        text.append(f"\n  {refusal.paste}" if refusal.paste else "", style="cyan")
+        table.add_row("✗", text)
     if view.refusals:
         yield from _section("Refused: nothing was changed", "bold red", table)
 

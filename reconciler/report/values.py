@@ -64,6 +64,18 @@ def number(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def about(seconds: float | None) -> str:
+    """Return "about 20 s", "about 3 min", or that nobody knows."""
+    if seconds is None:
+        return "no estimate yet"
+    return f"about {max(1, round(seconds))} s" if seconds < 100 else f"about {round(seconds / 60)} min"
+
+
+def when(moment: str) -> str:
+    """Return "since 2026-11-20 14:03 UTC", or that it is new."""
+    return f"since {moment[:16].replace('T', ' ')} UTC" if moment else "new"
+
+
 def _text(value: Value) -> str:
     if isinstance(value, tuple):
         return ", ".join(_item(v) for v in value) or "[]"

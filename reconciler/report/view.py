@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.change import Action, Class, Difference, Severity
 from ..model.outcome import Outcome, Status, StepOutcome
-from ..model.plan import Plan, Step
-from ..model.resource import Component, Expected, Observed
+from ..model.plan import Plan, Refusal, Step
+from ..model.resource import Component, Expected, Key, Observed
 from .picture import Picture, picture
 from .values import is_secret, line, number, reason, short
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference. The three sides are short strings, — where there is nothing; `repair` says what would be done."""
+    """One difference with all that follows from it. The three sides are short strings, — where there is nothing;
+    `repair` says what would be done; `since` is when the observed branch first had it, empty for a new one; `effects`
+    are what it did to others, in order."""
 
     severity: Severity
     cls: Class
@@ -27,6 +29,13 @@ class Finding:
     live: str
     why: str
     repair: str
+    since: str = ""
+    effects: tuple[str, ...] = ()
+
+    @property
+    def chain(self) -> str:
+        """What led to what, for a difference that did something to others; empty for any other."""
+        return " → ".join((f"{self.resource} {self.field}".rstrip(), *self.effects)) if self.effects else ""
 
     @property
     def change(self) -> str:
@@ -36,6 +45,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
+    """`command` is what it runs, as one would type it; `seconds` an estimate from earlier runs, None without any."""
+
     number: int
     component: Component
     tool: str
@@ -43,6 +54,8 @@ class PlannedStep:
     summary: str
     targets: tuple[str, ...]
     counts: str
+    command: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +74,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A guard's refusal and how to approve it all the same."""
+    """A guard's refusal and how to approve it all the same: in words, and the line to put into git."""
 
     guard: str
     message: str
     approval: str
+    paste: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +94,7 @@ class Unobserved:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything a report may say. `findings` are worst first; `digest` names the plan; `ignored` is only counted.
+    """Everything a report may say. `findings` are worst first; `digest` names the plan; `ignored` are left alone.
 
     `repaired` says that the findings were there and are gone.
     """
@@ -91,7 +105,7 @@ class View:
     status: Status
     headline: str
     findings: tuple[Finding, ...]
-    ignored: int
+    ignored: tuple[Finding, ...]
     steps: tuple[PlannedStep, ...]
     refusals: tuple[Guarded, ...]
     unknowns: tuple[Unobserved, ...]
@@ -107,9 +121,10 @@ class View:
         return bool(self.results) and len(self.results) == len(self.steps)
 
     @property
-    def approvals(self) -> tuple[str, ...]:
-        """What a person does to have the plan applied all the same; most guards say the same."""
-        return tuple(dict.fromkeys(refusal.approval for refusal in self.refusals))
+    def seconds(self) -> float | None:
+        """How long the plan takes, as far as earlier runs tell; None while one of its steps never ran."""
+        told = [step.seconds for step in self.steps]
+        return sum(s for s in told if s is not None) if told and None not in told else None
 
 
 def view(
@@ -133,9 +148,9 @@ def view(
         status=status,
         headline=_headline(status, findings, len(unknowns), error, repaired=repaired),
         findings=findings,
-        ignored=len(plan.differences) - len(plan.open),
+        ignored=tuple(_finding(d, None) for d in plan.differences if d.cls is Class.IGNORED),
         steps=tuple(_step(number, step) for number, step in enumerate(plan.steps, 1)),
-        refusals=tuple(Guarded(line(r.guard), line(r.message), line(r.approval)) for r in plan.refusals),
+        refusals=tuple(_guarded(r) for r in plan.refusals),
         unknowns=unknowns,
         results=tuple(_result(r) for r in results),
         error=error,
@@ -161,14 +176,27 @@ def alike(findings: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], ...]:
 
 def _findings(plan: Plan) -> tuple[Finding, ...]:
     steps = {(d.component, d.key, d.field, d.id): n for n, s in enumerate(plan.steps, 1) for d in s.differences}
-    told = sorted((d for d in plan.open if d.cls is not Class.UNKNOWN), key=lambda d: d.order)
-    return tuple(_finding(d, steps.get((d.component, d.key, d.field, d.id))) for d in told)
+    told = [d for d in plan.open if d.cls is not Class.UNKNOWN]
+    roots, worst = {d.key for d in told}, _worst(told)
+    shown = [d for d in told if d.cause not in roots]  # what follows from another is told there
+    found = [_finding(d, steps.get((d.component, d.key, d.field, d.id)), worst.get(d.key)) for d in shown]
+    order = {id(f): d.order for f, d in zip(found, shown, strict=True)}
+    return tuple(sorted(found, key=lambda f: (-int(f.severity), order[id(f)])))
 
 
-def _finding(d: Difference, step: int | None) -> Finding:
+def _worst(told: Sequence[Difference]) -> Mapping[Key, Severity]:
+    """How bad what follows from a difference is, by the difference's key."""
+    found: dict[Key, Severity] = {}
+    for d in told:
+        if d.cause is not None:
+            found[d.cause] = max(found.get(d.cause, Severity.INFO), d.severity)
+    return found
+
+
+def _finding(d: Difference, step: int | None, worst: Severity | None = None) -> Finding:
     secret = is_secret(d)
     return Finding(
-        severity=d.severity,
+        severity=max(d.severity, worst or d.severity) if d.effects else d.severity,
         cls=d.cls,
         component=d.component,
         resource=line(str(d.key)),
@@ -178,6 +206,8 @@ def _finding(d: Difference, step: int | None) -> Finding:
         live=short(d.live, secret=secret),
         why=reason(d),
         repair=_repair(d) + (f" (step {step})" if step else ""),
+        since=d.first_seen,
+        effects=tuple(line(effect) for effect in d.effects),
     )
 
 
@@ -201,7 +231,14 @@ def _step(number: int, step: Step) -> PlannedStep:
         summary=line(step.summary),
         targets=tuple(line(t) for t in step.targets),
         counts=str(step.counts),
+        command=line(step.command),
+        seconds=step.seconds,
     )
+
+
+def _guarded(refusal: Refusal) -> Guarded:
+    way, found, paste = refusal.approval.partition("\n- {plan: ")
+    return Guarded(line(refusal.guard), line(refusal.message), line(way), line(found + paste) if found else "")
 
 
 def _result(result: StepOutcome) -> Result:

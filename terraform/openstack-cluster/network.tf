@@ -35,9 +35,10 @@ locals {
 resource "openstack_networking_network_v2" "cluster" {
   count = local.own_network
 
-  name        = var.cluster
-  description = var.tag
-  tags        = [var.tag]
+  name           = var.cluster
+  description    = var.tag
+  admin_state_up = true # left out, the provider would take over whatever it is
+  tags           = [var.tag]
 }
 
 resource "openstack_networking_subnet_v2" "cluster" {
@@ -48,6 +49,7 @@ resource "openstack_networking_subnet_v2" "cluster" {
   network_id      = openstack_networking_network_v2.cluster[0].id
   cidr            = var.cidr
   dns_nameservers = var.dns_servers
+  enable_dhcp     = true
   tags            = [var.tag]
 }
 
@@ -57,6 +59,7 @@ resource "openstack_networking_router_v2" "cluster" {
   name                = var.cluster
   description         = var.tag
   external_network_id = data.openstack_networking_network_v2.external.id
+  admin_state_up      = true
   tags                = [var.tag]
 }
 

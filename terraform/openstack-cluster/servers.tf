@@ -23,11 +23,13 @@ resource "openstack_compute_servergroup_v2" "group" {
 resource "openstack_networking_port_v2" "server" {
   for_each = var.servers
 
-  name               = each.key
-  description        = var.tag
-  network_id         = local.network_id
-  security_group_ids = [for name in each.value.security_groups : local.security_groups[name]]
-  tags               = [var.tag]
+  name                  = each.key
+  description           = var.tag
+  network_id            = local.network_id
+  security_group_ids    = [for name in each.value.security_groups : local.security_groups[name]]
+  admin_state_up        = true
+  port_security_enabled = true
+  tags                  = [var.tag]
 
   fixed_ip {
     subnet_id = local.subnet_id

@@ -1,8 +1,9 @@
-"""The four cases every report format is shown for, and the comparison with what was last agreed on."""
+"""The cases every report format is shown for, and the comparison with what was last agreed on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return check
 
 
-@pytest.fixture(params=["in-sync", "drift", "blocked", "unknown", "repaired"])
+@pytest.fixture(params=["in-sync", "drift", "chain", "blocked", "unknown", "failed", "repaired"])
 def case(request: pytest.FixtureRequest) -> tuple[str, View]:
     name: str = request.param
     return name, CASES[name]()
@@ -72,17 +73,16 @@ def _blocked() -> View:
     doomed = tuple(_removed("server", name) for name in ("demo-cp-1", "demo-worker-1", "demo-worker-2"))
     counts = Counts.of(doomed)
     step = _step(INFRASTRUCTURE, Tool.TERRAFORM, "apply", f"openstack-cluster: {counts}", *doomed)
-    approval = "read the plan, then run: reconciler apply demo --approve 1f2e3d4c5b6a"
     refusals = (
         Refusal(
             "max-deletion-percent",
             "would delete or replace 3 of 8 (37%); guards.maxDeletionPercent allows 30%",
-            approval,
+            _approval("make it smaller steps, or raise guards.maxDeletionPercent", "max-deletion-percent"),
         ),
         Refusal(
             "control-plane",
             "would delete or replace control-plane machines (demo-cp-1): etcd's data lives there",
-            approval,
+            _approval("leave the control plane as it is", "control-plane"),
         ),
     )
     return view(
@@ -91,6 +91,48 @@ def _blocked() -> View:
         observed=_observed(),
         expected=_expected(("demo-gpu-1",)),
     )
+
+
+def _approval(way: str, guard: str) -> str:
+    where = "desired/demo/cluster.yaml, under spec.guards.approvals"
+    line = f"- {{plan: '1f2e3d4c5b6a', guards: [{guard}], expires: YYYY-MM-DD, reason: why}}"
+    return f"{way}; or have this very plan approved by pull request, in {where}:\n{line}"
+
+
+def _chain() -> View:
+    """One event, told once: a server that went, its node, and the pods on it."""
+    plan = _drifted()
+    image, ignored, node, rule, server = plan.differences
+    server = replace(
+        server, first_seen="2026-11-20T14:03:00Z", effects=("node demo-worker-2 is not Ready", "4 pods are pending")
+    )
+    node = replace(node, cause=server.key, field="ready", desired=True, live=False, why="was changed outside git")
+    steps = tuple(
+        replace(step, command=command, seconds=seconds)
+        for step, command, seconds in zip(
+            plan.steps,
+            (
+                "tofu plan, then tofu apply of that plan, of terraform/openstack-cluster",
+                "openstack security group rule delete, by id",
+                "ansible-playbook scale.yml --limit demo-worker-2",
+                "kubectl apply --server-side Deployment sid/backend",
+            ),
+            (21.4, 0.62, 412.0, None),
+            strict=True,
+        )
+    )
+    told = replace(plan, differences=(image, ignored, node, rule, server), steps=steps)
+    gone = tuple(name for name in NAMES if name != "demo-worker-2")
+    return view(told, status=Status.DRIFTED, observed=_observed(gone, BAD_IMAGE), expected=_expected())
+
+
+def _failed() -> View:
+    plan = _drifted()
+    done = StepOutcome(plan.steps[0], 21.4)
+    said = StepOutcome(plan.steps[2], 33.1, "demo-worker-2: unreachable", "is its server ACTIVE? try: ssh")
+    left = replace(plan, differences=plan.differences[:1], steps=plan.steps[3:])
+    outcome = Outcome("demo", COMMIT, Status.FAILED, plan, left, (done, said), 54.5, said.error, said.hint)
+    return view(left, status=Status.FAILED, outcome=outcome, observed=_observed(), expected=_expected())
 
 
 def _unknown() -> View:
@@ -117,8 +159,10 @@ def _unknown() -> View:
 CASES: dict[str, Callable[[], View]] = {
     "in-sync": _in_sync,
     "drift": _drift,
+    "chain": _chain,
     "blocked": _blocked,
     "unknown": _unknown,
+    "failed": _failed,
     "repaired": _repaired,
 }
 

@@ -1,5 +1,5 @@
 """Thousands of broken desired states, each loaded: prints one JSON line with what was found. Run as a program, so that
-its memory is its own: `python -m tests.property.fuzz SEED COUNT`."""
+its memory is its own: `python -m tests.property.fuzz SEED COUNT libyaml`, or `python` for PyYAML's own parser."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml as pyyaml
+
 from reconciler.errors import Invalid
-from reconciler.spec import desired_state
+from reconciler.spec import desired_state, secrets, yaml
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -29,17 +31,17 @@ _FRAGMENTS = [
 _CONFIG = b"- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: c%d, labels: {a: b}}\n"
 
 
-def mutants(seed: int, count: int) -> Iterator[Files]:
-    """The committed desired state with slips in one of its files, the same for one seed."""
+def mutants(seed: int, count: int) -> Iterator[tuple[Files, str]]:
+    """The committed desired state with slips in one of its files, the same for one seed, and that file's path."""
     dice = random.Random(seed)
     whole = sound()
     paths = sorted(path for path in whole if path.endswith(".yaml"))
     for _ in range(count):
         path = dice.choice([*paths, *[p for p in paths if p.startswith("desired/")] * 3])
-        yield {**whole, path: _mutated(dice, whole[path])}
+        yield {**whole, path: _mutated(dice, whole[path])}, path
 
 
-def shapes() -> Iterator[tuple[str, bytes]]:
+def for_parsers() -> Iterator[tuple[str, bytes]]:
     """One MiB of each thing that has made some parser slow, deep or fat."""
     for piece in [*_FRAGMENTS[:30], b"a: ", b"-\n", b"a\n", b"- a\n", b"[a],", b"a,", b" ", b"\n", b"x", b"? a\n"]:
         yield repr(piece)[:20], (piece * (MIB // len(piece) + 1))[:MIB]
@@ -55,6 +57,10 @@ def shapes() -> Iterator[tuple[str, bytes]]:
     yield "anchors in anchors", b"".join(b"&a%d [" % n for n in range(49)) + b"a," * 50_000 + b"]" * 49
     yield "a long text often", b"a: &a " + b"x" * 900_000 + b"\nb: [" + b"*a, " * 30_000 + b"]"
     yield "a long tag", b"%TAG !a! " + b"x" * 900_000 + b"\n--- [" + b"!a!x a, " * 10_000 + b"]"
+
+
+def for_everybody() -> Iterator[tuple[str, bytes]]:
+    """What can be parsed, and is then a great deal for whoever reads it."""
     yield "numbers on a line", b"a: [" + b"1, " * 50_000 + b"]"
     yield "zeros on a line", b"a: [" + b"0x00, " * 50_000 + b"]"
     yield "many documents", b"--- a\n" * 499
@@ -79,18 +85,35 @@ def sound() -> Files:
     return {str(file.relative_to(ROOT)): file.read_bytes() for file in found}
 
 
-def load(files: Files) -> tuple[str, float]:
-    """How it ended (`loaded`, `refused`, or what is wrong with the way it ended), and the seconds it took."""
+def load(files: Files, path: str) -> tuple[str, float]:
+    """How it ended (`loaded`, `refused`, or what is wrong with the way it ended), and the seconds it took.
+
+    `path` is the file with the mistake: it is also searched for secrets.
+    """
     began = time.process_time()
     try:
         desired_state.load(files)
         ended = "loaded"
     except Invalid as error:
         placed = all(p.file and p.line >= 1 and p.column >= 1 and p.message for p in error.problems)
-        ended = "refused" if error.problems and placed else f"no position: {error}"
+        short = all(len(str(p)) < 2_000 for p in error.problems)
+        ended = "refused" if error.problems and placed and short else f"no place, or no end: {error}"
     except Exception as error:
         ended = f"{type(error).__name__}: {error}"
-    return ended, time.process_time() - began
+    seconds = time.process_time() - began
+    return _search(path, files[path]) or ended, seconds
+
+
+def _search(path: str, text: bytes) -> str | None:
+    began = time.process_time()
+    try:
+        for document in yaml.parse(path, text):
+            secrets.check(document)
+    except yaml.Unreadable:
+        secrets.check_text(path, text)
+    except Exception as error:
+        return f"searched for secrets: {type(error).__name__}: {error}"
+    return None if time.process_time() - began < 1 else "searched for secrets for more than a second"
 
 
 def _mutated(dice: random.Random, text: bytes) -> bytes:
@@ -102,22 +125,31 @@ def _mutated(dice: random.Random, text: bytes) -> bytes:
     return text
 
 
-def main(seed: int, count: int) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def main(seed: int, count: int, parser: str) -> None:
+    if parser == "python":
+        yaml._LOADER, yaml.MAX_BYTES = pyyaml.SafeLoader, 1 << 16
     endings: dict[str, int] = {}
     slowest, what = 0.0, ""
-    whole = sound()
-    cases = [(f"mutant {n}", files) for n, files in enumerate(mutants(seed, count))]
-    cases += [(f"{name} as {path}", {**whole, path: text}) for name, text in shapes() for path in _AS]
-    for name, files in cases:
-        ended, seconds = load(files)
+    for name, files, path in _cases(seed, count):
+        ended, seconds = load(files, path)
         endings[ended] = endings.get(ended, 0) + 1
         slowest, what = max((slowest, what), (seconds, name))
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(json.dumps({"endings": endings, "slowest": slowest, "what": what, "mib": grown}))  # noqa: T201
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"endings": endings, "slowest": slowest, "what": what, "mib": most}))  # noqa: T201
+
+
+def _cases(seed: int, count: int) -> Iterator[tuple[str, Files, str]]:
+    """Each with a name, and the path of the file that is not as it should be."""
+    whole = sound()
+    for number, (files, path) in enumerate(mutants(seed, count)):
+        yield f"mutant {number} of {path}", files, path
+    cases = [(name, text, _AS[number % 2]) for number, (name, text) in enumerate(for_parsers())]
+    cases += [(name, text, path) for name, text in for_everybody() for path in _AS]
+    for name, text, path in cases:
+        yield f"{name} as {path}", {**whole, path: text[: yaml.MAX_BYTES]}, path
 
 
 _AS = ("desired/demo/cluster.yaml", "manifests/sid-backend/fuzz.yaml")
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

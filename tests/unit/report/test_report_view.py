@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -104,9 +105,26 @@ def test_findings_that_differ_by_resource_only_are_alike() -> None:
     assert [[f.resource for f in group] for group in alike(found.findings)] == [["server a", "server b"], ["server c"]]
 
 
-def test_ignored_differences_are_counted_only() -> None:
+def test_ignored_differences_stand_apart() -> None:
     found = seen(difference(cls=Class.IGNORED, action=Action.NONE))
-    assert (found.findings, found.ignored) == ((), 1)
+    assert (found.findings, [f.cls for f in found.ignored]) == ((), [Class.IGNORED])
+    assert "1 difference" not in found.headline
+
+
+def test_what_follows_is_told_with_its_cause_and_makes_it_worse() -> None:
+    root = replace(difference("w"), severity=Severity.MEDIUM, effects=("node w is not Ready",))
+    follower = replace(difference("w2"), severity=Severity.CRITICAL, cause=root.key)
+    (found,) = seen(root, follower).findings
+    assert (found.severity, found.effects) == (Severity.CRITICAL, ("node w is not Ready",))
+    assert found.chain.endswith(" → node w is not Ready")
+    assert len(seen(follower).findings) == 1  # its cause is not told: then it is
+
+
+def test_a_plan_takes_as_long_as_its_steps() -> None:
+    steps = tuple(Step(Component.INFRASTRUCTURE, Tool.TERRAFORM, "apply", "s", seconds=s) for s in (1.5, 2.0))
+    assert view(Plan("demo", "c", (), steps), status=Status.DRIFTED).seconds == 3.5
+    unknown = (*steps, replace(steps[0], seconds=None))
+    assert view(Plan("demo", "c", (), unknown), status=Status.DRIFTED).seconds is None
 
 
 def test_a_finding_names_the_step_that_repairs_it() -> None:
@@ -146,14 +164,14 @@ def test_unknowns_are_told_once_with_the_observers_hint() -> None:
 )
 def test_headline_of_an_outcome(status: Status, error: str, headline: str) -> None:
     step = Step(Component.INFRASTRUCTURE, Tool.TERRAFORM, "apply", "1 to create")
-    plan = Plan("demo", "c", (difference(),), (step,), (Refusal("g", "m", "approve"), Refusal("h", "n", "approve")))
+    plan = Plan("demo", "c", (difference(),), (step,), (Refusal("g", "m", "wait:\n- {plan: 'a'}"),))
     result = StepOutcome(step, 1.239, error, "raise it" if error else "")
     outcome = Outcome("demo", "c", status, plan, plan, (result,), 1.3, error, "raise it" if error else "")
     found = view(plan, status=status, outcome=outcome)
     assert found.headline == headline
     assert found.hint == ("raise it" if error else "")
     assert (found.results[0].ok, found.results[0].seconds) == (not error, 1.24)
-    assert found.approvals == ("approve",)
+    assert [(r.approval, r.paste) for r in found.refusals] == [("wait:", "- {plan: 'a'}")]
     assert found.finished
 
 

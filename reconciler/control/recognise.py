@@ -1,0 +1,65 @@
+"""Whose a live resource is, and what git calls it: by its tag, and by its id in Terraform's state.
+
+A server that somebody renamed is the same server, not one too many and one too few; and a port whose tag somebody took
+off is still ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..model.desired import Cluster
+from ..model.naming import IN_STATE, NAME
+from ..model.resource import Kinds, Known, Listing, Resource, Value
+from ..spec.render.infrastructure import address, infrastructure
+
+# Fields that name other resources, with the kind of what they name.
+_REFERENCES = {
+    "server": "server",
+    "port": "port",
+    "network": "network",
+    "subnet": "subnet",
+    "server_group": "server_group",
+    "security_group": "security_group",
+    "security_groups": "security_group",
+    "remote_group": "security_group",
+}
+
+
+def recognised(cluster: Cluster, kinds: Kinds, known: Mapping[str, str] | None) -> dict[str, Listing]:
+    """The part of a project's snapshot that belongs to one cluster, under git's names. `known` are the ids of
+    Terraform's state by address, None where there is no state here: then nothing is said against anybody.
+
+    Each resource gains two fields: what the cloud calls it, and whether the state knows it.
+    """
+    ids = known or {}
+    names = {(w.kind, id): w.name for w in infrastructure(cluster) if (id := ids.get(address(w.kind, w.name)))}
+    renamed = {
+        (r.kind, r.name): names[r.kind, r.id]
+        for listing in kinds.values()
+        if isinstance(listing, Known)
+        for r in listing.resources
+        if names.get((r.kind, r.id), r.name) != r.name
+    }
+
+    def ours(r: Resource) -> Resource:
+        name = names.get((r.kind, r.id), r.name)
+        fields = {field: _called(field, value, renamed) for field, value in r.fields.items()}
+        there = known is None or ids.get(address(r.kind, name)) == r.id
+        return replace(r, name=name, owner=cluster.name, fields={**fields, NAME: r.name, IN_STATE: there})
+
+    def mine(listing: Known) -> Known:
+        return Known(tuple(ours(r) for r in listing.resources if r.owner == cluster.name or (r.kind, r.id) in names))
+
+    return {kind: mine(one) if isinstance(one, Known) else one for kind, one in kinds.items()}
+
+
+def _called(field: str, value: Value, renamed: Mapping[tuple[str, str], str]) -> Value:
+    """What a field names, as git calls it: what was renamed is told once, at the resource itself."""
+    kind = _REFERENCES.get(field)
+    if kind is None or not renamed:
+        return value
+    if isinstance(value, tuple):
+        return tuple(sorted(str(_called(field, one, renamed)) for one in value))
+    return renamed.get((kind, value), value) if isinstance(value, str) else value

@@ -1,0 +1,77 @@
+"""Views as SARIF 2.1.0 (OASIS), for code scanning: each finding an alert that is closed when it is gone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from .. import __version__
+from ..model.change import Severity
+from .values import when
+from .view import Finding, View
+
+Json: TypeAlias = "dict[str, Any]"
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVELS = {
+    Severity.CRITICAL: "error",
+    Severity.HIGH: "error",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "note",
+    Severity.INFO: "note",
+}
+# GitHub sorts alerts by this number, 0 to 10 as in CVSS: over 9 is critical, over 7 high, over 4 medium.
+_SCORES = {
+    Severity.CRITICAL: "9.5",
+    Severity.HIGH: "8.0",
+    Severity.MEDIUM: "5.0",
+    Severity.LOW: "2.0",
+    Severity.INFO: "0.0",
+}
+
+
+def document(views: Sequence[View]) -> Json:
+    """One log with one run for all clusters, in the order of the views."""
+    results = [result for view in views for result in _results(view)]
+    rules = {result["ruleId"]: _rule(result["ruleId"]) for result in results}
+    driver = {"name": "reconciler", "version": __version__, "rules": [rules[name] for name in sorted(rules)]}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _results(view: View) -> Iterator[Json]:
+    yield from (_result(view, f) for f in view.findings)
+    for f in view.ignored:
+        yield _result(view, f) | {"suppressions": [{"kind": "external", "justification": f.why}]}
+
+
+def _result(view: View, f: Finding) -> Json:
+    name = f"{f.resource} {f.field}".rstrip()
+    told = [f"{view.cluster}: {name}: {f.why}", f.change, f.chain, f"repair: {f.repair}", when(f.since)]
+    return {
+        "ruleId": f"{f.cls.value}/{f.component.value}/{f.resource.partition(' ')[0]}",
+        "level": _LEVELS[f.severity],
+        "message": {"text": ". ".join(part for part in told if part) + "."},
+        "locations": [{"physicalLocation": _place(view)}],
+        "partialFingerprints": {"difference/v1": _fingerprint(view, f)},
+        "properties": {"severity": str(f.severity), "security-severity": _SCORES[f.severity]},
+    }
+
+
+def _place(view: View) -> Json:
+    """An alert needs a line of a file: what is live has none, so it is where the cluster is described."""
+    file = f"desired/{view.cluster}/cluster.yaml"
+    return {"artifactLocation": {"uri": file, "uriBaseId": "%SRCROOT%"}, "region": {"startLine": 1}}
+
+
+def _fingerprint(view: View, f: Finding) -> str:
+    """The same for the same difference, whatever its values are by now: so that an alert is one over many runs."""
+    said = "\0".join((view.cluster, f.component.value, f.resource, f.field))
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def _rule(name: str) -> Json:
+    cls, component, kind = name.split("/", 2)
+    text = f"{kind} in {component}: {cls}"
+    return {"id": name, "shortDescription": {"text": text}, "help": {"text": "docs/knowledge.md says what to do."}}
