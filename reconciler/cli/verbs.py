@@ -21,6 +21,7 @@ from ..spec.load import DesiredCluster
 from . import sandbox
 from .context import Context, context
 from .demo import demo
+from .desired import schema, show
 from .show import Format, failure, out, outcome_view, report
 
 app = typer.Typer(
@@ -135,6 +136,8 @@ def tools(ctx: typer.Context, names: Annotated[list[str] | None, typer.Argument(
         out().print(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
 
 
+app.command()(show)
+app.command()(schema)
 app.command()(demo)
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -11,11 +11,13 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from ..errors import Invalid, Problem
-from ..model.desired import Application, Cluster, Environment
-from .validate import validate
+from ..model.desired import Application, Cluster, ClusterSpec, Environment, Fleet
+from .layers import Layered, Origin, layered, over_the_ceiling, ruled
+from .validate import validate, validate_part
 from .yaml import Document, Path, Unreadable, parse
 
 FOLDER = "desired"
+FLEET = f"{FOLDER}/fleet.yaml"
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -36,6 +38,11 @@ class DesiredCluster:
         """A problem at a place of this cluster's text, for mistakes that only the live cloud can show."""
         return self.documents[kind, name].problem(path, message, hint)
 
+    def origin(self, path: Path) -> Origin:
+        """Where a value of the cluster's own document is from, such as ("spec", "image")."""
+        document = self.documents["Cluster", self.name]
+        return document.origin(path) if isinstance(document, Layered) else Origin("cluster", document.file)
+
 
 def load(files: Mapping[str, bytes], exists: Callable[[str], bool]) -> tuple[DesiredCluster, ...]:
     """Load every cluster from `files` (paths from the repository's root, such as desired/demo/cluster.yaml).
@@ -44,11 +51,18 @@ def load(files: Mapping[str, bytes], exists: Callable[[str], bool]) -> tuple[Des
     """
     problems: list[Problem] = []
     folders: dict[str, dict[str, bytes]] = {}
+    fleet = _fleet(files.get(FLEET), problems)
     for path, content in sorted(files.items()):
         parts = PurePosixPath(path).parts
-        if len(parts) >= 3 and parts[0] == FOLDER and path.endswith((".yaml", ".yml")):
+        if parts[:1] != (FOLDER,) or not path.endswith((".yaml", ".yml")) or path == FLEET:
+            continue
+        if len(parts) == 2:
+            hint = f"beside the clusters' folders there is only {FLEET}"
+            problems.append(Problem(path, 1, 1, "", "is not a file the reconciler reads", hint))
+        else:
             folders.setdefault(parts[1], {})["/".join(parts[2:])] = content
-    clusters = [_cluster(name, members, exists, problems) for name, members in folders.items()]
+    clusters = [_cluster(name, members, exists, fleet, problems) for name, members in folders.items()]
+    problems = list(dict.fromkeys(problems))  # what the fleet gets wrong, every cluster finds
     if problems:
         count = len(problems)
         raise Invalid(f"the desired state has {count} mistake{'s' * (count > 1)}", problems=problems)
@@ -69,8 +83,34 @@ def select(clusters: tuple[DesiredCluster, ...], names: tuple[str, ...]) -> tupl
     return tuple(known[name] for name in names) if names else clusters
 
 
+@dataclass(frozen=True)
+class _Fleet:
+    """The fleet as far as it could be read: `made` is None where it has mistakes, both where there is none."""
+
+    made: Fleet | None = None
+    document: Document | None = None
+
+
+def _fleet(content: bytes | None, problems: list[Problem]) -> _Fleet:
+    if content is None:
+        return _Fleet()
+    fleets: list[Fleet] = []
+    documents: dict[tuple[str, str], Document] = {}
+    _read(FLEET, content, Fleet, fleets, documents, problems)
+    document = next(iter(documents.values()), None)
+    if not fleets or document is None:
+        return _Fleet()
+    place: Path = ("spec", "defaults")
+    problems.extend(validate_part(ClusterSpec, document, fleets[0].spec.defaults, place))
+    return _Fleet(fleets[0], document)
+
+
 def _cluster(
-    folder: str, members: Mapping[str, bytes], exists: Callable[[str], bool], problems: list[Problem]
+    folder: str,
+    members: Mapping[str, bytes],
+    exists: Callable[[str], bool],
+    fleet: _Fleet,
+    problems: list[Problem],
 ) -> DesiredCluster | None:
     clusters: list[Cluster] = []
     environments: list[Environment] = []
@@ -80,7 +120,7 @@ def _cluster(
         file = f"{FOLDER}/{folder}/{path}"
         top = path.split("/")[0]
         if path == "cluster.yaml":
-            _read(file, content, Cluster, clusters, documents, problems)
+            _read(file, content, Cluster, clusters, documents, problems, fleet.document)
         elif top == "environments":
             _read(file, content, Environment, environments, documents, problems)
         elif top == "applications":
@@ -92,7 +132,9 @@ def _cluster(
         problems.append(Problem(f"{FOLDER}/{folder}/cluster.yaml", 1, 1, "", "is missing"))
     if not clusters:
         return None
-    desired = DesiredCluster(clusters[0], tuple(environments), tuple(applications), documents)
+    cluster = ruled(clusters[0], fleet.made)
+    problems.extend(over_the_ceiling(cluster, fleet.made, documents["Cluster", cluster.name]))
+    desired = DesiredCluster(cluster, tuple(environments), tuple(applications), documents)
     problems.extend(_cross_check(folder, desired, exists))
     return desired
 
@@ -104,15 +146,16 @@ def _read(
     into: list[M],
     documents: dict[tuple[str, str], Document],
     problems: list[Problem],
+    fleet: Document | None = None,
 ) -> None:
     try:
         parsed = parse(file, content)
     except Unreadable as error:
         problems.append(error.problem)
         return
-    if not parsed or (kind is Cluster and len(parsed) > 1):
+    if not parsed or (kind in (Cluster, Fleet) and len(parsed) > 1):
         problems.append(Problem(file, 1, 1, "", f"holds {len(parsed) or 'no'} documents; expected one {kind.__name__}"))
-    for document in parsed:
+    for document in (layered(d, fleet) for d in parsed) if kind is Cluster else parsed:
         made, found = validate(kind, document)
         problems.extend(found)
         if made is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -42,6 +43,32 @@ def validate(kind: type[M], document: Document) -> tuple[M | None, list[Problem]
         if count > _SHOWN:
             found.append(document.problem((), f"has {count - _SHOWN} more mistakes", "correct the first ones"))
         return None, found
+
+
+def validate_part(kind: type[BaseModel], document: Document, value: object, place: Path) -> list[Problem]:
+    """Every problem of `value`, which lies at `place` of the document and need not be complete: what is there must be
+    right, and rules over several fields are left to the whole."""
+    try:
+        kind.model_validate(value)
+    except ValidationError as error:
+        moved = Shifted(document.file, document.value, document.positions, place)
+        wrong = [d for d in error.errors(include_url=False)[:_TOO_MANY] if not _incomplete(dict(d))]
+        return [_problem(kind, moved, dict(d)) for d in wrong[:_SHOWN]]
+    return []
+
+
+def _incomplete(detail: dict[str, Any]) -> bool:
+    return detail["type"] == "missing" or isinstance(detail.get("ctx", {}).get("error"), At)
+
+
+@dataclass(frozen=True)
+class Shifted(Document):
+    """A part of a document: its paths begin at `place`."""
+
+    place: Path = ()
+
+    def problem(self, path: Path, message: str, hint: str | None = None) -> Problem:
+        return super().problem((*self.place, *path), message, hint)
 
 
 def _problem(kind: type[BaseModel], document: Document, detail: dict[str, Any]) -> Problem:

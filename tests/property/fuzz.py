@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import yaml as pyyaml
@@ -143,9 +144,9 @@ def _cases(seed: int, count: int) -> Iterator[tuple[str, Files, str]]:
     whole = sound()
     for number, (files, path) in enumerate(mutants(seed, count)):
         yield f"mutant {number} of {path}", files, path
-    cases = [(name, text, _AS[number % 2]) for number, (name, text) in enumerate(for_parsers())]
-    cases += [(name, text, path) for name, text in for_everybody() for path in _AS]
-    for name, text, path in cases:
+    once = ((name, text, _AS[number % 2]) for number, (name, text) in enumerate(for_parsers()))
+    each = ((name, text, path) for name, text in for_everybody() for path in _AS)
+    for name, text, path in chain(once, each):
         yield f"{name} as {path}", {**whole, path: text[: yaml.MAX_BYTES]}, path
 
 

@@ -13,6 +13,7 @@ from ...ports import Manifest
 from ..yaml import Document, Path, Unreadable, parse
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+_SHOWN = 100  # mistakes that are told one by one
 
 # What belongs to no namespace, of Kubernetes itself and of OpenShift; definitions in the folder add to it.
 _CLUSTER_SCOPED = frozenset(
@@ -56,8 +57,16 @@ def manifests(files: Mapping[str, bytes], namespace: str) -> list[Manifest]:
             _place(one.object, namespace, cluster_scoped)
         problems += _duplicates(found)
     if problems:
-        raise Invalid("the manifests have mistakes", problems=problems)
+        raise Invalid("the manifests have mistakes", problems=_first(problems))
     return [one.object for one in found]
+
+
+def _first(problems: list[Problem]) -> list[Problem]:
+    """As many as anybody reads, and how many more there are."""
+    shown, rest = problems[:_SHOWN], len(problems) - _SHOWN
+    last = shown[-1]
+    more = Problem(last.file, last.line, last.column, "", f"{rest} more mistakes", "correct the first ones")
+    return [*shown, more] if rest > 0 else shown
 
 
 def _read(files: Mapping[str, bytes]) -> tuple[list[_Found], list[Problem]]:

@@ -54,3 +54,19 @@ def test_a_machines_name_must_fit_a_host_name() -> None:
     with pytest.raises(Invalid) as caught:
         desired(("name: demo", f"name: {'d' * 40}"), ("name: worker", f"name: {'w' * 30}"))
     assert any(p.path == "spec.nodeGroups.0.name" and "63 characters" in p.message for p in caught.value.problems)
+
+
+def test_however_many_mistakes_there_are_the_first_are_told() -> None:
+    with pytest.raises(Invalid) as caught:
+        desired(("  access:\n", "  x0: 1\n" + "".join(f"  x{n}: 1\n" for n in range(1, 1000)) + "  access:\n"))
+    assert len(caught.value.problems) == 41
+    assert sum("960 more mistakes" in problem.message for problem in caught.value.problems) == 1
+    with pytest.raises(Invalid) as caught:
+        desired(("  access:\n", "".join(f"  x{n}: 1\n" for n in range(20_000)) + "  access:\n"))
+    (problem,) = caught.value.problems
+    assert problem.message == "has 20000 mistakes"
+
+
+def test_a_long_unknown_key_is_cut() -> None:
+    found = problem("  access:", f"  ? {'k' * 10_000}\n  : 1\n  access:")
+    assert len(str(found)) < 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,17 @@ def test_the_back_end_we_ship_is_well_formed_and_nobody_fights_its_autoscaler() 
     }
     assert "replicas" not in kinds["Deployment"]["spec"]
     assert all(m["metadata"]["namespace"] == "sid" for m in found if m["kind"] != "Namespace")
+
+
+def test_however_many_mistakes_there_are_the_first_are_told() -> None:
+    with pytest.raises(Invalid) as caught:
+        workload({"w/a.yaml": ("kind: List\nitems: [" + "a, " * 500 + "]").encode()}, SOURCE)
+    assert len(caught.value.problems) == 101
+    assert sum("400 more mistakes" in problem.message for problem in caught.value.problems) == 1
+
+
+def test_many_numbers_on_one_line_are_looked_at_once() -> None:
+    text = config("a").encode() + b"spec: [" + b"1, " * 20_000 + b"]\n"
+    began = time.process_time()
+    workload({"w/a.yaml": text}, SOURCE)
+    assert time.process_time() - began < 5
