@@ -14,6 +14,8 @@ from ..model.naming import IN_STATE, NAME
 from ..model.resource import Kinds, Known, Listing, Resource, Value
 from ..spec.render.infrastructure import address, infrastructure
 
+# What has no name of its own is called by what it says: under another name it says something else.
+_NAMELESS = ("router_interface", "security_group_rule", "floating_ip")
 # Fields that name other resources, with the kind of what they name.
 _REFERENCES = {
     "server": "server",
@@ -47,7 +49,8 @@ def recognised(cluster: Cluster, kinds: Kinds, known: Mapping[str, str] | None) 
         name = names.get((r.kind, r.id), r.name)
         fields = {field: _called(field, value, renamed) for field, value in r.fields.items()}
         there = known is None or ids.get(address(r.kind, name)) == r.id
-        return replace(r, name=name, owner=cluster.name, fields={**fields, NAME: r.name, IN_STATE: there})
+        called = name if r.kind in _NAMELESS else r.name
+        return replace(r, name=name, owner=cluster.name, fields={**fields, NAME: called, IN_STATE: there})
 
     def mine(listing: Known) -> Known:
         return Known(tuple(ours(r) for r in listing.resources if r.owner == cluster.name or (r.kind, r.id) in names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Cloud = Any  # an openstacksdk connection
@@ -17,14 +17,12 @@ PAIR = "10.233.64.0/18"
 @dataclass(frozen=True)
 class Mutation:
     """`ours` is what must be reported: "KIND NAME FIELD is CLASS", without FIELD for a whole resource. `unseen` says why
-    OpenTofu does not see it; empty where it must. `approve` names the guards that its repair needs a yes for."""
+    OpenTofu does not see it; empty where it must."""
 
     name: str
     change: Callable[[Cloud], object]
     ours: tuple[str, ...]
     unseen: str = ""
-    approve: tuple[str, ...] = ()
-    undo: Callable[[Cloud], object] | None = None
 
 
 def server(c: Cloud, name: str) -> Any:
@@ -91,7 +89,7 @@ def power_off(c: Cloud) -> None:
 
 def resize(c: Cloud) -> None:
     found = server(c, W2)
-    c.compute.resize_server(found, c.compute.find_flavor("m1.medium").id)
+    c.compute.resize_server(found, c.compute.find_flavor("m1.large").id)
     c.compute.wait_for_server(found, status="VERIFY_RESIZE", wait=120, interval=0.2)
     c.compute.confirm_server_resize(found)
     c.compute.wait_for_server(found, status="ACTIVE", wait=120, interval=0.2)
@@ -246,12 +244,3 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("the keypair deleted", lambda c: c.compute.delete_keypair(NAME), (f"keypair {NAME} is drift",)),
     Mutation("another key under its name", another_key, (f"keypair {NAME} public_key is drift",)),
 )  # fmt: skip
-
-
-@dataclass
-class Verdicts:
-    """What both said of one mutation."""
-
-    mutation: Mutation
-    ours: set[str] = field(default_factory=set)
-    tofu: set[str] = field(default_factory=set)

@@ -70,6 +70,7 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(sandbox: Sandbox, toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     world = World(sandbox, tmp_path_factory.mktemp("mutations"), NAME, cidr="10.29.0.0/24")
+    world.edit("flavor: m1.large", "flavor: m1.medium")
     world.edit("dnsServers:", f"allowedAddresses: [{PAIR}]\n    dnsServers:")
     world.edit("  access:\n", "  access:\n    rules: [{name: web, ports: 8080-8090, from: [198.51.100.0/24]}]\n")
     world.commit("more to get wrong")
