@@ -12,6 +12,7 @@ from .adapters.git import GitRepository
 from .adapters.kubernetes import KubernetesApi
 from .adapters.kubespray import Kubespray
 from .adapters.openstack import OpenStackCloud
+from .adapters.sops import Sops
 from .adapters.terraform import Terraform as OpenTofu
 from .adapters.terraform import known
 from .control.cycle import Cycle
@@ -46,6 +47,7 @@ class App:
     progress: Progress
     _clouds: dict[str, Cloud] = field(default_factory=dict)
     _apis: dict[str, Kubernetes] = field(default_factory=dict)
+    _plain: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, for checking before a commit. Raises Invalid."""
@@ -55,6 +57,7 @@ class App:
             for file in sorted((self.path / folder).rglob("*"))
             if file.is_file() and not file.is_symlink()
         }
+        desired_state.refuse_plain_secrets(files)
         return Desired("", files, desired_state.load(files))
 
     def at(self, ref: str) -> Desired:
@@ -63,7 +66,19 @@ class App:
         files: dict[str, bytes] = {}
         for folder in _FOLDERS:
             files |= self.repository.read(commit, folder)
+        desired_state.refuse_plain_secrets(files)
+        files = {path: self._opened(path, text) for path, text in files.items()}
         return Desired(commit, files, desired_state.load(files))
+
+    def _opened(self, path: str, text: bytes) -> bytes:
+        """The file in the clear. What SOPS keeps is decrypted once for each content, in memory only."""
+        if not desired_state.encrypted(path, text):
+            return text
+        name = hashlib.sha256(text).hexdigest()
+        if name not in self._plain:
+            sops = Sops(self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file)
+            self._plain[name] = sops.decrypt(text, path)
+        return self._plain[name]
 
     def survey(self, state: Desired) -> Survey:
         """A new round: every cloud is asked once, whichever clusters look at it."""

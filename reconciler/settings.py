@@ -44,6 +44,12 @@ class Git(_Model):
     author_email: str = "reconciler@localhost"
 
 
+class SopsKeys(_Model):
+    """What opens encrypted files: a file with age keys. Left out, SOPS looks where it always does."""
+
+    key_file: Place | None = None
+
+
 class Timeouts(_Model):
     """All in seconds."""
 
@@ -65,6 +71,7 @@ class Settings(_Model):
     state: Place | None = None
     cache: Place | None = None
     git: Git = Git()
+    sops: SopsKeys = SopsKeys()
     timeouts: Timeouts = Timeouts()
 
     @property

@@ -255,5 +255,8 @@ def _matched(expected: Sequence[Resource], by_key: Mapping[Key, Manifest]) -> It
 
 
 def digest(manifest: Manifest) -> str:
-    """Names a manifest's content, whatever the order of its keys."""
+    """Names a manifest's content, whatever the order of its keys. What a Secret holds stays out: the name is published,
+    and a short secret could be guessed from it."""
+    if manifest.get("kind") == "Secret":
+        manifest = {k: sorted(v) if k in ("data", "stringData") and v else v for k, v in manifest.items()}
     return hashlib.sha256(json.dumps(manifest, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import Invalid, Problem
-from . import wiring
+from . import secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
+from .yaml import Unreadable, parse
 
 
 def load(files: Mapping[str, bytes]) -> tuple[DesiredCluster, ...]:
@@ -32,6 +33,34 @@ def load(files: Mapping[str, bytes]) -> tuple[DesiredCluster, ...]:
     if problems:
         raise Invalid("the desired state has mistakes", problems=problems)
     return clusters
+
+
+def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
+    """Raises Invalid for what looks like a secret in plain text, in any YAML of desired/ and manifests/. To be asked of
+    the files as they are in git, before anything is decrypted."""
+    problems: list[Problem] = []
+    for path, text in sorted(files.items()):
+        if path.startswith((f"{FOLDER}/", "manifests/")) and path.endswith((".yaml", ".yml")):
+            problems += _plain_secrets(path, text)
+    if problems:
+        raise Invalid("there is a secret in plain text", problems=problems)
+
+
+def encrypted(path: str, text: bytes) -> bool:
+    """Is this a file that SOPS keeps?"""
+    if not path.endswith((".yaml", ".yml")) or b"sops:" not in text:
+        return False
+    try:
+        return any(isinstance(d.value, dict) and "sops" in d.value for d in parse(path, text))
+    except Unreadable:
+        return False
+
+
+def _plain_secrets(path: str, text: bytes) -> list[Problem]:
+    try:
+        return [problem for document in parse(path, text) for problem in secrets.check(document)]
+    except Unreadable:  # a template of environments is no YAML yet; a mistake is told where it is loaded
+        return secrets.check_text(path, text)
 
 
 def _render(cluster: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Problem, ...]:
