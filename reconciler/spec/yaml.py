@@ -22,7 +22,7 @@ Position: TypeAlias = tuple[int, int]
 # libyaml's parser, which every wheel of PyYAML has, reads 1 MiB in half a second; PyYAML's own needs ten.
 _FAST = yaml.__with_libyaml__
 _LOADER: Any = yaml.CSafeLoader if _FAST else yaml.SafeLoader
-MAX_BYTES = (1 << 20) if _FAST else (1 << 16)
+MAX_BYTES = (1 << 20) if _FAST else (1 << 15)
 _MAX_DEPTH = 50
 _MAX_VALUES = 60_000  # in one file, aliases counted as often as they are used: more is an attack or an accident
 _MAX_DOCUMENTS = 500

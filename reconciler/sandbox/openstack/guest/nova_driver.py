@@ -75,6 +75,11 @@ class MachineDriver(fake.FakeDriver):
         self._machines.remove(instance.uuid)
         super().destroy(context, instance, *args, **kwargs)
 
+    def confirm_migration(self, context, migration, instance, network_info):
+        """After a resize the old host forgets the guest; its machine runs on behind the new one."""
+        if migration.source_compute != migration.dest_compute:
+            super().destroy(context, instance, network_info)
+
     def power_off(self, instance, *args, **kwargs):
         super().power_off(instance, *args, **kwargs)
         self._machines.change(instance.uuid, power="off")
