@@ -63,12 +63,14 @@ class App:
     def at(self, ref: str) -> Desired:
         """The desired state at a commit, whatever lies in the working tree. Raises Invalid."""
         commit = self.repository.resolve(ref)
-        files: dict[str, bytes] = {}
-        for folder in _FOLDERS:
-            files |= self.repository.read(commit, folder)
+        files = self.raw(commit)
         desired_state.refuse_plain_secrets(files)
         files = {path: self._opened(path, text) for path, text in files.items()}
         return Desired(commit, files, desired_state.load(files))
+
+    def raw(self, commit: str) -> dict[str, bytes]:
+        """The files of a commit as git has them, what is encrypted included."""
+        return {path: text for folder in _FOLDERS for path, text in self.repository.read(commit, folder).items()}
 
     def _opened(self, path: str, text: bytes) -> bytes:
         """The file in the clear. What SOPS keeps is decrypted once for each content, in memory only."""

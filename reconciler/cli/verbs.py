@@ -19,6 +19,7 @@ from ..report import html as html_page
 from ..report.view import View, view
 from ..spec.load import DesiredCluster
 from . import sandbox
+from .adopt import adopt
 from .context import Context, context
 from .demo import demo
 from .desired import schema, show
@@ -136,6 +137,7 @@ def tools(ctx: typer.Context, names: Annotated[list[str] | None, typer.Argument(
         out().print(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
 
 
+app.command()(adopt)
 app.command()(show)
 app.command()(schema)
 app.command()(demo)

@@ -27,6 +27,7 @@ _MAX_DEPTH = 50
 _MAX_VALUES = 60_000  # in one file, aliases counted as often as they are used: more is an attack or an accident
 _MAX_DOCUMENTS = 500
 _CORE = "tag:yaml.org,2002:"
+_LONGEST_MESSAGE = 1000
 _SHOWN = 60  # characters of a key or value in a message
 _TEXT = 100  # so many characters count as another value, or a long text under many aliases would be free
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -46,7 +47,8 @@ class Document:
         while at and at not in self.positions:
             at = at[:-1]
         line, column = self.positions.get(at, (1, 1))
-        return Problem(self.file, line, column, dotted(path), message, hint)
+        said = message if len(message) <= _LONGEST_MESSAGE else f"{message[: _LONGEST_MESSAGE - 3]}..."
+        return Problem(self.file, line, column, dotted(path), said, hint)
 
 
 class Unreadable(Exception):

@@ -16,8 +16,8 @@ PAIR = "10.233.64.0/18"
 
 @dataclass(frozen=True)
 class Mutation:
-    """`ours` is what must be reported: "KIND NAME FIELD is CLASS", without FIELD for a whole resource. `unseen` says why
-    OpenTofu does not see it; empty where it must."""
+    """`ours` is what must be reported: "KIND NAME FIELD is CLASS", without FIELD for a whole resource. `unseen` says
+    why OpenTofu does not see it; empty where it must."""
 
     name: str
     change: Callable[[Cloud], object]
@@ -213,7 +213,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("the way out closed",
              lambda c: c.network.delete_security_group_rule(rule(c, "cluster", direction="egress", ether_type="IPv6")),
              (f"{_RULE}-cluster egress IPv6 any to anywhere is drift",)),
-    Mutation("a rule of ours closed", lambda c: c.network.delete_security_group_rule(rule(c, "node", port_range_min=8080)),
+    Mutation("a rule of ours closed",
+             lambda c: c.network.delete_security_group_rule(rule(c, "node", port_range_min=8080)),
              (f"{_RULE}-node ingress IPv4 tcp 8080-8090 from 198.51.100.0/24 is drift",)),
     Mutation("SSH open to everybody",
              lambda c: add_rule(c, "control-plane", protocol="tcp", port_range_min=22, port_range_max=22,

@@ -22,7 +22,7 @@ from reconciler.sandbox.sandbox import Sandbox
 from reconciler.spec.render.infrastructure import address
 from reconciler.toolchain import Toolbox
 
-from .mutations import CP, MUTATIONS, NAME, PAIR, Mutation
+from .mutations import CP, MUTATIONS, NAME, PAIR, W1, Mutation, add_rule, port, subnet
 from .world import World
 
 pytestmark = pytest.mark.live
@@ -115,3 +115,25 @@ def places(d: Difference) -> set[str]:
     if d.key.kind in ("floating_ip", "router_interface"):
         found.add(f'openstack_networking_floatingip_associate_v2.server["{d.key.name if d.field else CP}"]')
     return found
+
+
+def test_drift_that_is_adopted_is_drift_no_more(cluster: Cluster) -> None:
+    assert cluster.repair() == ""
+    cloud = cluster.cloud
+    add_rule(cloud, "control-plane", protocol="tcp", port_range_min=6443, port_range_max=6443,
+             remote_ip_prefix="203.0.113.0/24")  # fmt: skip
+    cloud.network.update_subnet(subnet(cloud), dns_nameservers=["192.0.2.53"])
+    cloud.network.update_port(port(cloud), description="mine")
+    refused = cluster.world.reconciler("adopt", NAME)
+    assert (refused.code, "--all" in refused.err) == (2, True)
+    said = cluster.world.reconciler("adopt", NAME, "--all", "--branch", "adopted")
+    assert said.code == 0, said.all
+    assert f"port {W1} description: nothing in git decides it" in said.out
+    text = cluster.world.git("show", f"adopted:desired/{NAME}/cluster.yaml")
+    assert "203.0.113.0/24" in text
+    assert "# Who may reach what from outside" in text
+    state = cluster.app.at("adopted")
+    left = [d.key.kind for d in cluster.app.cycle(state, state.clusters[0]).check()[0].open]
+    assert left == ["port"]
+    assert cluster.world.reconciler("adopt", NAME, "--all", "--branch", "adopted").code == 2
+    assert cluster.repair() == ""

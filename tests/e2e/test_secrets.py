@@ -73,8 +73,9 @@ def plant(world: World) -> None:
         metadata={"reconciler.cluster": "canary", "admin_password": METADATA},
     )  # fmt: skip
     cloud.compute.wait_for_server(made, wait=120, interval=0.5)
-    env, name = world.kubectl("get", "secrets", "-A", "-l", "applyset.kubernetes.io/part-of",
-                              "-o", "jsonpath={.items[0].metadata.namespace} {.items[0].metadata.name}").split()  # fmt: skip
+    first = "jsonpath={.items[0].metadata.namespace} {.items[0].metadata.name}"
+    ours = "applyset.kubernetes.io/part-of"
+    env, name = world.kubectl("get", "secrets", "-A", "-l", ours, "-o", first).split()
     world.kubectl("-n", env, "patch", "secret", name, "-p", f'{{"stringData": {{"token": "{OBJECT}"}}}}')
     world.kubectl("-n", "sid", "set", "env", "deployment/backend", f"DB_PASSWORD={OBJECT}")
 

@@ -120,6 +120,30 @@ class GitRepository:
                 time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
         raise Transient(f"other writers were faster {self._attempts} times on {branch.name!r}", hint="run it again")
 
+    def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
+        """Make a branch called `branch` with one commit on top of `base` that replaces `files`, and push it.
+
+        No checkout is touched. Returns the commit's id. Raises Invalid when the branch is there already or is no name
+        for one; Permanent when the push is refused.
+        """
+        if not refs.valid(branch):
+            raise Invalid(f"{branch!r} is not a name git takes for a branch")
+        place = self._branch()
+        ref = f"refs/heads/{branch}"
+        if refs.tip(place.dirs, ref):
+            raise Invalid(f"there is a branch {branch!r} already", hint="give another name with --branch, or delete it")
+        content = {_within(path): text for path, text in files.items()}
+        stream = commit_stream(self._author, message, self.resolve(base), None, content)
+        with place.locked():
+            commit = place.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
+            place.git.must("update-ref", ref, commit, "0" * 40)
+        if push and place.remote:
+            answer = place.git("push", "--quiet", "--no-verify", place.remote, f"{ref}:{ref}")
+            if not answer.ok:
+                hint = f"the branch is there locally: git push {place.remote} {branch}"
+                raise Permanent(f"{branch!r} could not be pushed", hint=hint, evidence=answer.evidence)
+        return commit
+
     def _child(
         self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
     ) -> str:

@@ -19,9 +19,11 @@ class Author:
         return f"{name} <{email}> now".encode()
 
 
-def commit_stream(author: Author, message: str, parent: str | None, folder: str, files: Mapping[str, bytes]) -> bytes:
+def commit_stream(
+    author: Author, message: str, parent: str | None, folder: str | None, files: Mapping[str, bytes]
+) -> bytes:
     """Return a stream that makes one commit and prints its id: `parent` with `files` as the whole of `folder`, the rest
-    kept; without a parent a root.
+    kept; without a folder just those files are replaced; without a parent it is a root.
 
     fast-import wants a branch to commit to. This one is dropped before fast-import writes its branches down, so that
     the commit is reachable from nowhere until it is pushed.
@@ -35,12 +37,18 @@ def commit_stream(author: Author, message: str, parent: str | None, folder: str,
         b"committer " + bytes(author),
         b"data %d\n%s" % (len(text), text),
         *([b"from " + parent.encode()] if parent else []),
-        b"D " + _quoted(folder) if folder else b"deleteall",
+        *_emptied(folder),
     ]
     for path in sorted(files):
         lines += [b"M 100644 inline " + _quoted(path), b"data %d\n%s" % (len(files[path]), files[path])]
     lines += [b"", b"get-mark :1", b"reset " + branch, b"from " + _NOWHERE, b"", b"done", b""]
     return b"\n".join(lines)
+
+
+def _emptied(folder: str | None) -> list[bytes]:
+    if folder is None:
+        return []
+    return [b"D " + _quoted(folder) if folder else b"deleteall"]
 
 
 def _quoted(path: str) -> bytes:

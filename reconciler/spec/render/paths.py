@@ -11,6 +11,29 @@ def without(manifest: Mapping[str, Any], path: str) -> dict[str, Any]:
     return dict(_without(manifest, path))
 
 
+def place(manifest: Mapping[str, Any], path: str) -> tuple[str | int, ...] | None:
+    """Where in the manifest `path` points, as keys and numbers; None where it points nowhere."""
+    return _place(manifest, path)
+
+
+def _place(value: Any, path: str) -> tuple[str | int, ...] | None:
+    if isinstance(value, Mapping):
+        named: list[tuple[str | int, str]] = [(str(key), str(key)) for key in value]
+    elif isinstance(value, (list, tuple)):
+        named = [(n, f"[{_label(value, n)}]") for n in range(len(value))]
+    else:
+        return None
+    for key, name in named:
+        rest = path.removeprefix(name)
+        if path == name:
+            return (key,)
+        if rest != path and rest.startswith((".", "[")):
+            below = _place(value[key], rest.removeprefix("."))
+            if below is not None:
+                return (key, *below)
+    return None
+
+
 def _without(value: Any, path: str) -> Any:
     if isinstance(value, Mapping):
         return {k: kept for k, v in value.items() if (kept := _item(v, path, str(k))) is not _GONE}

@@ -13,9 +13,9 @@ import pytest
 
 from reconciler import __version__
 from reconciler.app import App, Desired
-from reconciler.control.survey import Survey
 from reconciler.cli import main
 from reconciler.cli.verbs import worst
+from reconciler.control.survey import Survey
 from reconciler.errors import Evidence, Permanent, Transient
 from reconciler.settings import FILE_VARIABLE
 from tests.unit.control.world import FILES, World

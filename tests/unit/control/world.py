@@ -195,6 +195,10 @@ class World:
         self.versions.append((self.now.isoformat(), dict(files)))
         return "commit"
 
+    def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
+        self.did(f"propose {branch} on {base}: {' '.join(sorted(files))}")
+        return "proposed"
+
 
 @dataclass
 class Terraform:

@@ -156,3 +156,8 @@ def test_a_key_is_shown_short_and_printable() -> None:
     problem = refused(f'? "\\x1b[31m{"k" * 5000}"\n: &a [*a]')
     assert problem.path.startswith("\\x1b[31mkkk")
     assert len(problem.path) < 100
+
+
+def test_a_message_that_quotes_something_long_is_cut() -> None:
+    (document,) = parse("x.yaml", b"a: 1")
+    assert len(document.problem(("a",), "x" * 9000).message) == 1000
