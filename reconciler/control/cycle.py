@@ -23,6 +23,7 @@ from ..report.view import view
 from ..spec.load import DesiredCluster
 from ..spec.render.infrastructure import REPLACING
 from ..spec.render.machines import CONTROL_PLANE_GROUP, machines
+from ..spec.render.owners import owners
 from . import durations, record
 from .executor import Executor
 from .sight import Sight, look
@@ -129,7 +130,7 @@ class Cycle:
                 control_plane=masters,
                 facts=self._facts(sight, masters),
                 replacing=REPLACING,
-                ignore=cluster.spec.ignore,
+                ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
                 history=self._history(),
                 durations=durations.read(self.tools.state, self.desired.name),
             )

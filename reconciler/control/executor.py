@@ -15,7 +15,7 @@ from ..model.resource import Component, Known, Resource, Unknown, Value
 from ..ports import Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
-from ..spec.render.infrastructure import UNREAD, address, variables
+from ..spec.render.infrastructure import UNREAD, address, infrastructure, kept, variables
 from ..spec.render.kubernetes import inventory, nodes
 from ..spec.render.paths import without
 from ..spec.wiring import LATER
@@ -66,7 +66,7 @@ class Executor:
         self._run_terraform(
             "openstack-cluster",
             "infrastructure",
-            variables(self.desired.cluster),
+            variables(self.desired.cluster, kept(infrastructure(self.desired.cluster), step.keep)),
             live=self._live_addresses(sight),
             may_destroy=_addresses(d for d in step.differences if d.action in (Action.DELETE, Action.REPLACE)),
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
@@ -222,7 +222,7 @@ def _left_alone(manifest: Manifest, step: Step) -> Manifest:
     """The manifest without the fields that a rule leaves to others: what is not sent is not taken back."""
     key = objects.key(manifest)
     for d in step.keep:
-        if (d.key.kind, d.key.name) == (key.kind, key.name):
+        if d.field and (d.key.kind, d.key.name) == (key.kind, key.name):
             manifest = without(manifest, d.field)
     return manifest
 

@@ -17,13 +17,9 @@ _STANDS_ON = {
     "subnet": ("network",),
     "router_interface": ("router", "subnet"),
     "port": ("subnet", "network"),
-    "lb_listener": ("load_balancer",),
-    "lb_pool": ("lb_listener", "load_balancer"),
-    "lb_monitor": ("lb_pool", "load_balancer"),
-    "lb_member": ("lb_pool", "load_balancer"),
 }
 # Fields that name another resource, and its kind.
-_NAMES = {"server": "server", "port": "port", "server_group": "server_group", "volume": "volume", "subnet": "subnet"}
+_NAMES = {"server": "server", "port": "port", "server_group": "server_group", "subnet": "subnet"}
 
 
 def joined(differences: Sequence[Difference], symptoms: Iterable[Symptom] = ()) -> tuple[Difference, ...]:

@@ -47,7 +47,7 @@ def decide(case: Case) -> Plan:
 
 def _complete(step: Step, told: Sequence[Difference], case: Case) -> Step:
     """What is told of a step and decides nothing: what it runs, for how long, and what it leaves as it is."""
-    keep = tuple(d for d in told if d.cls is Class.IGNORED and d.field and d.component is step.component)
+    keep = tuple(d for d in told if d.cls is Class.IGNORED and d.component is step.component)
     return replace(step, command=command(step), seconds=case.durations.get(run_name(step)), keep=keep)
 
 

@@ -13,8 +13,8 @@ from ..model.resource import Component
 from . import windows
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
-_VOLUMES = ("volume", "PersistentVolumeClaim", "PersistentVolume")
-_COUNTED = ("server", "network", "subnet", "router", "floating_ip", "load_balancer", "Namespace", *_VOLUMES)
+_VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
+_COUNTED = ("server", "network", "subnet", "router", "floating_ip", "Namespace", *_VOLUMES)
 # What a server boots from and what it runs at first boot: another one means another disk
 # (terraform-provider-openstack#1190, #1986).
 _REBUILDING = ("image", "user_data")
@@ -128,10 +128,9 @@ def _rebuild(plan: Plan, _: Facts) -> str | None:
 
 
 def _stateful_volumes(plan: Plan, _: Facts) -> str | None:
-    """A machine that git lets go takes its boot volume along; any other volume that goes takes data."""
-    doomed = [d for step in plan.steps for d in step.differences if d.action in _DESTRUCTIVE]
-    leaving = {d.key.name for d in doomed if d.key.kind == "server" and d.action is Action.DELETE}
-    hit = sorted({str(d.key) for d in doomed if d.key.kind in _VOLUMES and d.key.name not in leaving})
+    """Claims are never pruned; the volume below a claim can be, where a manifest had it."""
+    doomed = (d for step in plan.steps for d in step.differences if d.action in _DESTRUCTIVE)
+    hit = sorted({str(d.key) for d in doomed if d.key.kind in _VOLUMES})
     return f"would delete or replace volumes ({_few(hit)}): their data is lost" if hit else None
 
 

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from .base import At, CloudName, Kind, Model, YamlPath, distinct
 from .kubernetes import Kubernetes, Ssh, Workload
 from .machines import Bastion, ControlPlane, NodeGroup
-from .network import Access, ApiLoadBalancer, Network
+from .network import Access, Network
 from .policy import Guards, Ignore, Maintenance
 
 _HOST_NAME = 63  # RFC 1123
@@ -27,7 +27,6 @@ class ClusterSpec(Model):
     control_plane: ControlPlane
     node_groups: tuple[NodeGroup, ...] = ()
     bastion: Bastion | None = None
-    api_load_balancer: ApiLoadBalancer | None = None
     access: Access = Access()
     kubernetes: Kubernetes
     workloads: tuple[Workload, ...] = ()

@@ -26,13 +26,6 @@ class Taint(Model):
         return f"{self.key}={self.value}:{self.effect}"
 
 
-class BootVolume(Model):
-    """A Cinder volume to boot from, in the place of the flavor's own disk. `size` is in GiB."""
-
-    size: Annotated[int, Field(ge=1, le=16384)]
-    type: CloudName | None = None
-
-
 class Machines(Model):
     """What control plane, node groups and bastion have in common.
 
@@ -44,7 +37,6 @@ class Machines(Model):
     image: CloudName | None = None
     floating_ips: bool = False
     availability_zones: tuple[CloudName, ...] = ()
-    boot_volume: BootVolume | None = None
     security_groups: tuple[CloudName, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""The cluster's network, who may reach what in it, and the load balancer in front of its API."""
+"""The cluster's network, and who may reach what in it."""
 
 from __future__ import annotations
 
@@ -78,11 +78,3 @@ class Access(Model):
     api: tuple[Cidr, ...] = ()
     node_ports: tuple[Cidr, ...] = ()
     rules: tuple[Rule, ...] = ()
-
-
-class ApiLoadBalancer(Model):
-    """Octavia in front of the API servers, for a control plane of more than one. `address` fixes the inner address."""
-
-    floating_ip: bool = True
-    provider: CloudName | None = None
-    address: Address | None = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from ...model.change import Difference
 from ...model.desired import Cluster
 from ...model.naming import GROUP_KEY, OWNER_KEY, rule_name, tag
 from ...model.resource import Resource, Value
@@ -91,6 +93,23 @@ def variables(cluster: Cluster, resources: Sequence[Resource] | None = None) -> 
         },
         "floating_ips": list(by_kind["floating_ip"]),
     }
+
+
+def kept(resources: Sequence[Resource], ignored: Sequence[Difference]) -> tuple[Resource, ...]:
+    """The resources with what a rule leaves alone as it is live: an ignored field keeps its value, and a rule or
+    floating IP that is ignored and gone stays away."""
+    gone = {d.key for d in ignored if not d.field and d.live is None and d.key.kind in _MAY_STAY_AWAY}
+    live = {(d.key, d.field): d.live for d in ignored if d.field}
+
+    def as_live(resource: Resource) -> Resource:
+        fields = {**resource.fields, **{field: now for (key, field), now in live.items() if key == resource.key}}
+        told = {field: now for field, now in fields.items() if now is not None or not field.startswith("metadata.")}
+        return replace(resource, fields=told)
+
+    return tuple(as_live(r) for r in resources if r.key not in gone)
+
+
+_MAY_STAY_AWAY = ("security_group_rule", "floating_ip")
 
 
 def _server_variables(server: Mapping[str, Value], port: Mapping[str, Value]) -> dict[str, object]:

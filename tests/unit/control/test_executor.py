@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -233,3 +234,17 @@ def test_an_unknown_kind_of_server_leaves_playbooks_alone(world: World) -> None:
     world.kinds["network"] = Known()
     plan, _ = world.cycle().check()
     assert [str(d.key) for d in plan.open] == ["network demo"]
+
+
+def test_what_is_ignored_stays_as_it_is_when_terraform_runs_for_another_reason(world: World) -> None:
+    rules = "[{resource: server demo-worker-1, field: metadata.*}, {resource: security_group_rule * 192.0.2.0/24}]"
+    world.take(changed(("  kubernetes:\n", f"  ignore: {rules}\n  kubernetes:\n")))
+    altered(world, "server", "demo-worker-1", **{"metadata.reconciler.group": "mine"})
+    world.resources = [r for r in world.resources if not r.name.endswith("6443 from 192.0.2.0/24")]
+    world.lose("port", "demo-worker-2")
+    world.cycle().reconcile()
+    told: Any = world.workspaces[0].variables
+    assert told["servers"]["demo-worker-1"]["metadata"]["reconciler.group"] == "mine"
+    assert told["servers"]["demo-worker-2"]["metadata"]["reconciler.group"] == "worker"
+    assert not [name for name in told["rules"] if "6443" in name]
+    assert [name for name in told["rules"] if " 22 " in name]
