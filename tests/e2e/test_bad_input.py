@@ -81,7 +81,7 @@ def test_a_reference_the_cloud_does_not_have(other: World, verb: str, old: str, 
 def test_an_application_that_goes_nowhere(other: World) -> None:
     settings = yaml.safe_load(other.config.read_text())
     other.config.write_text(yaml.safe_dump(settings | {"openshift": {}}))
-    refused(other.reconciler("plan"), 2, "desired/other/applications/sid-frontend.yaml:7:", "no OpenShift 'moc'")
+    refused(other.reconciler("plan"), 2, "desired/other/applications/sid-frontend.yaml:8:", "no OpenShift 'moc'")
 
 
 def with_clouds(world: World, path: Path) -> None:
