@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ...errors import Permanent
 from .objects import Entry, Objects
 
-_COMMITS = 2000  # how far back anybody asks: a difference older than that is old
+_COMMITS = 500  # how far back is looked, which takes half a second: a difference older than that is old
 
 
 def versions(objects: Objects, tip: str, path: str) -> Iterator[tuple[str, bytes]]:
