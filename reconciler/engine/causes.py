@@ -92,7 +92,7 @@ def _words(d: Difference) -> str:
         return f"{d.key} is not Ready"
     if not d.field:
         return f"{d.key} is {'too many' if d.action is Action.DELETE else 'missing'}"
-    return f"{d.key} has another {d.field}"
+    return f"{d.key} has {'no' if d.live is None else 'another'} {d.field}"
 
 
 def _layer(d: Difference) -> tuple[int, Key, bool, str]:

@@ -21,8 +21,9 @@ from reconciler.progress import QuietProgress
 from reconciler.sandbox.sandbox import Sandbox
 from reconciler.spec.render.infrastructure import address
 from reconciler.toolchain import Toolbox
+from tests.contract.fleet import wait_until
 
-from .mutations import CP, MUTATIONS, NAME, PAIR, W1, Mutation, add_rule, port, subnet
+from .mutations import CP, MUTATIONS, NAME, PAIR, W1, W2, Mutation, add_rule, delete_server, port, subnet
 from .world import World
 
 pytestmark = pytest.mark.live
@@ -138,3 +139,20 @@ def test_drift_that_is_adopted_is_drift_no_more(cluster: Cluster) -> None:
     assert left == {("port", "description"), ("security_group_rule", "in_state")}
     assert cluster.world.reconciler("adopt", NAME, "--all", "--branch", "adopted").code == 2
     assert cluster.repair() == ""
+
+
+def test_a_server_that_went_and_all_that_fell_with_it_is_one_finding(cluster: Cluster) -> None:
+    assert cluster.repair() == ""
+    delete_server(cluster.cloud, W2)
+    wait_until(lambda: node_of(cluster, W2) == "False", 120, "Kubernetes to notice")
+    (found,) = (d for d in cluster.check().open if not d.cause)
+    assert str(found.key) == f"server {W2}"
+    assert f"node {W2} is not Ready" in found.effects
+    assert any("not ready" in effect or "pending" in effect for effect in found.effects), found.effects
+    assert cluster.repair() == ""
+
+
+def node_of(cluster: Cluster, name: str) -> str:
+    """Whether Kubernetes takes a node for Ready: True, or False for whatever else it says."""
+    path = "{.status.conditions[?(@.type=='Ready')].status}"
+    return str(cluster.world.kubectl("get", "node", name, "-o", f"jsonpath={path}") == "True")
