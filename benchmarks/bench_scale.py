@@ -60,7 +60,8 @@ def measure(world: World, toolbox: Toolbox) -> None:
 
     def check() -> None:
         plan, _ = app.cycle(state, state.clusters[0]).check()
-        must(plan.in_sync)
+        if not plan.in_sync:
+            raise SystemExit(f"not in sync: {[(str(d.key), d.field, d.why) for d in plan.open][:5]}")
 
     check()  # log in once, as the daemon does
     ours, theirs = median(check), median(tofu_plan(world, toolbox))
@@ -131,7 +132,9 @@ def tofu_plan(world: World, toolbox: Toolbox) -> Callable[[], None]:
     argv = [str(toolbox.ensure("tofu")["tofu"].path), "plan", "-detailed-exitcode", "-input=false", "-no-color"]
 
     def run() -> None:
-        must(subprocess.run(argv, cwd=folder, env=env, capture_output=True, check=False).returncode == 0)
+        done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"tofu plan would change something: {done.stdout[-2000:]}")
 
     return run
 
