@@ -62,7 +62,7 @@ def describe(resource: Mapping[str, Any]) -> str:
     type_ = resource["resource_type"]
     word = _WORDS.get(type_) or " ".join(part for part in type_.split("_")[1:] if part not in _NOISE)
     key = resource.get("resource_key")
-    return word if key is None else f"{word} {key}"
+    return f"{word} {key}" if isinstance(key, str) else word  # a number only says that there is one
 
 
 _NOISE = frozenset({"compute", "networking", "v2", "v3"})
