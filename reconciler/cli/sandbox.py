@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,11 +22,25 @@ Folder = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps eve
 DEFAULT = Path(".sandbox")
 
 
+class Extra(StrEnum):
+    """OpenStack's optional services."""
+
+    CINDER = "cinder"
+    OCTAVIA = "octavia"
+
+
+With = Annotated[
+    list[Extra] | None,
+    typer.Option("--with", help="Also volumes or load balancers. Stays until the sandbox is wiped."),
+]
+
+
 @app.command()
-def up(ctx: typer.Context, folder: Folder = DEFAULT) -> None:
+def up(ctx: typer.Context, folder: Folder = DEFAULT, extras: With = None) -> None:
     """Start it (the first time also makes it) and say how to use it."""
     mine = context(ctx)
-    sandbox = Sandbox(folder, toolbox=mine.app.toolbox, cache=mine.app.settings.cache_folder, progress=mine.progress)
+    cache = mine.app.settings.cache_folder
+    sandbox = Sandbox(folder, toolbox=mine.app.toolbox, cache=cache, progress=mine.progress, extras=extras or [])
     sandbox.up()
     out().print(f"the sandbox is up. Use it with:\n  export RECONCILER_CONFIG={sandbox.config}")
     out().print(f"  export OS_CLIENT_CONFIG_FILE={sandbox.clouds_yaml} OS_CLOUD=sandbox   # for the openstack client")

@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +21,11 @@ from ..ports import Progress
 from ..toolchain import Toolbox
 from .kubespray import PLAYBOOKS
 from .machines import Machines
-from .openstack import Cloud
+from .openstack import PORTS, Cloud
 
 IMAGE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
 CLOUD = "sandbox"
 OPENSHIFT = "moc"
-_SERVICES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,14 @@ class Part:
 
 
 class Sandbox:
-    """Everything lies below `root`; what can be shared between sandboxes lies in `cache`."""
+    """Everything lies below `root`; what can be shared between sandboxes lies in `cache`. `extras` names services that
+    its OpenStack is to have beyond the usual ("cinder", "octavia"); it keeps those it once had."""
 
-    def __init__(self, root: Path, *, toolbox: Toolbox, cache: Path, progress: Progress) -> None:
+    def __init__(
+        self, root: Path, *, toolbox: Toolbox, cache: Path, progress: Progress, extras: Sequence[str] = ()
+    ) -> None:
         self.root = root.resolve()
+        self._extras = extras
         self._toolbox = toolbox
         self._cache = cache
         self._progress = progress
@@ -96,6 +100,7 @@ class Sandbox:
             base_port=int(place["port"]),
             machine_network=str(place["network"]),
             progress=self._progress,
+            extras=self._extras,
         )
 
     @cached_property
@@ -148,14 +153,14 @@ class Sandbox:
 
 def _free_ports(start: int) -> int:
     """The first of some neighbouring ports that are all free now."""
-    for first in range(start, start + 5000, _SERVICES + 1):
+    for first in range(start, start + 5000, PORTS):
         if _all_free(first):
             return first
     raise Permanent("no free ports on 127.0.0.1", hint="is another sandbox running? reconciler sandbox down")
 
 
 def _all_free(first: int) -> bool:
-    for port in range(first, first + _SERVICES):
+    for port in range(first, first + PORTS):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return False

@@ -59,9 +59,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         made.down()
 
 
-def new_cloud(root: Path, port: int) -> Cloud:
+def new_cloud(root: Path, port: int, *extras: str) -> Cloud:
     cache = Settings().cache_folder
-    return Cloud(root, cache=cache, base_port=port, progress=QuietProgress(), machine_network=NETWORK)
+    return Cloud(root, cache=cache, base_port=port, progress=QuietProgress(), machine_network=NETWORK, extras=extras)
 
 
 def login(clouds_yaml: Path, name: str = "sandbox") -> Any:

@@ -1,7 +1,8 @@
-"""OpenStack itself, from PyPI, as five processes of the user: the cloud that the demo and the tests run on."""
+"""OpenStack itself, from PyPI, one process of the user a service: the cloud that the demo and the tests run on."""
 
 from .cloud import Cloud
+from .layout import EXTRAS, PORTS
 from .seed import make_expired_credential
 from .services import ServiceStatus
 
-__all__ = ["Cloud", "ServiceStatus", "make_expired_credential"]
+__all__ = ["EXTRAS", "PORTS", "Cloud", "ServiceStatus", "make_expired_credential"]

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from ...ports import Progress
 from .environment import Environment, locked
-from .layout import Layout, write_private
+from .layout import EXTRAS, Layout, kept_extras, write_private
 from .schema import Schema
 from .seed import ADMIN_CLOUD, admin_file, seed
 from .services import Services, ServiceStatus
 
 
 class Cloud:
-    """Keystone, Glance, Placement, Neutron and Nova in `root`, on `host`, on five ports from `base_port`.
+    """Keystone, Glance, Placement, Neutron and Nova in `root`, on `host`, on neighbouring ports from `base_port`.
 
     `cache` keeps what all clouds share (the Python environment and empty databases). Nova gives each server an
-    address in `machine_network` and a file below `root`/machines.
+    address in `machine_network` and a file below `root`/machines. `extras` names further services ("cinder",
+    "octavia"); a cloud keeps those it once had.
     """
 
     def __init__(
@@ -31,11 +33,14 @@ class Cloud:
         base_port: int,
         progress: Progress,
         machine_network: str = "127.10.0.0/24",
+        extras: Sequence[str] = (),
     ) -> None:
         self.root = root.resolve()
         self.clouds_yaml = self.root / "clouds.yaml"
         self.admin_clouds_yaml = self.root / "admin-clouds.yaml"
-        self._layout = Layout(self.root, host, base_port, machine_network)
+        wanted = {*extras, *kept_extras(self.root)}
+        ordered = tuple(service for service in EXTRAS if service in wanted)
+        self._layout = Layout(self.root, host, base_port, machine_network, ordered)
         self._environment = Environment(cache, progress)
         self._schema = Schema(self._environment, progress)
         self._services = Services(self._layout, self._environment, progress)
@@ -54,6 +59,8 @@ class Cloud:
             if self._is_up():
                 return
             self._environment.ensure()
+            if not self._layout.is_configured:
+                self._services.stop()  # those that run know nothing of the new ones
             if not any(service.alive for service in self.status()):
                 self._prepare()
             self._services.start()
@@ -67,7 +74,8 @@ class Cloud:
 
     def stop(self, *names: str) -> None:
         """End some services, as an outage would; `up` starts them again."""
-        self._services.stop(names)
+        if names:
+            self._services.stop(names)
 
     def status(self) -> list[ServiceStatus]:
         """Every service, whether it runs or not."""

@@ -11,14 +11,18 @@ from string import Template
 from .environment import GUEST
 
 SERVICES = ("keystone", "glance", "placement", "neutron", "nova")
-_CONFIGURATIONS = ("keystone", "glance-api", "placement", "neutron", "nova")
-_PATHS = {"keystone": "/v3", "nova": "/v2.1"}
+EXTRAS = ("cinder", "octavia")
+PORTS = len(SERVICES) + len(EXTRAS)
+_CONFIGURATIONS = {"glance": "glance-api"}
+_PATHS = {"keystone": "/v3", "nova": "/v2.1", "cinder": "/v3"}
 _TYPES = {
-    "keystone": "identity",
-    "glance": "image",
-    "placement": "placement",
-    "neutron": "network",
-    "nova": "compute",
+    "keystone": ("identity",),
+    "glance": ("image",),
+    "placement": ("placement",),
+    "neutron": ("network",),
+    "nova": ("compute",),
+    "cinder": ("block-storage", "volumev3"),  # the second is what Terraform's provider looks for
+    "octavia": ("load-balancer",),
 }
 _FOLDERS = (
     "etc",
@@ -31,20 +35,31 @@ _FOLDERS = (
     "images/tasks",
     "state/nova",
     "state/neutron",
+    "state/cinder",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A cloud's folder, address and first port: service N of SERVICES listens on `base_port` + N."""
+    """A cloud's folder, address and first port: service N of SERVICES + EXTRAS listens on `base_port` + N."""
 
     root: Path
     host: str
     base_port: int
     machine_network: str
+    extras: tuple[str, ...] = ()
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """What this cloud runs."""
+        return SERVICES + self.extras
+
+    @property
+    def is_configured(self) -> bool:
+        return all(self._configuration(service).exists() for service in self.services)
 
     def port(self, service: str) -> int:
-        return self.base_port + SERVICES.index(service)
+        return self.base_port + (SERVICES + EXTRAS).index(service)
 
     def url(self, service: str) -> str:
         """As the service catalogue has it."""
@@ -53,7 +68,7 @@ class Layout:
     @property
     def endpoints(self) -> dict[str, str]:
         """The service catalogue: URL by service type."""
-        return {_TYPES[service]: self.url(service) for service in SERVICES}
+        return {kind: self.url(service) for service in self.services for kind in _TYPES[service]}
 
     def log(self, service: str) -> Path:
         return self.root / "log" / f"{service}.log"
@@ -78,11 +93,15 @@ class Layout:
         }
         values["login"] = _template("login").substitute(values)
         common = _template("common").substitute(values)
-        for name in _CONFIGURATIONS:
-            write_private(self.root / f"etc/{name}.conf", common + _template(name).substitute(values))
+        for service in self.services:
+            path = self._configuration(service)
+            write_private(path, common + _template(path.stem).substitute(values))
         # Nova reads its pipeline from the first of its two configuration files, which has this name
         (self.root / "etc/api-paste.ini").write_bytes((venv / "etc/nova/api-paste.ini").read_bytes())
         self._keys()
+
+    def _configuration(self, service: str) -> Path:
+        return self.root / f"etc/{_CONFIGURATIONS.get(service, service)}.conf"
 
     def _keys(self) -> None:
         """Keystone's own: 0 is the next key, 1 the one in use. A cloud's tokens are worth nothing at another's."""
@@ -105,3 +124,8 @@ def write_private(path: Path, text: str) -> None:
 
 def _template(name: str) -> Template:
     return Template((GUEST / "conf" / f"{name}.conf").read_text())
+
+
+def kept_extras(root: Path) -> set[str]:
+    """The optional services that the cloud in `root` was made with."""
+    return {service for service in EXTRAS if (root / f"etc/{service}.conf").exists()}

@@ -14,11 +14,12 @@ from ... import process
 from ...errors import Permanent
 from ...ports import Progress, Task
 from .environment import GUEST, Environment, locked
-from .layout import Layout
+from .layout import EXTRAS, Layout
 
 _STEP_SECONDS = 300.0
 _BOOTSTRAP_PASSWORD = "replaced in every copy"  # noqa: S105
 _MARK = "made-for"
+_CORE = "core"
 
 
 def guest_environment(root: Path) -> Mapping[str, str]:
@@ -36,60 +37,78 @@ def guest_environment(root: Path) -> Mapping[str, str]:
 
 
 class Schema:
-    """The databases of an environment's services, as nobody has used them yet."""
+    """The databases of an environment's services, as nobody has used them yet: one folder for those that every cloud
+    has, and one for each optional service."""
 
     def __init__(self, environment: Environment, progress: Progress) -> None:
         self._environment = environment
         self._progress = progress
-        recipe = (GUEST / "neutron_schema.py").read_bytes() + Path(__file__).read_bytes()
+        recipe = b"".join(path.read_bytes() for path in [*sorted(GUEST.glob("*_schema.py")), Path(__file__)])
         self._key = f"{environment.folder.name}-{hashlib.sha256(recipe).hexdigest()[:8]}"
-        self._folder = environment.folder / f"schema-{self._key}"
 
     def copy_to(self, layout: Layout, password: str) -> None:
         """Give the cloud its databases, unless it has them, and make them say where it lies and listens.
 
         Raises Permanent when they were made by other versions of the services.
         """
-        mark = layout.root / "db" / _MARK
-        if not mark.exists():
-            self._ensure()
-            shutil.rmtree(layout.root / "db")  # half a copy, with a journal that does not fit, may be there
-            shutil.copytree(self._folder, layout.root / "db")
-        elif mark.read_text().split("-")[0] != self._environment.folder.name:
-            raise Permanent(
-                f"the cloud in {layout.root} was made with other versions of OpenStack",
-                hint="delete it (reconciler sandbox down --wipe) and start it again",
-            )
+        parts = (_CORE, *layout.extras)
+        marks = {part: layout.root / "db" / (_MARK if part == _CORE else f"{_MARK}-{part}") for part in parts}
+        for mark in marks.values():
+            if mark.exists() and mark.read_text().split("-")[0] != self._environment.folder.name:
+                raise Permanent(
+                    f"the cloud in {layout.root} was made with other versions of OpenStack",
+                    hint="delete it (reconciler sandbox down --wipe) and start it again",
+                )
+        new = [part for part in parts if not marks[part].exists()]
+        self._ensure(new)
+        for part in new:
+            _copy(self._folder(part), layout.root / "db")
         process.run(
             [self._environment.program("python"), GUEST / "relocate.py", layout.root],
             env=guest_environment(layout.root),
             stdin=json.dumps({"password": password, "endpoints": layout.endpoints}),
             timeout=60,
         )
-        mark.write_text(self._key)
+        for mark in marks.values():
+            mark.write_text(self._key)
 
-    def _ensure(self) -> None:
-        if self._folder.exists():
+    def _folder(self, part: str) -> Path:
+        return self._environment.folder / f"schema-{self._key}-{part}"
+
+    def _missing(self, parts: Sequence[str]) -> Sequence[str]:
+        return [part for part in parts if not self._folder(part).exists()]
+
+    def _ensure(self, parts: Sequence[str]) -> None:
+        if not self._missing(parts):
             return
         with locked(self._environment.folder / "schema.lock"):
-            if not self._folder.exists():
-                self._build()
+            missing = self._missing(parts)
+            if missing:
+                self._build(missing)
 
-    def _build(self) -> None:
+    def _build(self, parts: Sequence[str]) -> None:
         folder = self._environment.folder / "building"
         shutil.rmtree(folder, ignore_errors=True)  # of a build that was interrupted
-        layout = Layout(folder, "127.0.0.1", 1, "127.0.0.0/24")
-        layout.configure(self._environment.venv, _BOOTSTRAP_PASSWORD)
-        chains = self._chains(layout)
+        layouts = {part: Layout(folder / part, "127.0.0.1", 1, "127.0.0.0/24", EXTRAS) for part in parts}
+        for layout in layouts.values():
+            layout.configure(self._environment.venv, _BOOTSTRAP_PASSWORD)
+        chains = [(layout.root, chain) for part, layout in layouts.items() for chain in self._chains(part, layout)]
         with self._progress.task("making the databases (once)") as task, ThreadPoolExecutor(len(chains)) as pool:
-            task.total(sum(map(len, chains)))
-            for done in [pool.submit(self._run, folder, chain, task) for chain in chains]:
+            task.total(sum(len(chain) for _, chain in chains))
+            for done in [pool.submit(self._run, root, chain, task) for root, chain in chains]:
                 done.result()
-        (folder / "db").rename(self._folder)
+        for part, layout in layouts.items():
+            (layout.root / "db").rename(self._folder(part))
         shutil.rmtree(folder)
 
-    def _chains(self, layout: Layout) -> Sequence[Sequence[Sequence[str | Path]]]:
+    def _chains(self, part: str, layout: Layout) -> Sequence[Sequence[Sequence[str | Path]]]:
         """What can run side by side, each a sequence of programs with its arguments."""
+        if part == _CORE:
+            return self._core_chains(layout)
+        configuration = layout.root / f"etc/{part}.conf"
+        return ([[self._environment.program("python"), GUEST / f"{part}_schema.py", configuration]],)
+
+    def _core_chains(self, layout: Layout) -> Sequence[Sequence[Sequence[str | Path]]]:
         etc, db = layout.root / "etc", f"sqlite:///{layout.root}/db"
 
         def manage(name: str, configuration: str, *argv: str) -> Sequence[str | Path]:
@@ -116,6 +135,14 @@ class Schema:
     def _run(self, root: Path, chain: Sequence[Sequence[str | Path]], task: Task) -> None:
         environment = {**guest_environment(root), "OS_BOOTSTRAP_PASSWORD": _BOOTSTRAP_PASSWORD}
         for argv in chain:
-            task.status(Path(argv[0]).name if Path(argv[0]).name != "python" else "neutron")
+            program = Path(argv[0]).name
+            task.status(Path(argv[1]).stem if program == "python" else program)
             process.run(argv, env=environment, timeout=_STEP_SECONDS)
             task.advance()
+
+
+def _copy(made: Path, db: Path) -> None:
+    for path in made.iterdir():
+        for left in db.glob(f"{path.name}*"):  # half a copy, with a journal that does not fit
+            left.unlink()
+        shutil.copy(path, db)

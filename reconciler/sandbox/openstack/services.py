@@ -1,4 +1,4 @@
-"""The five processes: started side by side, waited for until they answer, ended only if they are really ours."""
+"""The services' processes: started side by side, waited for until they answer, ended only if they are really ours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ... import process
 from ...errors import Evidence, Permanent, Transient
 from ...ports import Progress
 from .environment import GUEST, Environment
-from .layout import SERVICES, Layout
+from .layout import Layout
 from .schema import guest_environment
 
 _UP_SECONDS = 180.0
@@ -50,7 +50,7 @@ class Services:
 
     def status(self) -> list[ServiceStatus]:
         """Every service, whether it runs or not."""
-        return [self._status(name) for name in SERVICES]
+        return [self._status(name) for name in self._layout.services]
 
     def start(self) -> None:
         """Start what is not running and wait until all of it answers.
@@ -75,8 +75,9 @@ class Services:
                     raise Transient(f"{waiting[0]} took over {_UP_SECONDS:g} s to start", hint=self._hint(waiting[0]))
                 time.sleep(0.1)
 
-    def stop(self, names: Sequence[str] = SERVICES) -> None:
-        """End them side by side; what does not end within 10 s is killed."""
+    def stop(self, names: Sequence[str] = ()) -> None:
+        """End them, or all, side by side; what does not end within 10 s is killed."""
+        names = names or self._layout.services
         with contextlib.ExitStack() as handles:
             running = [h for name in names if (h := handles.enter_context(self._handle(name))) is not None]
             if running:

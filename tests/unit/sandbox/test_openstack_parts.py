@@ -8,13 +8,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.ports import Task
+from reconciler.sandbox.openstack import Cloud
 from reconciler.sandbox.openstack.environment import Environment, locked
-from reconciler.sandbox.openstack.layout import SERVICES, Layout, write_private
+from reconciler.sandbox.openstack.layout import EXTRAS, SERVICES, Layout, kept_extras, write_private
 from reconciler.sandbox.openstack.services import Services
 
 
@@ -73,6 +75,40 @@ def test_configuration_is_complete_and_private(layout: Layout) -> None:
         assert "password = correct horse" in text
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "machine_network = 127.10.0.0/24" in (layout.root / "etc/nova.conf").read_text()
+
+
+def test_an_optional_service_is_configured_only_where_it_is_wanted_and_then_stays(
+    layout: Layout, tmp_path: Path
+) -> None:
+    assert layout.is_configured
+    assert kept_extras(layout.root) == set()
+    assert not {"block-storage", "volumev3", "load-balancer"} & set(layout.endpoints)
+    more = replace(layout, extras=EXTRAS)
+    assert not more.is_configured
+    more.configure(tmp_path / "venv", "correct horse")
+    assert more.is_configured
+    assert kept_extras(layout.root) == set(EXTRAS)
+    assert more.endpoints == layout.endpoints | {
+        "block-storage": "http://127.0.0.1:30105/v3",
+        "volumev3": "http://127.0.0.1:30105/v3",
+        "load-balancer": "http://127.0.0.1:30106",
+    }
+    for name in EXTRAS:
+        text = (layout.root / f"etc/{name}.conf").read_text()
+        assert "$" not in text
+        assert "password = correct horse" in text
+
+
+def test_a_cloud_keeps_its_optional_services(tmp_path: Path, layout: Layout) -> None:
+    def services(*extras: str) -> list[str]:
+        made = Cloud(layout.root, cache=tmp_path, base_port=30100, progress=Recorder(), extras=extras)
+        return [service.name for service in made.status()]
+
+    assert services() == list(SERVICES)
+    assert services("octavia") == [*SERVICES, "octavia"]
+    (layout.root / "etc/cinder.conf").write_text("")
+    assert services() == [*SERVICES, "cinder"]
+    assert services("octavia") == [*SERVICES, "cinder", "octavia"]
 
 
 def test_keys_are_a_clouds_own_and_stay(layout: Layout, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ CONF = nova.conf.CONF
 _PATIENCE_SECONDS = 120
 
 
-def start():
+def start(_configuration):
     """Return the WSGI application and a function that stops the rest."""
     sys.argv = ["nova-api"]
     wsgi_app.init_global_data(wsgi_app._get_config_files(), "osapi_compute", "nova-api")

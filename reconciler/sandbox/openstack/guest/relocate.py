@@ -16,6 +16,9 @@ NAMES = {
     "placement": "placement",
     "network": "neutron",
     "compute": "nova",
+    "block-storage": "cinder",
+    "volumev3": "cinderv3",
+    "load-balancer": "octavia",
 }
 
 

@@ -17,7 +17,7 @@ _GRACE_SECONDS = 0.5  # commits are durable, so an abrupt end loses only what is
 def main(name, root, host, port):
     _configure(f"{root}/etc")
     try:
-        application, stop = _start(name)
+        application, stop = _start(name, f"{root}/etc")
         server = waitress.create_server(
             application,
             host=host,
@@ -42,11 +42,9 @@ def _configure(folder):
     os.environ["OS_NEUTRON_CONFIG_FILES"] = "neutron.conf"
 
 
-def _start(name):
-    if name == "nova":
-        import nova_service
-
-        return nova_service.start()
+def _start(name, folder):
+    if name in ("nova", "cinder", "octavia"):
+        return importlib.import_module(f"{name}_service").start(f"{folder}/{name}.conf")
     sys.argv = [name]
     if name == "neutron":
         import neutron  # noqa: F401 - chooses its threading backend, which must come first
