@@ -64,12 +64,13 @@ class Repository(Protocol):
 @dataclass(frozen=True, slots=True)
 class CloudSnapshot:
     """One project of one cloud. `kinds` holds the resources of every cluster in it, each with its `owner`;
-    `flavors`, `images` and `networks` are the names the desired state may refer to."""
+    `flavors`, `images`, `networks` and `volume_types` are the names the desired state may refer to."""
 
     kinds: Kinds
     flavors: Listing
     images: Listing
     networks: Listing
+    volume_types: Listing
 
 
 class Cloud(Protocol):
@@ -113,12 +114,14 @@ class Terraform(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """One run of one of Kubespray's playbooks. `inventory` has Ansible's YAML shape."""
+    """One run of one of Kubespray's playbooks. `inventory` has Ansible's YAML shape. `api` is where we reach the API:
+    the kubeconfig that the playbook fetches is made to say so."""
 
     name: str
     inventory: Mapping[str, object]
     limit: tuple[str, ...] = ()
     variables: Mapping[str, object] = field(default_factory=dict)
+    api: str | None = None
 
 
 class Kubespray(Protocol):

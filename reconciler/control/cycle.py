@@ -21,9 +21,9 @@ from ..model.resource import Component, Expected
 from ..report import markdown
 from ..report.view import view
 from ..spec.load import DesiredCluster
-from ..spec.render.infrastructure import REPLACING
 from ..spec.render.machines import CONTROL_PLANE_GROUP, machines
 from ..spec.render.owners import owners
+from ..spec.render.terraform import REPLACING
 from . import durations, record
 from .executor import Executor
 from .sight import Sight, look

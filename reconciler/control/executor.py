@@ -15,15 +15,20 @@ from ..model.resource import Component, Known, Resource, Unknown, Value
 from ..ports import Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
-from ..spec.render.infrastructure import UNREAD, address, infrastructure, kept, variables
-from ..spec.render.kubernetes import inventory, nodes
+from ..spec.render.infrastructure import infrastructure
+from ..spec.render.kubernetes import inventory, nodes, reached
 from ..spec.render.paths import without
+from ..spec.render.terraform import PARTS, UNREAD, address, kept, variables
 from ..spec.wiring import LATER
 from .installed import remember
-from .sight import Sight, openshift, part_of
+from .sight import Sight, balancer_of, openshift, part_of
 from .toolkit import Access, Toolkit
 
 _POLL_SECONDS = 0.5
+_PRUNING = (
+    *("server", "floating_ip", "member", "monitor", "listener", "pool", "load_balancer"),
+    *("router_interface", "port", "security_group_rule", "router", "subnet", "network", "security_group"),
+)
 _LAST_LINES = 10
 
 
@@ -68,7 +73,8 @@ class Executor:
             "infrastructure",
             variables(self.desired.cluster, kept(infrastructure(self.desired.cluster), step.keep)),
             live=self._live_addresses(sight),
-            may_destroy=_addresses(d for d in step.differences if d.action in (Action.DELETE, Action.REPLACE)),
+            may_destroy=_addresses(d for d in step.differences if d.action in (Action.DELETE, Action.REPLACE))
+            | self._parts(d for d in step.differences if d.action is Action.REPLACE),
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
         )
@@ -82,14 +88,18 @@ class Executor:
         found: dict[str, str] = {}
         for resource in meant(wanted.values(), (r for r in live if r.key in wanted)):
             found[address(resource.kind, resource.name)] = resource.id
-            if resource.kind == "floating_ip" and resource.fields.get("server"):
+            if resource.kind == "floating_ip" and any(resource.fields.get(f) for f in ("server", "load_balancer")):
                 found[_association(resource.name)] = resource.id
         return found
 
+    def _parts(self, replaced: Iterable[Difference]) -> frozenset[str]:
+        """What is made anew with something else and has nothing of its own to lose."""
+        kinds = {part for d in replaced for part in PARTS.get(d.key.kind, ())}
+        return frozenset(address(r.kind, r.name) for r in infrastructure(self.desired.cluster) if r.kind in kinds)
+
     def _prune_cloud(self, step: Step, _: Sight) -> None:
-        """Servers before ports before networks: what hangs on a thing goes before the thing."""
-        order = ("server", "floating_ip", "router_interface", "port", "security_group_rule", "router", "subnet")
-        rank = {kind: i for i, kind in enumerate((*order, "network", "security_group"))}
+        """What hangs on a thing goes before the thing."""
+        rank = {kind: place for place, kind in enumerate(_PRUNING)}
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
         for difference in sorted(step.differences, key=lambda d: (rank.get(d.key.kind, 99), d.id)):
             cloud.prune(difference.key.kind, difference.id)
@@ -100,7 +110,9 @@ class Executor:
     def _playbook(self, step: Step, sight: Sight) -> None:
         cluster = self.desired.cluster
         leaving = step.targets if step.operation == "remove-node.yml" else ()
-        hosts = inventory(cluster, sight.servers, leaving)
+        balancer = balancer_of(self.desired, sight.observed.kinds(Component.INFRASTRUCTURE))
+        hosts = inventory(cluster, sight.servers, leaving, balancer)
+        api = reached(cluster, sight.servers, balancer)
         run = self._run_playbook
         if step.operation == "remove-node.yml":
             run(Playbook(step.operation, hosts, variables=_removal(step, sight)))
@@ -110,7 +122,7 @@ class Executor:
             run(Playbook("facts.yml", hosts))
             run(Playbook("scale.yml", hosts, limit=step.targets))
         else:
-            run(Playbook(step.operation, hosts))
+            run(Playbook(step.operation, hosts, api=api))
         masters = [s.id for s in sight.servers if s.name.startswith(f"{cluster.name}-cp-")]
         remember(self.tools.state, cluster.name, masters)
         self._await_ready(step, sight)

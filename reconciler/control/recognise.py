@@ -6,13 +6,14 @@ off is still ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from ..model.desired import Cluster
 from ..model.naming import IN_STATE, NAME
 from ..model.resource import Kinds, Known, Listing, Resource, Value
-from ..spec.render.infrastructure import address, infrastructure
+from ..spec.render.infrastructure import infrastructure
+from ..spec.render.terraform import address
 
 # What has no name of its own is called by what it says: under another name it says something else.
 _NAMELESS = ("router_interface", "security_group_rule", "floating_ip")
@@ -26,6 +27,8 @@ _REFERENCES = {
     "security_group": "security_group",
     "security_groups": "security_group",
     "remote_group": "security_group",
+    "load_balancer": "load_balancer",
+    "pool": "pool",
 }
 
 
@@ -36,7 +39,9 @@ def recognised(cluster: Cluster, kinds: Kinds, known: Mapping[str, str] | None) 
     Each resource gains two fields: what the cloud calls it, and whether the state knows it.
     """
     ids = known or {}
-    names = {(w.kind, id): w.name for w in infrastructure(cluster) if (id := ids.get(address(w.kind, w.name)))}
+    wanted = infrastructure(cluster)
+    kinds = {kind: one for kind, one in kinds.items() if isinstance(one, Known) or _concerns(kind, wanted, ids)}
+    names = {(w.kind, id): w.name for w in wanted if (id := ids.get(address(w.kind, w.name)))}
     renamed = {
         (r.kind, r.name): names[r.kind, r.id]
         for listing in kinds.values()
@@ -56,6 +61,13 @@ def recognised(cluster: Cluster, kinds: Kinds, known: Mapping[str, str] | None) 
         return Known(tuple(ours(r) for r in listing.resources if r.owner == cluster.name or (r.kind, r.id) in names))
 
     return {kind: mine(one) if isinstance(one, Known) else one for kind, one in kinds.items()}
+
+
+def _concerns(kind: str, wanted: Iterable[Resource], ids: Collection[str]) -> bool:
+    """What can't be listed says nothing of a cluster that has none and wants none: a load balancer's service may be
+    down, and clusters without one go on."""
+    prefix = address(kind, "").partition("[")[0]
+    return any(r.kind == kind for r in wanted) or any(known.startswith(prefix) for known in ids)
 
 
 def _called(field: str, value: Value, renamed: Mapping[tuple[str, str], str]) -> Value:

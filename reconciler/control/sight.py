@@ -17,7 +17,7 @@ from ..spec import references, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
-from ..spec.render.kubernetes import nodes
+from ..spec.render.kubernetes import nodes, published
 from .installed import installed_on
 from .recognise import recognised
 from .survey import Survey
@@ -66,7 +66,8 @@ def look(
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
-        manifests = render(desired, files, endpoint(desired, _resources(servers, "server")))
+        api = published(desired.cluster, _resources(servers, "server"), balancer_of(desired, servers))
+        manifests = render(desired, files, api)
         found = pool.map(lambda c: _compare(desired, c, manifests[c], tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
     if isinstance(nova := servers.get("server"), Unknown) and _waiting(manifests[Component.APPLICATIONS]):
@@ -93,12 +94,10 @@ def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]
 _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
 
 
-def endpoint(desired: DesiredCluster, servers: Sequence[Resource]) -> str | None:
-    """Where the cluster's API is reached: the first control-plane machine's address."""
-    prefix = f"{desired.name}-cp-"
-    there = [s for s in servers if s.name.startswith(prefix) and s.fields.get("address")]
-    first = min(there, key=lambda s: s.name, default=None)
-    return f"https://{first.fields['address']}:6443" if first else None
+def balancer_of(desired: DesiredCluster, infrastructure: Kinds) -> Resource | None:
+    """The live load balancer of a cluster that wants one."""
+    mine = (r for r in _resources(infrastructure, "load_balancer") if r.name == desired.name)
+    return next(mine, None) if desired.cluster.spec.api_load_balancer else None
 
 
 def render(

@@ -17,9 +17,21 @@ _STANDS_ON = {
     "subnet": ("network",),
     "router_interface": ("router", "subnet"),
     "port": ("subnet", "network"),
+    "load_balancer": ("subnet",),
+    "listener": ("load_balancer",),
+    "pool": ("load_balancer",),
+    "monitor": ("pool", "load_balancer"),
+    "member": ("pool", "load_balancer"),
 }
 # Fields that name another resource, and its kind.
-_NAMES = {"server": "server", "port": "port", "server_group": "server_group", "subnet": "subnet"}
+_NAMES = {
+    "server": "server",
+    "port": "port",
+    "server_group": "server_group",
+    "subnet": "subnet",
+    "load_balancer": "load_balancer",
+    "pool": "pool",
+}
 
 
 def joined(differences: Sequence[Difference], symptoms: Iterable[Symptom] = ()) -> tuple[Difference, ...]:

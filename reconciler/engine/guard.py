@@ -14,10 +14,10 @@ from . import windows
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
 _VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
-_COUNTED = ("server", "network", "subnet", "router", "floating_ip", "Namespace", *_VOLUMES)
+_COUNTED = ("server", "network", "subnet", "router", "floating_ip", "load_balancer", "Namespace", *_VOLUMES)
 # What a server boots from and what it runs at first boot: another one means another disk
 # (terraform-provider-openstack#1190, #1986).
-_REBUILDING = ("image", "user_data")
+_REBUILDING = ("image", "user_data", "boot_volume.size", "boot_volume.type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _rebuild(plan: Plan, _: Facts) -> str | None:
     fields = _replaced(plan, only=_REBUILDING)
     if not fields:
         return None
-    return f"would build servers anew from another image ({_few(fields)}): what is on their disks is lost"
+    return f"would build servers anew with another disk ({_few(fields)}): what is on their disks is lost"
 
 
 def _stateful_volumes(plan: Plan, _: Facts) -> str | None:

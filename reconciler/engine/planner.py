@@ -28,7 +28,9 @@ def plan(
     steps: list[Step] = []
     if Component.INFRASTRUCTURE not in blind:
         rebuilt = {d.key.name for d in infrastructure if _makes_server(d)}
-        before, after = kubernetes_steps(todo, control_plane=control_plane, rebuilt=rebuilt)
+        before, after = kubernetes_steps(
+            todo, control_plane=control_plane, rebuilt=rebuilt, balancer=_balancer(infrastructure)
+        )
         if Component.KUBERNETES in blind:
             before, after = [], []
         steps = [*before, *_infrastructure(infrastructure), *after]
@@ -41,6 +43,12 @@ def plan(
 
 def _makes_server(difference: Difference) -> bool:
     return difference.key.kind == "server" and difference.action in (Action.CREATE, Action.REPLACE)
+
+
+def _balancer(infrastructure: Sequence[Difference]) -> Action:
+    """What becomes of the load balancer before the Kubernetes APIs."""
+    whole = (d for d in infrastructure if d.key.kind == "load_balancer" and d.cls is not Class.UNMANAGED)
+    return next((d.action for d in whole if not d.field or d.action is Action.REPLACE), Action.NONE)
 
 
 def _infrastructure(differences: Sequence[Difference]) -> list[Step]:

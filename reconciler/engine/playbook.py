@@ -12,20 +12,26 @@ _METADATA = ("labels.", "taints", "provider_id")
 
 
 def kubernetes_steps(
-    differences: Sequence[Difference], *, control_plane: Collection[str], rebuilt: Collection[str]
+    differences: Sequence[Difference], *, control_plane: Collection[str], rebuilt: Collection[str], balancer: Action
 ) -> tuple[list[Step], list[Step]]:
     """Return the steps before and after infrastructure is applied.
 
     `control_plane` names its hosts. `rebuilt` names the servers that this same plan makes (again): their nodes
     have to join, whatever the API still says of them. Nodes that leave are drained before their servers go.
+    `balancer` is what becomes of the API's load balancer: every node and certificate names its address, so cluster.yml
+    runs once it has another, and before it goes.
     """
     nodes = [d for d in differences if d.component is Component.KUBERNETES and d.key.kind == "node" and d.actionable]
     leaving = [d for d in nodes if d.action is Action.DELETE]
     staying = [d for d in nodes if d.action is not Action.DELETE]
     before = _remove(leaving)
+    if balancer is Action.DELETE:
+        before.append(_playbook("cluster.yml", control_plane, staying, "leave the load balancer"))
     joining = _joining(staying, rebuilt)
     after: list[Step] = []
-    if joining & set(control_plane):
+    if balancer in (Action.CREATE, Action.REPLACE) and not joining & set(control_plane):
+        after.append(_playbook("cluster.yml", {*joining, *control_plane}, staying, "go through the new load balancer"))
+    elif joining & set(control_plane):
         after.append(_playbook("cluster.yml", joining, staying, "install or repair the control plane and its nodes"))
     elif joining:
         after.append(_playbook("scale.yml", joining, staying, f"join {_names(joining)}"))

@@ -7,7 +7,14 @@ from ..model.naming import IN_STATE
 from ..model.resource import Component, Fields
 
 _ANYWHERE = ("0.0.0.0/0", "::/0", None)
-_SECURITY_FIELDS = ("security_groups", "public_key", "keypair", "allowed_address_pairs", "port_security_enabled")
+_SECURITY_FIELDS = (
+    "security_groups",
+    "public_key",
+    "keypair",
+    "allowed_address_pairs",
+    "port_security_enabled",
+    "allowed_cidrs",
+)
 _SECURITY_KINDS = ("NetworkPolicy", "ClusterRoleBinding", "RoleBinding", "ClusterRole", "Role")
 _BY_CLASS = {Class.UNKNOWN: Severity.MEDIUM, Class.IGNORED: Severity.INFO, Class.PENDING: Severity.LOW}
 _STANDING = (
@@ -16,6 +23,9 @@ _STANDING = (
     "router_interface",
     "network",
     "subnet",
+    "load_balancer",
+    "listener",
+    "pool",
     "node",
     "Deployment",
     "StatefulSet",

@@ -82,7 +82,7 @@ resource "openstack_networking_floatingip_associate_v2" "server" {
   for_each = toset(var.floating_ips)
 
   floating_ip = openstack_networking_floatingip_v2.server[each.key].address
-  port_id     = openstack_networking_port_v2.server[each.key].id
+  port_id     = each.key == var.cluster ? openstack_lb_loadbalancer_v2.api[0].vip_port_id : openstack_networking_port_v2.server[each.key].id
 
   # Neutron refuses a floating IP whose subnet no router reaches, and refuses to detach a router that one still uses.
   depends_on = [openstack_networking_router_interface_v2.cluster]

@@ -54,13 +54,28 @@ resource "openstack_compute_instance_v2" "server" {
 
   name              = each.key
   flavor_id         = data.openstack_compute_flavor_v2.flavor[each.value.flavor].id
-  image_id          = data.openstack_images_image_v2.image[each.value.image].id
+  image_id          = each.value.boot_volume == null ? data.openstack_images_image_v2.image[each.value.image].id : null
   availability_zone = each.value.availability_zone
   key_pair          = openstack_compute_keypair_v2.cluster.name
   metadata          = each.value.metadata
 
   network {
     port = openstack_networking_port_v2.server[each.key].id
+  }
+
+  # Nova makes the volume with the server and deletes it with it, so that a server made anew never finds an old disk.
+  dynamic "block_device" {
+    for_each = each.value.boot_volume == null ? [] : [each.value.boot_volume]
+
+    content {
+      uuid                  = data.openstack_images_image_v2.image[each.value.image].id
+      source_type           = "image"
+      destination_type      = "volume"
+      volume_size           = block_device.value.size
+      volume_type           = block_device.value.type
+      boot_index            = 0
+      delete_on_termination = true
+    }
   }
 
   dynamic "scheduler_hints" {
@@ -77,6 +92,8 @@ resource "openstack_compute_instance_v2" "server" {
       # uploaded. Another image is a new server: `-replace`, server by server.
       image_id,
       image_name,
+      # Never read back, and its image is one more id that a new build changes.
+      block_device,
       # Read by Nova's scheduler once; an import can't read it, and setting it later replaces the server.
       scheduler_hints,
       # After an import the port's id is missing here, and setting it replaces the server.

@@ -83,10 +83,11 @@ variable "rules" {
 }
 
 variable "servers" {
-  description = "Servers by name; flavor, image, server_group and security_groups are names; allowed_addresses are networks it may send from."
+  description = "Servers by name; flavor, image, server_group and security_groups are names; a boot_volume (size in GiB) is the root disk in the place of the flavor's; allowed_addresses are networks it may send from."
   type = map(object({
     flavor            = string
     image             = string
+    boot_volume       = optional(object({ size = number, type = optional(string) }))
     availability_zone = optional(string)
     server_group      = optional(string)
     security_groups   = list(string)
@@ -96,6 +97,19 @@ variable "servers" {
 }
 
 variable "floating_ips" {
-  description = "Names of the servers that get a floating IP."
+  description = "Names of the servers that get a floating IP; the cluster's own name stands for its load balancer."
   type        = list(string)
+}
+
+variable "api_load_balancer" {
+  description = "Octavia's load balancer before the Kubernetes APIs, null for none; members are the servers behind it with their weights."
+  type = object({
+    provider      = string
+    port          = number
+    allowed_cidrs = list(string)
+    algorithm     = string
+    monitor       = object({ type = string, delay = number, timeout = number, max_retries = number })
+    members       = map(number)
+  })
+  default = null
 }

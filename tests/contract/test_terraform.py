@@ -26,7 +26,7 @@ from reconciler.model.desired import Cluster
 from reconciler.model.resource import Known
 from reconciler.ports import Task, Workspace
 from reconciler.process import Redactor
-from reconciler.spec.render.infrastructure import KINDS, address, variables
+from reconciler.spec.render.terraform import KINDS, address, variables
 
 pytestmark = pytest.mark.live
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from reconciler.model.desired import Cluster
 from reconciler.model.resource import Component, Expected, Kinds, Known, Observed, Resource
 from reconciler.spec.load import DesiredCluster, load
-from reconciler.spec.render.infrastructure import KINDS, infrastructure
+from reconciler.spec.render.infrastructure import infrastructure
+from reconciler.spec.render.terraform import KINDS
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG0h5sVZ0l5o1VbqXZ2pQqQ8r0n6cT8hN4v5Zqf7yJ8b"
 CLUSTER = textwrap.dedent(

@@ -74,7 +74,7 @@ class Kubespray:
             folder.take(playbook.inventory)
             status, log = self._play(folder, playbook, events, ssh, theirs)
         if folder.kubeconfig.exists():
-            folder.kubeconfig.chmod(0o600)
+            folder.point(playbook.api)
         if status != "successful":
             failures = explained(events.failures(), playbook.inventory, self._private_key, folder.known_hosts)
             raise failure.error(playbook.name, status, self._timeout, failures, log)

@@ -44,6 +44,13 @@ class Folder:
     def temporary(self) -> Path:
         return self.root / "tmp"
 
+    def point(self, api: str | None) -> None:
+        """Let the kubeconfig, for its owner's eyes only, name `api`: Kubespray writes what a node would use."""
+        said = yaml.safe_load(self.kubeconfig.read_text())
+        for entry in said.get("clusters") or ():
+            entry["cluster"]["server"] = api or entry["cluster"]["server"]
+        write_private(self.kubeconfig, yaml.safe_dump(said, sort_keys=False))
+
     def log(self, run: str) -> Path:
         """Everything Ansible printed in a run."""
         return self.root / "artifacts" / run / "stdout"

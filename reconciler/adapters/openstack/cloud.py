@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...errors import ReconcilerError
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot
-from . import normalise
+from . import balancers, normalise
 from .login import connect, explain
 from .normalise import Names
 
@@ -26,6 +27,17 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
     "security_groups": lambda c: c.network.security_groups(),
     "floating_ips": lambda c: c.network.ips(),
     "images": lambda c: c.image.images(),
+    "volumes": lambda c: c.block_storage.volumes(details=True),
+    "volume_types": lambda c: c.block_storage.types(),
+    "load_balancers": lambda c: c.load_balancer.load_balancers(),
+    "listeners": lambda c: c.load_balancer.listeners(),
+    "pools": lambda c: c.load_balancer.pools(),
+    "monitors": lambda c: c.load_balancer.health_monitors(),
+}
+# What not every cloud has: where the catalogue has no such service, there is nothing of its kind.
+_OPTIONAL = {
+    **dict.fromkeys(("volumes", "volume_types"), "block-storage"),
+    **dict.fromkeys(("load_balancers", "listeners", "pools", "monitors"), "load-balancer"),
 }
 # What each kind is made from besides its own list: without these, its fields cannot be told.
 _NEEDS: dict[str, tuple[str, ...]] = {
@@ -36,16 +48,26 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "security_group": ("security_groups",),
     "security_group_rule": ("security_groups",),
     "port": ("ports", "networks", "subnets", "security_groups", "servers"),
-    "floating_ip": ("floating_ips", "ports", "networks", "servers"),
+    "floating_ip": ("floating_ips", "ports", "networks", "servers", "load_balancers"),
     "keypair": ("keypairs",),
     "server_group": ("server_groups",),
     "server": ("servers", "server_groups", "ports", "images"),
+    "load_balancer": ("load_balancers", "floating_ips", "subnets"),
+    "listener": ("listeners", "load_balancers", "pools"),
+    "pool": ("pools", "load_balancers"),
+    "monitor": ("monitors", "pools", "load_balancers"),
+    "member": ("members", "pools", "load_balancers", "ports", "servers"),
 }
 _DELETE: dict[str, Callable[[Any, str], Any]] = {
     "server": lambda c, id: c.compute.delete_server(id),
     "server_group": lambda c, id: c.compute.delete_server_group(id),
     "keypair": lambda c, id: c.compute.delete_keypair(id),
     "floating_ip": lambda c, id: c.network.delete_ip(id),
+    "load_balancer": lambda c, id: c.load_balancer.delete_load_balancer(id, cascade=True),
+    "listener": lambda c, id: c.load_balancer.delete_listener(id),
+    "pool": lambda c, id: c.load_balancer.delete_pool(id),
+    "monitor": lambda c, id: c.load_balancer.delete_health_monitor(id),
+    "member": lambda c, id: c.load_balancer.delete_member(id.partition("/")[2], id.partition("/")[0]),
     "port": lambda c, id: c.network.delete_port(id),
     "security_group_rule": lambda c, id: c.network.delete_security_group_rule(id),
     "security_group": lambda c, id: c.network.delete_security_group(id),
@@ -73,26 +95,11 @@ class OpenStackCloud:
 
     def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
         answers = self._list_all()
-        names = _names(answers)
-        makers: dict[str, Callable[[], Any]] = {
-            "network": lambda: normalise.networks(answers["networks"]),
-            "subnet": lambda: normalise.subnets(answers["subnets"], names),
-            "router": lambda: normalise.routers(answers["routers"], names),
-            "router_interface": lambda: normalise.router_interfaces(
-                answers["ports"], normalise.routers(answers["routers"], names), names
-            ),
-            "security_group": lambda: normalise.security_groups(answers["security_groups"]),
-            "security_group_rule": lambda: normalise.security_group_rules(answers["security_groups"], names),
-            "port": lambda: normalise.ports(answers["ports"], names),
-            "floating_ip": lambda: normalise.floating_ips(
-                answers["floating_ips"], {p.id: p for p in answers["ports"]}, names
-            ),
-            "keypair": lambda: normalise.keypairs(answers["keypairs"], clusters),
-            "server_group": lambda: normalise.server_groups(answers["server_groups"], clusters),
-            "server": lambda: normalise.servers(answers["servers"], answers["server_groups"], answers["ports"], names),
+        kinds = {
+            kind: _listing(_needs(kind, answers), answers, make) for kind, make in _makers(answers, clusters).items()
         }
-        kinds = {kind: _listing(_NEEDS[kind], answers, make) for kind, make in makers.items()}
-        return CloudSnapshot(kinds, *(_catalogue(answers, key) for key in ("flavors", "images", "networks")))
+        catalogues = (_catalogue(answers, key) for key in ("flavors", "images", "networks", "volume_types"))
+        return CloudSnapshot(kinds, *catalogues)
 
     def prune(self, kind: str, id: str) -> None:
         import openstack.exceptions as sdk
@@ -112,11 +119,24 @@ class OpenStackCloud:
 
     def _list_all(self) -> dict[str, Any]:
         connection = self.connection
-        with ThreadPoolExecutor(max_workers=len(_CALLS), thread_name_prefix="openstack") as pool:
-            running: dict[str, Future[Any]] = {
-                name: pool.submit(_fetch, call, connection) for name, call in _CALLS.items()
-            }
-            return {name: self._answer(future) for name, future in running.items()}
+        there = {service: bool(connection.endpoint_for(service)) for service in set(_OPTIONAL.values())}
+        calls = {name: call for name, call in _CALLS.items() if there.get(_OPTIONAL.get(name, ""), True)}
+        with ThreadPoolExecutor(max_workers=len(calls), thread_name_prefix="openstack") as pool:
+            running = {name: pool.submit(_fetch, call, connection) for name, call in calls.items()}
+            answers = {name: self._answer(running[name]) if name in running else [] for name in _CALLS}
+            answers["members"] = self._members(pool, answers)
+        return answers
+
+    def _members(self, pool: ThreadPoolExecutor, answers: Mapping[str, Any]) -> Any:
+        """Octavia lists members one pool at a time: only those of our own pools are asked for. Returns them by the
+        pool's id."""
+        if isinstance(answers["pools"], Unknown) or isinstance(answers["load_balancers"], Unknown):
+            return {}
+        owned = balancers.ours(answers["load_balancers"])
+        mine = [p.id for p in answers["pools"] if any(b["id"] in owned for b in p.loadbalancers or ())]
+        asked = {id: pool.submit(_fetch, partial(_members_of, id), self.connection) for id in mine}
+        found = {id: self._answer(future) for id, future in asked.items()}
+        return next((answer for answer in found.values() if isinstance(answer, Unknown)), found)
 
     def _answer(self, future: Future[Any]) -> Any:
         try:
@@ -124,6 +144,10 @@ class OpenStackCloud:
         except Exception as error:
             said = error if isinstance(error, ReconcilerError) else explain(self._name, error)
             return Unknown(said.message, said.hint)
+
+
+def _members_of(pool: str, connection: Any) -> Any:
+    return connection.load_balancer.members(pool)
 
 
 def _microversion(connection: Any) -> str | None:
@@ -139,7 +163,45 @@ def _fetch(call: Callable[[Any], Any], connection: Any) -> list[Any]:
     return list(call(connection))
 
 
-def _names(answers: dict[str, Any]) -> Names:
+def _makers(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Callable[[], Any]]:
+    """How each kind's resources are made. Called only when all it needs is known."""
+    a, names = answers, _names(answers)
+
+    def octavia() -> dict[str, Any]:
+        return balancers.ours(a["load_balancers"])
+
+    return {
+        "network": lambda: normalise.networks(a["networks"]),
+        "subnet": lambda: normalise.subnets(a["subnets"], names),
+        "router": lambda: normalise.routers(a["routers"], names),
+        "router_interface": lambda: normalise.router_interfaces(
+            a["ports"], normalise.routers(a["routers"], names), names
+        ),
+        "security_group": lambda: normalise.security_groups(a["security_groups"]),
+        "security_group_rule": lambda: normalise.security_group_rules(a["security_groups"], names),
+        "port": lambda: normalise.ports(a["ports"], names),
+        "floating_ip": lambda: normalise.floating_ips(
+            a["floating_ips"], {p.id: p for p in a["ports"]}, names, octavia()
+        ),
+        "keypair": lambda: normalise.keypairs(a["keypairs"], clusters),
+        "server_group": lambda: normalise.server_groups(a["server_groups"], clusters),
+        "server": lambda: normalise.servers(a["servers"], a["server_groups"], a["ports"], a["volumes"], names),
+        "load_balancer": lambda: balancers.load_balancers(a["load_balancers"], a["floating_ips"], names),
+        "listener": lambda: balancers.listeners(a["listeners"], octavia(), a["pools"]),
+        "pool": lambda: balancers.pools(a["pools"], octavia()),
+        "monitor": lambda: balancers.monitors(a["monitors"], octavia(), a["pools"]),
+        "member": lambda: balancers.members(a["members"], octavia(), a["pools"], a["ports"], names),
+    }
+
+
+def _needs(kind: str, answers: Mapping[str, Any]) -> tuple[str, ...]:
+    """Volumes are needed where a machine of ours has one as its root disk."""
+    servers = answers["servers"]
+    on_volumes = kind == "server" and not isinstance(servers, Unknown) and any(map(normalise.on_a_volume, servers))
+    return (*_NEEDS[kind], "volumes") if on_volumes else _NEEDS[kind]
+
+
+def _names(answers: Mapping[str, Any]) -> Names:
     def by_id(key: str) -> dict[str, str]:
         found = answers[key]
         return {} if isinstance(found, Unknown) else {item.id: item.name for item in found}
@@ -147,14 +209,14 @@ def _names(answers: dict[str, Any]) -> Names:
     return Names(by_id("networks"), by_id("subnets"), by_id("security_groups"), by_id("servers"), by_id("images"))
 
 
-def _listing(needs: Sequence[str], answers: dict[str, Any], make: Callable[[], Any]) -> Listing:
+def _listing(needs: Sequence[str], answers: Mapping[str, Any], make: Callable[[], Any]) -> Listing:
     for need in needs:
         if isinstance(answers[need], Unknown):
             return answers[need]  # type: ignore[no-any-return]
     return Known(tuple(sorted(make(), key=lambda r: (r.name, r.id))))
 
 
-def _catalogue(answers: dict[str, Any], key: str) -> Listing:
+def _catalogue(answers: Mapping[str, Any], key: str) -> Listing:
     found = answers[key]
     if isinstance(found, Unknown):
         return found

@@ -132,17 +132,28 @@ def ports(found: Iterable[Any], names: Names) -> Iterator[Resource]:
         yield Resource("port", port.name, fields, port.id, owner)
 
 
-def floating_ips(found: Iterable[Any], ports: Mapping[str, Any], names: Names) -> Iterator[Resource]:
+def floating_ips(
+    found: Iterable[Any], ports: Mapping[str, Any], names: Names, balancers: Mapping[str, Any]
+) -> Iterator[Resource]:
+    """`balancers` are load balancers by id."""
     for ip in found:
         port = ports.get(ip.port_id)
+        balancer = _behind(port, balancers) if port else None
         fields: dict[str, Value] = {
             "network": names.networks.get(ip.floating_network_id, ip.floating_network_id),
-            "server": names.servers.get(port.device_id, port.name) if port else None,
+            "server": names.servers.get(port.device_id, port.name) if port and not balancer else None,
+            "load_balancer": balancer,
             "address": ip.floating_ip_address,
             **marks(ip),
         }
         name = described(ip.description)[1] or ip.floating_ip_address
         yield Resource("floating_ip", name, fields, ip.id, tagged(ip))
+
+
+def _behind(port: Any, balancers: Mapping[str, Any]) -> str | None:
+    """The name of the load balancer whose VIP a port is: Octavia writes `lb-` and its id into device_id."""
+    found = balancers.get((port.device_id or "").removeprefix("lb-"))
+    return found.name if found else None
 
 
 def keypairs(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Resource]:
@@ -158,12 +169,21 @@ def server_groups(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Res
         yield Resource("server_group", group.name, {"policy": policy}, group.id, named(group.name, clusters))
 
 
-def servers(found: Iterable[Any], groups: Iterable[Any], ports: Iterable[Any], names: Names) -> Iterator[Resource]:
+def on_a_volume(server: Any) -> bool:
+    """Is it a machine of a cluster whose root disk is a volume? Nova then names no image."""
+    image = server.image or {}
+    return bool((server.metadata or {}).get(OWNER_KEY)) and not image.get("id") and bool(server.attached_volumes)
+
+
+def servers(
+    found: Iterable[Any], groups: Iterable[Any], ports: Iterable[Any], volumes: Iterable[Any], names: Names
+) -> Iterator[Resource]:
+    """`volumes` are looked at for those that have one as their root disk."""
     port_of = {port.device_id: port.name for port in ports if tagged(port)}
     member_of = {member: group.name for group in groups for member in group.member_ids or ()}
     for server in found:
         metadata = server.metadata or {}
-        image = (server.image or {}).get("id") if server.image else None
+        image, disk = _root_disk(server, volumes if on_a_volume(server) else ())
         fixed, floating = _addresses(server)
         fields: dict[str, Value] = {
             "flavor": server.flavor.get("original_name") or server.flavor.get("name") or server.flavor.get("id"),
@@ -175,9 +195,20 @@ def servers(found: Iterable[Any], groups: Iterable[Any], ports: Iterable[Any], n
             "availability_zone": server.availability_zone,
             "fixed_ip": fixed,
             "address": server.access_ipv4 or floating or fixed,
+            **disk,
             **{f"metadata.{key}": value for key, value in metadata.items()},
         }
         yield Resource("server", server.name, fields, server.id, metadata.get(OWNER_KEY, ""))
+
+
+def _root_disk(server: Any, volumes: Iterable[Any]) -> tuple[str | None, dict[str, Value]]:
+    """The image's id, and the volume that was made from it: of those attached the first one that can be booted from."""
+    attached = {place["device"]: v for v in volumes for place in v.attachments or () if place["server_id"] == server.id}
+    root = next((attached[device] for device in sorted(attached) if attached[device].is_bootable), None)
+    if root is None:
+        return (server.image or {}).get("id"), {}
+    image = (root.volume_image_metadata or {}).get("image_id")
+    return image, {"boot_volume.size": root.size, "boot_volume.type": root.volume_type}
 
 
 def _addresses(server: Any) -> tuple[str | None, str | None]:

@@ -84,12 +84,18 @@ def tainted(root: Path) -> frozenset[str]:
 
 
 def known(root: Path) -> dict[str, str] | None:
-    """Return the id of every sound instance in the state by its address; None where there is no state at all. Starts
-    no program."""
+    """Return the id of every sound instance in the state by its address, as an import would be given it; None where
+    there is no state at all. Starts no program."""
     if not (root / _STATE).exists():
         return None
     sound = ((a, i) for a, i in _instances(root) if i.get("status") != "tainted")
-    return {address: str(instance["attributes"].get("id", "")) for address, instance in sound}
+    return {address: _id(address, instance["attributes"]) for address, instance in sound}
+
+
+def _id(address: str, attributes: Mapping[str, Any]) -> str:
+    """A load balancer's member is known within its pool only."""
+    pool = f"{attributes['pool_id']}/" if address.startswith("openstack_lb_member_v2.") else ""
+    return f"{pool}{attributes.get('id', '')}"
 
 
 def _instances(root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

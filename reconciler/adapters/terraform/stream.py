@@ -15,6 +15,7 @@ _WORDS = {
     "openstack_networking_secgroup_rule_v2": "security group rule",
     "openstack_networking_floatingip_v2": "floating IP",
     "openstack_networking_floatingip_associate_v2": "floating IP association",
+    "openstack_lb_loadbalancer_v2": "load balancer",
 }
 _VERBS = {
     "create": ("creating", "created"),

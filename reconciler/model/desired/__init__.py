@@ -6,19 +6,21 @@ from .cluster import Cluster, ClusterSpec
 from .environment import Environment, EnvironmentSpec
 from .fleet import Ceilings, Fleet, FleetSpec, Policy
 from .kubernetes import Kubernetes, Ssh, Workload
-from .machines import Bastion, ControlPlane, Machines, NodeGroup, Placed, Taint
-from .network import Access, ExistingNetwork, Network, Rule
+from .machines import Bastion, BootVolume, ControlPlane, Machines, NodeGroup, Placed, Taint
+from .network import Access, ApiLoadBalancer, ExistingNetwork, Network, Rule
 from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, moment
 
 __all__ = [
     "API_VERSION",
     "DAYS",
     "Access",
+    "ApiLoadBalancer",
     "Application",
     "ApplicationSpec",
     "Approval",
     "At",
     "Bastion",
+    "BootVolume",
     "Ceilings",
     "Cidr",
     "Cluster",

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from .base import At, CloudName, Kind, Model, YamlPath, distinct
 from .kubernetes import Kubernetes, Ssh, Workload
 from .machines import Bastion, ControlPlane, NodeGroup
-from .network import Access, Network
+from .network import Access, ApiLoadBalancer, Network
 from .policy import Guards, Ignore, Maintenance
 
 _HOST_NAME = 63  # RFC 1123
@@ -27,6 +27,7 @@ class ClusterSpec(Model):
     control_plane: ControlPlane
     node_groups: tuple[NodeGroup, ...] = ()
     bastion: Bastion | None = None
+    api_load_balancer: ApiLoadBalancer | None = None
     access: Access = Access()
     kubernetes: Kubernetes
     workloads: tuple[Workload, ...] = ()
@@ -45,6 +46,9 @@ class ClusterSpec(Model):
                 raise At(("nodeGroups", index, "name"), f"{name!r} is {_RESERVED[name]}'s own; choose another name")
         distinct(("workloads",), [w.name for w in self.workloads])
         distinct(("access", "rules"), [r.name for r in self.access.rules])
+        if self.api_load_balancer and self.network.subnet_range is None:
+            message = "cidr is missing: the rule that lets apiLoadBalancer reach the APIs names the subnet's range"
+            raise At(("network", "existing", "cidr"), message)
         return self
 
 
@@ -69,8 +73,9 @@ def _disjoint(spec: ClusterSpec) -> None:
         (("kubernetes", "podCidr"), spec.kubernetes.pod_cidr),
         (("kubernetes", "serviceCidr"), spec.kubernetes.service_cidr),
     ]
-    if spec.network.cidr:
-        networks.insert(0, (("network", "cidr"), spec.network.cidr))
+    if spec.network.subnet_range:
+        path: YamlPath = ("network", "existing", "cidr") if spec.network.existing else ("network", "cidr")
+        networks.insert(0, (path, spec.network.subnet_range))
     for i, (path, cidr) in enumerate(networks):
         for other_path, other in networks[i + 1 :]:
             if ipaddress.ip_network(cidr).overlaps(ipaddress.ip_network(other)):

@@ -26,15 +26,25 @@ class Taint(Model):
         return f"{self.key}={self.value}:{self.effect}"
 
 
+class BootVolume(Model):
+    """A Cinder volume as root disk, made from the image with the machine and deleted with it. `size` is in GiB, `type`
+    one of the cloud's volume types; left out, it is the cloud's default."""
+
+    size: Annotated[int, Field(ge=1, le=16384)]
+    type: CloudName | None = None
+
+
 class Machines(Model):
     """What control plane, node groups and bastion have in common.
 
     `image` is the cluster's when left out. Machines are spread over `availabilityZones` in turn. `securityGroups`
-    names groups that exist already and are joined besides the cluster's own.
+    names groups that exist already and are joined besides the cluster's own. Without a `bootVolume` the root disk is
+    the flavor's.
     """
 
     flavor: CloudName
     image: CloudName | None = None
+    boot_volume: BootVolume | None = None
     floating_ips: bool = False
     availability_zones: tuple[CloudName, ...] = ()
     security_groups: tuple[CloudName, ...] = ()

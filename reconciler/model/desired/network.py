@@ -10,10 +10,12 @@ from .base import Address, At, Cidr, CloudName, Model, Name
 
 
 class ExistingNetwork(Model):
-    """A network and subnet somebody else made and keeps. They are used, never changed."""
+    """A network and subnet somebody else made and keeps. They are used, never changed. `cidr` is the subnet's range,
+    which an API load balancer's rules have to name."""
 
     network: CloudName
     subnet: CloudName
+    cidr: Cidr | None = None
 
 
 class Network(Model):
@@ -31,6 +33,11 @@ class Network(Model):
     existing: ExistingNetwork | None = None
     allowed_addresses: tuple[Cidr, ...] = ()
 
+    @property
+    def subnet_range(self) -> str | None:
+        """The subnet's addresses, as far as git says."""
+        return self.existing.cidr if self.existing else self.cidr
+
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if self.existing is None and self.cidr is None:
@@ -40,6 +47,14 @@ class Network(Model):
                 if value is not None:
                     raise At((key,), f"{key} belongs to a network of the cluster's own, and existing names another's")
         return self
+
+
+class ApiLoadBalancer(Model):
+    """One address for the Kubernetes APIs of all control-plane machines: a load balancer of Octavia's. `provider` is
+    the driver that Octavia makes it with; `floatingIp` gives it an address that is reached from outside."""
+
+    provider: Literal["amphora", "ovn"] = "amphora"
+    floating_ip: bool = True
 
 
 class Rule(Model):

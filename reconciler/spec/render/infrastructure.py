@@ -2,131 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-
-from ...model.change import Difference
 from ...model.desired import Cluster
 from ...model.naming import GROUP_KEY, OWNER_KEY, rule_name, tag
 from ...model.resource import Resource, Value
+from .balancer import API_PORT, balancer
 from .machines import Machine, machines
-
-# What Terraform calls the resources of each kind; None where there is one of a kind in a cluster.
-_ADDRESSES = {
-    "network": "openstack_networking_network_v2.cluster[0]",
-    "subnet": "openstack_networking_subnet_v2.cluster[0]",
-    "router": "openstack_networking_router_v2.cluster[0]",
-    "router_interface": "openstack_networking_router_interface_v2.cluster[0]",
-    "keypair": "openstack_compute_keypair_v2.cluster",
-    "server_group": 'openstack_compute_servergroup_v2.group["{}"]',
-    "security_group": 'openstack_networking_secgroup_v2.group["{}"]',
-    "security_group_rule": 'openstack_networking_secgroup_rule_v2.rule["{}"]',
-    "port": 'openstack_networking_port_v2.server["{}"]',
-    "server": 'openstack_compute_instance_v2.server["{}"]',
-    "floating_ip": 'openstack_networking_floatingip_v2.server["{}"]',
-}
-KINDS = tuple(_ADDRESSES)
-
-# A change of these makes Nova or Neutron build the resource anew, whatever the provider calls it
-# (an image change shows as "in place" and rebuilds the VM: terraform-provider-openstack#1986).
-REPLACING = frozenset(
-    {
-        ("server", "image"),
-        ("server", "keypair"),
-        ("server", "availability_zone"),
-        ("server", "server_group"),
-        ("server", "port"),  # a port can't be put back under a running server without its noticing
-        ("port", "network"),
-        ("port", "subnet"),
-        ("subnet", "cidr"),
-        ("subnet", "network"),
-        ("server_group", "policy"),
-        ("keypair", "public_key"),
-        ("floating_ip", "network"),
-    }
-)
-
-
-# What Terraform's provider never reads back: it says "no changes" while these differ.
-UNREAD = frozenset({("port", "security_groups"), ("server", "metadata")})
-
-
-def address(kind: str, name: str) -> str:
-    """Terraform's address of a resource of terraform/openstack-cluster."""
-    return _ADDRESSES[kind].format(name.replace("\\", "\\\\").replace('"', '\\"'))
 
 
 def infrastructure(cluster: Cluster) -> tuple[Resource, ...]:
     """Every OpenStack resource of the cluster, sorted by kind and name."""
     wanted = machines(cluster)
-    made = [*_network(cluster), *_groups(cluster, wanted), *_rules(cluster)]
+    made = [*_network(cluster), *_groups(cluster, wanted), *_rules(cluster), *balancer(cluster), *_vip(cluster)]
     for machine in wanted:
         made += _server(cluster, machine)
     return tuple(sorted(made, key=lambda r: r.key))
-
-
-def variables(cluster: Cluster, resources: Sequence[Resource] | None = None) -> dict[str, object]:
-    """Terraform's variables for terraform/openstack-cluster, as JSON-like values. `resources` are those of
-    `infrastructure`, where a rule keeps some of their fields as they are live."""
-    by_kind: dict[str, dict[str, Mapping[str, Value]]] = {kind: {} for kind in KINDS}
-    for resource in infrastructure(cluster) if resources is None else resources:
-        by_kind[resource.kind][resource.name] = resource.fields
-    network = cluster.spec.network
-    subnet, keypair = by_kind["subnet"].get(cluster.name, {}), by_kind["keypair"][cluster.name]
-    return {
-        "cloud": cluster.spec.cloud,
-        "cluster": cluster.name,
-        "tag": tag(cluster.name),
-        "external_network": by_kind["router"].get(cluster.name, {}).get("external_network") or network.external_network,
-        "cidr": subnet.get("cidr"),
-        "dns_servers": list(_texts(subnet.get("dns_servers"))),
-        "existing_network": network.existing.network if network.existing else None,
-        "existing_subnet": network.existing.subnet if network.existing else None,
-        "existing_router": network.router,
-        "public_key": keypair["public_key"],
-        "server_groups": {name: dict(fields) for name, fields in by_kind["server_group"].items()},
-        "security_groups": {name: dict(fields) for name, fields in by_kind["security_group"].items()},
-        "foreign_security_groups": sorted({g for m in machines(cluster) for g in m.security_groups}),
-        "rules": {name: dict(fields) for name, fields in by_kind["security_group_rule"].items()},
-        "servers": {
-            name: _server_variables(fields, by_kind["port"][name]) for name, fields in by_kind["server"].items()
-        },
-        "floating_ips": list(by_kind["floating_ip"]),
-    }
-
-
-def kept(resources: Sequence[Resource], ignored: Sequence[Difference]) -> tuple[Resource, ...]:
-    """The resources with what a rule leaves alone as it is live: an ignored field keeps its value, and a rule or
-    floating IP that is ignored and gone stays away."""
-    gone = {d.key for d in ignored if not d.field and d.live is None and d.key.kind in _MAY_STAY_AWAY}
-    live = {(d.key, d.field): d.live for d in ignored if d.field}
-
-    def as_live(resource: Resource) -> Resource:
-        fields = {**resource.fields, **{field: now for (key, field), now in live.items() if key == resource.key}}
-        told = {field: now for field, now in fields.items() if now is not None or not field.startswith("metadata.")}
-        return replace(resource, fields=told)
-
-    return tuple(as_live(r) for r in resources if r.key not in gone)
-
-
-_MAY_STAY_AWAY = ("security_group_rule", "floating_ip")
-
-
-def _server_variables(server: Mapping[str, Value], port: Mapping[str, Value]) -> dict[str, object]:
-    metadata = {key.removeprefix("metadata."): v for key, v in server.items() if key.startswith("metadata.")}
-    return {
-        "flavor": server["flavor"],
-        "image": server["image"],
-        "availability_zone": server.get("availability_zone"),
-        "server_group": server["server_group"],
-        "security_groups": list(_texts(port["security_groups"])),
-        "allowed_addresses": list(_texts(port["allowed_address_pairs"])),
-        "metadata": metadata,
-    }
-
-
-def _texts(value: Value) -> tuple[str, ...]:
-    return tuple(str(v) for v in value) if isinstance(value, tuple) else ()
 
 
 def _network(cluster: Cluster) -> list[Resource]:
@@ -181,12 +70,18 @@ def _rules(cluster: Cluster) -> list[Resource]:
     rules.append(_rule(everywhere, "ingress", group=everywhere))
     door = f"{name}-bastion" if spec.bastion else everywhere
     rules += [_rule(door, "ingress", "tcp", (spec.ssh.port,) * 2, cidr=c) for c in spec.access.ssh]
-    rules += [_rule(masters, "ingress", "tcp", (6443, 6443), cidr=c) for c in spec.access.api]
+    rules += [_rule(masters, "ingress", "tcp", (API_PORT, API_PORT), cidr=c) for c in _api_clients(cluster)]
     for protocol in ("tcp", "udp"):
         rules += [_rule(nodes, "ingress", protocol, (30000, 32767), cidr=c) for c in spec.access.node_ports]
     to = {"all": everywhere, "control-plane": masters, "nodes": nodes}
     rules += [_rule(to[r.to], "ingress", r.protocol, r.span, cidr=c) for r in spec.access.rules for c in r.from_]
     return list({rule.name: rule for rule in rules}.values())
+
+
+def _api_clients(cluster: Cluster) -> tuple[str, ...]:
+    """A load balancer's own machines are in none of our groups: they ask from an address of the subnet."""
+    own = cluster.spec.network.subnet_range if cluster.spec.api_load_balancer else None
+    return (*cluster.spec.access.api, *([own] if own else []))
 
 
 def _rule(
@@ -226,6 +121,10 @@ def _server(cluster: Cluster, machine: Machine) -> list[Resource]:
     }
     if machine.availability_zone:
         server["availability_zone"] = machine.availability_zone
+    if machine.boot_volume:
+        server["boot_volume.size"] = machine.boot_volume.size
+        if machine.boot_volume.type:
+            server["boot_volume.type"] = machine.boot_volume.type
     port: dict[str, Value] = {
         "network": network.existing.network if network.existing else cluster.name,
         "subnet": network.existing.subnet if network.existing else cluster.name,
@@ -241,6 +140,15 @@ def _server(cluster: Cluster, machine: Machine) -> list[Resource]:
         floating: dict[str, Value] = {"network": network.external_network, "server": name, **_marks(cluster, name)}
         made.append(Resource("floating_ip", name, floating))
     return made
+
+
+def _vip(cluster: Cluster) -> list[Resource]:
+    """The load balancer's address outside."""
+    name, wanted = cluster.name, cluster.spec.api_load_balancer
+    if wanted is None or not wanted.floating_ip:
+        return []
+    network = cluster.spec.network.external_network
+    return [Resource("floating_ip", name, {"network": network, "load_balancer": name, **_marks(cluster, name)})]
 
 
 def _metadata(cluster: Cluster, machine: Machine) -> dict[str, str]:

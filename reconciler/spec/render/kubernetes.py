@@ -7,7 +7,8 @@ from typing import cast
 
 from ...model.desired import Cluster
 from ...model.resource import Resource, Value
-from .machines import Machine, machines
+from .balancer import API_PORT
+from .machines import CONTROL_PLANE_GROUP, Machine, machines
 
 
 def nodes(cluster: Cluster, servers: Sequence[Resource]) -> tuple[Resource, ...]:
@@ -27,11 +28,38 @@ def _node(cluster: Cluster, machine: Machine, server_id: str) -> Resource:
     return Resource("node", machine.name, fields)
 
 
-def inventory(cluster: Cluster, servers: Sequence[Resource], leaving: Sequence[str] = ()) -> dict[str, object]:
+def published(cluster: Cluster, servers: Sequence[Resource], balancer: Resource | None) -> str | None:
+    """Where everybody reaches the cluster's API: the load balancer where there is to be one, else the first
+    control-plane machine. None while it is not known."""
+    if cluster.spec.api_load_balancer:
+        return _url(balancer)
+    return _url(next(iter(_masters(cluster, servers)), None))
+
+
+def reached(cluster: Cluster, servers: Sequence[Resource], balancer: Resource | None) -> str | None:
+    """Where the reconciler itself reaches the API: past the load balancer where it can, which it has to repair."""
+    masters = _masters(cluster, servers)
+    outside = (s for s in masters if s.fields.get("address") not in (None, s.fields.get("fixed_ip")))
+    return _url(next(outside, None) or balancer or next(iter(masters), None))
+
+
+def _masters(cluster: Cluster, servers: Sequence[Resource]) -> list[Resource]:
+    prefix = f"{cluster.name}-{CONTROL_PLANE_GROUP}-"
+    there = (s for s in servers if s.name.startswith(prefix) and s.fields.get("address"))
+    return sorted(there, key=lambda s: s.name)
+
+
+def _url(at: Resource | None) -> str | None:
+    return f"https://{at.fields['address']}:{API_PORT}" if at else None
+
+
+def inventory(
+    cluster: Cluster, servers: Sequence[Resource], leaving: Sequence[str] = (), balancer: Resource | None = None
+) -> dict[str, object]:
     """Ansible's YAML inventory with Kubespray's groups, host variables and group variables.
 
-    `servers` are the live ones: their addresses are facts, not wishes. `leaving` are hosts that remove-node.yml
-    still has to find in the inventory, whether or not they are there.
+    `servers` and `balancer` are the live ones: their addresses are facts, not wishes. `leaving` are hosts that
+    remove-node.yml still has to find in the inventory, whether or not they are there.
     """
     live = {server.name: server for server in servers}
     everything = [m for m in machines(cluster) if m.name in live]
@@ -44,7 +72,11 @@ def inventory(cluster: Cluster, servers: Sequence[Resource], leaving: Sequence[s
     return {
         "all": {
             "hosts": hosts,
-            "vars": {"supplementary_addresses_in_ssl_keys": _reached_at(masters, live), **_variables(cluster)},
+            "vars": {
+                "supplementary_addresses_in_ssl_keys": _reached_at(masters, live, balancer),
+                **_balanced(balancer),
+                **_variables(cluster),
+            },
             "children": {
                 "kube_control_plane": {"hosts": masters},
                 "etcd": {"hosts": dict(masters)},
@@ -62,10 +94,16 @@ def _bastion(cluster: Cluster, live: Mapping[str, Resource], machines: Sequence[
     return {"bastion": {"hosts": hosts}} if hosts else {}
 
 
-def _reached_at(masters: Collection[str], live: Mapping[str, Resource]) -> list[str]:
+def _reached_at(masters: Collection[str], live: Mapping[str, Resource], balancer: Resource | None) -> list[str]:
     """Every address the API is reached at: Kubespray's certificate names only those it knows of, and it knows nothing
     of floating IPs."""
-    return sorted({str(live[name].fields["address"]) for name in masters if live[name].fields.get("address")})
+    places = [*(live[name] for name in masters), *([balancer] if balancer else [])]
+    return sorted({str(place.fields["address"]) for place in places if place.fields.get("address")})
+
+
+def _balanced(balancer: Resource | None) -> dict[str, object]:
+    """Nodes reach the API at the address within the network."""
+    return {"loadbalancer_apiserver": {"address": balancer.fields["vip"], "port": API_PORT}} if balancer else {}
 
 
 def _host(cluster: Cluster, server: Resource | None, machine: Machine | None) -> dict[str, object]:

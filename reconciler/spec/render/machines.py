@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from ...model.desired import Cluster, Machines, Placed
+from ...model.desired import BootVolume, Cluster, Machines, Placed
 
 CONTROL_PLANE_GROUP = "cp"
 BASTION_GROUP = "bastion"
@@ -23,6 +23,7 @@ class Machine:
     group: str
     flavor: str
     image: str
+    boot_volume: BootVolume | None
     availability_zone: str | None
     floating_ip: bool
     security_groups: tuple[str, ...] = ()
@@ -61,6 +62,7 @@ def _machine(
         group=group,
         flavor=machines.flavor,
         image=machines.image or cluster.spec.image,
+        boot_volume=machines.boot_volume,
         availability_zone=_zone(machines, number),
         floating_ip=machines.floating_ips,
         security_groups=machines.security_groups,

@@ -13,7 +13,7 @@ from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.model.change import Class
 from reconciler.model.outcome import Status
 from reconciler.model.resource import Component, Resource, Symptom, Unknown
-from reconciler.spec.render.infrastructure import address
+from reconciler.spec.render.terraform import address
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import CLUSTER, FILE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.control.recognise import recognised
 from reconciler.model.resource import Known, Listing, Resource, Unknown
-from reconciler.spec.render.infrastructure import address
+from reconciler.spec.render.terraform import address
 from tests.unit.examples import cluster
 
 SERVER, PORT = address("server", "demo-worker-1"), address("port", "demo-worker-1")

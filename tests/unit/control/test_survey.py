@@ -27,7 +27,7 @@ class Cloud:
         if self.error:
             raise self.error
         kinds: Kinds = {"server": Known(self.found), "port": Unknown("no answer")}
-        return CloudSnapshot(kinds, Known(), Known(), Known())
+        return CloudSnapshot(kinds, Known(), Known(), Known(), Known())
 
     def prune(self, kind: str, id: str) -> None:
         raise AssertionError("nothing is ever pruned here")

@@ -20,8 +20,9 @@ from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Prog
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
 from reconciler.spec.render import objects
-from reconciler.spec.render.infrastructure import KINDS, infrastructure
+from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
+from reconciler.spec.render.terraform import KINDS
 from tests.unit.examples import CLUSTER, FILE
 
 FILES = {
@@ -166,7 +167,7 @@ class World:
             kind: Known(tuple(Resource(kind, n) for n in found))
             for kind, found in (("f", ("m1.medium", "m1.large")), ("i", ("ubuntu-24.04", "b")), ("n", ("public",)))
         }
-        return CloudSnapshot({**kinds, **self.kinds}, names["f"], names["i"], names["n"])
+        return CloudSnapshot({**kinds, **self.kinds}, names["f"], names["i"], names["n"], Known())
 
     def prune(self, kind: str, id: str) -> None:
         if self.did(f"cloud prune {kind} {id}"):

@@ -18,8 +18,9 @@ from reconciler.model.change import Difference
 from reconciler.model.desired import Approval, Cluster, moment
 from reconciler.model.plan import Plan, Step
 from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Symptom, Unknown, Value
-from reconciler.spec.render.infrastructure import KINDS, REPLACING, infrastructure
+from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
+from reconciler.spec.render.terraform import KINDS, REPLACING
 from tests.unit.examples import cluster
 
 Case = dict[str, Any]

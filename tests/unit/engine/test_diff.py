@@ -9,7 +9,7 @@ import pytest
 from reconciler.engine.diff import diff
 from reconciler.model.change import Action, Class, Severity
 from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Unknown
-from reconciler.spec.render.infrastructure import REPLACING
+from reconciler.spec.render.terraform import REPLACING
 from tests.unit.examples import cluster, expected, live
 
 NOTHING = Expected({})

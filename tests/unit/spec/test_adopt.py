@@ -14,8 +14,9 @@ from reconciler.spec.adopt import Adoption, Left, Scene, adoptions
 from reconciler.spec.desired_state import load
 from reconciler.spec.edit import edited
 from reconciler.spec.load import DesiredCluster
-from reconciler.spec.render.infrastructure import KINDS, infrastructure
+from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
+from reconciler.spec.render.terraform import KINDS
 from tests.unit.examples import CLUSTER, FILE
 
 INFRA, KUBE, WORK = Component.INFRASTRUCTURE, Component.KUBERNETES, Component.WORKLOADS

@@ -7,7 +7,8 @@ from collections import Counter
 
 from reconciler.model.desired import Cluster
 from reconciler.model.resource import Resource
-from reconciler.spec.render.infrastructure import KINDS, address, infrastructure, variables
+from reconciler.spec.render.infrastructure import infrastructure
+from reconciler.spec.render.terraform import KINDS, address, variables
 from tests.unit.examples import cluster
 
 LARGE = cluster(
