@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.progress import QuietProgress
+from reconciler.sandbox.openstack import EXTRAS
 from reconciler.sandbox.sandbox import IMAGE, Sandbox
 from reconciler.settings import Settings
 from reconciler.toolchain import Toolbox
@@ -36,7 +37,8 @@ def sandbox(toolbox: Toolbox) -> Iterator[Sandbox]:
     folder = PROJECT / ".sandbox" / "tests"
     folder.mkdir(parents=True, exist_ok=True)
     root = Path(tempfile.mkdtemp(dir=folder))
-    made = Sandbox(root, toolbox=toolbox, cache=Settings().cache_folder, progress=QuietProgress())
+    cache = Settings().cache_folder
+    made = Sandbox(root, toolbox=toolbox, cache=cache, progress=QuietProgress(), extras=EXTRAS)
     try:
         made.up()
         yield made

@@ -132,7 +132,12 @@ def _resources(kinds: Kinds, kind: str) -> tuple[Resource, ...]:
 
 def _check(desired: DesiredCluster, snapshot: CloudSnapshot) -> None:
     problems = references.check(
-        desired, flavors=snapshot.flavors, images=snapshot.images, networks=snapshot.networks, kinds=snapshot.kinds
+        desired,
+        flavors=snapshot.flavors,
+        images=snapshot.images,
+        networks=snapshot.networks,
+        volume_types=snapshot.volume_types,
+        kinds=snapshot.kinds,
     )
     if problems:
         raise Invalid(f"cluster {desired.name!r} refers to what its cloud does not have", problems=problems)

@@ -1,4 +1,4 @@
-"""What the desired state refers to and the cloud must have: flavors, images, the external network."""
+"""What the desired state refers to and the cloud must have: flavors, images, volume types, networks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from .yaml import Path
 
 
 def check(
-    desired: DesiredCluster, *, flavors: Listing, images: Listing, networks: Listing, kinds: Kinds | None = None
+    desired: DesiredCluster,
+    *,
+    flavors: Listing,
+    images: Listing,
+    networks: Listing,
+    volume_types: Listing,
+    kinds: Kinds | None = None,
 ) -> list[Problem]:
     """Every reference that leads nowhere, at its line. What could not be listed is not judged. `kinds` are all
     resources of the project, whoever they belong to."""
-    problems = []
+    problems = [*_another_range(desired, kinds or {})]
     for path, word, name, known in (
-        *_references(desired, flavors, images, networks),
+        *_references(desired, flavors, images, networks, volume_types),
         *_existing(desired, networks, kinds or {}),
     ):
         if not isinstance(known, Known):
@@ -33,7 +39,7 @@ def check(
 
 
 def _references(
-    desired: DesiredCluster, flavors: Listing, images: Listing, networks: Listing
+    desired: DesiredCluster, flavors: Listing, images: Listing, networks: Listing, volume_types: Listing
 ) -> Iterator[tuple[Path, str, str, Listing]]:
     spec = desired.cluster.spec
     yield ("spec", "image"), "image", spec.image, images
@@ -42,6 +48,8 @@ def _references(
         yield (*path, "flavor"), "flavor", machines.flavor, flavors
         if machines.image:
             yield (*path, "image"), "image", machines.image, images
+        if machines.boot_volume and machines.boot_volume.type:
+            yield (*path, "bootVolume", "type"), "volume type", machines.boot_volume.type, volume_types
 
 
 def _existing(desired: DesiredCluster, networks: Listing, kinds: Kinds) -> Iterator[tuple[Path, str, str, Listing]]:
@@ -56,6 +64,17 @@ def _existing(desired: DesiredCluster, networks: Listing, kinds: Kinds) -> Itera
     for path, machines in _machines(desired):
         for n, group in enumerate(machines.security_groups):
             yield (*path, "securityGroups", n), "security group", group, kinds.get("security_group", unseen)
+
+
+def _another_range(desired: DesiredCluster, kinds: Kinds) -> Iterator[Problem]:
+    existing, subnets = desired.cluster.spec.network.existing, kinds.get("subnet")
+    if existing is None or existing.cidr is None or not isinstance(subnets, Known):
+        return
+    ranges = {str(r.fields["cidr"]) for r in subnets.resources if r.name == existing.subnet}
+    if ranges and existing.cidr not in ranges:
+        path = ("spec", "network", "existing", "cidr")
+        message = f"subnet {existing.subnet!r} has another range: {', '.join(sorted(ranges))}"
+        yield desired.problem("Cluster", desired.name, path, message, "write that range here")
 
 
 def _machines(desired: DesiredCluster) -> Iterator[tuple[Path, Machines]]:

@@ -50,7 +50,40 @@ def group(c: Cloud, part: str = "node") -> Any:
 
 
 def floating(c: Cloud) -> Any:
-    return next(f for f in c.network.ips() if TAG in (f.tags or ()) and f.port_id)
+    return next(f for f in c.network.ips() if f.description == f"{TAG} {CP}")
+
+
+def balancer(c: Cloud) -> Any:
+    return next(c.load_balancer.load_balancers(name=NAME))
+
+
+def listener(c: Cloud) -> Any:
+    return next(c.load_balancer.listeners(name=NAME))
+
+
+def pool(c: Cloud) -> Any:
+    return next(c.load_balancer.pools(name=NAME))
+
+
+def monitor(c: Cloud) -> Any:
+    return next(c.load_balancer.health_monitors(name=NAME))
+
+
+def member(c: Cloud) -> Any:
+    return next(c.load_balancer.members(pool(c), name=CP))
+
+
+def update_member(c: Cloud, **said: Any) -> None:
+    c.load_balancer.update_member(member(c), pool(c), **said)
+
+
+def delete_balancer(c: Cloud) -> None:
+    c.load_balancer.delete_load_balancer(balancer(c), cascade=True)
+
+
+def root_volume(c: Cloud, name: str) -> Any:
+    """The volume a server boots from."""
+    return c.block_storage.get_volume(server(c, name).attached_volumes[0].id)
 
 
 def rule(c: Cloud, part: str, **fields: Any) -> Any:
@@ -106,7 +139,8 @@ def no_port_security(c: Cloud) -> None:
 
 
 def drop_interface(c: Cloud) -> None:
-    c.network.update_ip(floating(c), port_id=None)
+    for outside in [f for f in c.network.ips() if TAG in (f.tags or ())]:
+        c.network.update_ip(outside, port_id=None)
     c.network.remove_interface_from_router(router(c), subnet_id=subnet(c).id)
 
 
@@ -204,7 +238,8 @@ MUTATIONS: tuple[Mutation, ...] = (
              (f"router {NAME} description is drift",)),
     Mutation("the router's tag", lambda c: untag(c, router(c)), (f"router {NAME} tag is drift",)),
     Mutation("the router's interface removed", drop_interface,
-             (f"floating_ip {CP} server is drift", f"router_interface {NAME} is drift")),
+             (f"floating_ip {CP} server is drift", f"floating_ip {NAME} load_balancer is drift",
+              f"router_interface {NAME} is drift")),
     Mutation("a router of ours added", lambda c: stray(c, c.network.create_router(name=f"{NAME}-extra")),
              (f"router {NAME}-extra is unmanaged",), unseen=_EXTRA),
     # security groups and rules
@@ -241,6 +276,61 @@ MUTATIONS: tuple[Mutation, ...] = (
              (f"floating_ip {CP} description is drift",)),
     Mutation("a floating IP's tag", lambda c: untag(c, floating(c)), (f"floating_ip {CP} tag is drift",)),
     Mutation("a floating IP of ours added", stray_floating_ip, ("floating_ip stray is unmanaged",), unseen=_EXTRA),
+    # the load balancer
+    Mutation("the load balancer deleted", delete_balancer, (f"load_balancer {NAME} is drift",)),
+    Mutation("the load balancer down",
+             lambda c: c.load_balancer.update_load_balancer(balancer(c), is_admin_state_up=False),
+             (f"load_balancer {NAME} admin_state_up is drift",)),
+    Mutation("the load balancer renamed", lambda c: c.load_balancer.update_load_balancer(balancer(c), name="other"),
+             (f"load_balancer {NAME} name is drift",)),
+    Mutation("the load balancer's description",
+             lambda c: c.load_balancer.update_load_balancer(balancer(c), description="mine"),
+             (f"load_balancer {NAME} description is drift",)),
+    Mutation("the load balancer's tag", lambda c: c.load_balancer.update_load_balancer(balancer(c), tags=[]),
+             (f"load_balancer {NAME} tag is drift",)),
+    Mutation("the API open to everybody",
+             lambda c: c.load_balancer.update_listener(listener(c), allowed_cidrs=["0.0.0.0/0"]),
+             (f"listener {NAME} allowed_cidrs is drift",)),
+    Mutation("the listener deleted", lambda c: c.load_balancer.delete_listener(listener(c)),
+             (f"listener {NAME} is drift",)),
+    Mutation("the listener down", lambda c: c.load_balancer.update_listener(listener(c), is_admin_state_up=False),
+             (f"listener {NAME} admin_state_up is drift",)),
+    Mutation("the listener renamed", lambda c: c.load_balancer.update_listener(listener(c), name="other"),
+             (f"listener {NAME} name is drift",)),
+    Mutation("the listener's description", lambda c: c.load_balancer.update_listener(listener(c), description="mine"),
+             (f"listener {NAME} description is drift",)),
+    Mutation("the listener without its pool",
+             lambda c: c.load_balancer.update_listener(listener(c), default_pool_id=None),
+             (f"listener {NAME} pool is drift",)),
+    Mutation("a listener added",
+             lambda c: c.load_balancer.create_listener(
+                 name="door", load_balancer_id=balancer(c).id, protocol="TCP", protocol_port=22),
+             ("listener door is unmanaged",), unseen=_EXTRA),
+    Mutation("the pool deleted", lambda c: c.load_balancer.delete_pool(pool(c)), (f"pool {NAME} is drift",)),
+    Mutation("the pool balances otherwise",
+             lambda c: c.load_balancer.update_pool(pool(c), lb_algorithm="SOURCE_IP"),
+             (f"pool {NAME} algorithm is drift",)),
+    Mutation("the pool down", lambda c: c.load_balancer.update_pool(pool(c), is_admin_state_up=False),
+             (f"pool {NAME} admin_state_up is drift",)),
+    Mutation("the pool's description", lambda c: c.load_balancer.update_pool(pool(c), description="mine"),
+             (f"pool {NAME} description is drift",)),
+    Mutation("the monitor deleted", lambda c: c.load_balancer.delete_health_monitor(monitor(c)),
+             (f"monitor {NAME} is drift",)),
+    Mutation("the monitor in no hurry", lambda c: c.load_balancer.update_health_monitor(monitor(c), delay=60),
+             (f"monitor {NAME} delay is drift",)),
+    Mutation("the monitor down",
+             lambda c: c.load_balancer.update_health_monitor(monitor(c), is_admin_state_up=False),
+             (f"monitor {NAME} admin_state_up is drift",)),
+    Mutation("a member deleted", lambda c: c.load_balancer.delete_member(member(c), pool(c)),
+             (f"member {CP} is drift",)),
+    Mutation("a member with no weight", lambda c: update_member(c, weight=0), (f"member {CP} weight is drift",)),
+    Mutation("a member down", lambda c: update_member(c, is_admin_state_up=False),
+             (f"member {CP} admin_state_up is drift",)),
+    Mutation("a member renamed", lambda c: update_member(c, name="other"), (f"member {CP} name is drift",)),
+    Mutation("a member added",
+             lambda c: c.load_balancer.create_member(
+                 pool(c), name="guest", address="192.0.2.99", protocol_port=6443, subnet_id=subnet(c).id),
+             ("member guest is unmanaged",), unseen=_EXTRA),
     # keypair and server groups
     Mutation("the keypair deleted", lambda c: c.compute.delete_keypair(NAME), (f"keypair {NAME} is drift",)),
     Mutation("another key under its name", another_key, (f"keypair {NAME} public_key is drift",)),

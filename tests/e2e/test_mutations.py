@@ -23,7 +23,21 @@ from reconciler.spec.render.terraform import address
 from reconciler.toolchain import Toolbox
 from tests.contract.fleet import wait_until
 
-from .mutations import CP, MUTATIONS, NAME, PAIR, W1, W2, Mutation, add_rule, delete_server, port, subnet
+from .mutations import (
+    CP,
+    MUTATIONS,
+    NAME,
+    PAIR,
+    W1,
+    W2,
+    Mutation,
+    add_rule,
+    delete_server,
+    port,
+    root_volume,
+    server,
+    subnet,
+)
 from .world import World
 
 pytestmark = pytest.mark.live
@@ -73,6 +87,8 @@ def cluster(sandbox: Sandbox, toolbox: Toolbox, tmp_path_factory: pytest.TempPat
     world = World(sandbox, tmp_path_factory.mktemp("mutations"), NAME, cidr="10.29.0.0/24")
     world.edit("flavor: m1.large", "flavor: m1.medium")
     world.edit("dnsServers:", f"allowedAddresses: [{PAIR}]\n    dnsServers:")
+    world.edit("      count: 2\n", "      count: 2\n      bootVolume: {size: 20, type: ssd}\n")
+    world.edit("  nodeGroups:\n", "  apiLoadBalancer: {}\n  nodeGroups:\n")
     world.edit("  access:\n", "  access:\n    rules: [{name: web, ports: 8080-8090, from: [198.51.100.0/24]}]\n")
     world.commit("more to get wrong")
     said = world.reconciler("apply", NAME)
@@ -86,7 +102,8 @@ def test_there_are_enough_of_them() -> None:
     assert len({m.name for m in MUTATIONS}) == len(MUTATIONS) >= 40
     kinds = {said.split()[0] for m in MUTATIONS for said in m.ours}
     assert kinds >= {"server", "port", "network", "subnet", "router", "router_interface", "security_group",
-                     "security_group_rule", "floating_ip", "keypair"}  # fmt: skip
+                     "security_group_rule", "floating_ip", "keypair", "load_balancer", "listener", "pool", "monitor",
+                     "member"}  # fmt: skip
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.name)
@@ -154,6 +171,28 @@ def test_a_server_that_went_and_all_that_fell_with_it_is_one_finding(cluster: Cl
     assert f"node {W2} is not Ready" in found.effects
     assert any(effect.endswith("not ready") for effect in found.effects), found.effects
     assert cluster.repair() == ""
+
+
+def test_another_disk_is_held_by_a_guard_until_a_line_in_git_says_yes(cluster: Cluster) -> None:
+    assert cluster.repair() == ""
+    volumes, old, before = cluster.cloud.block_storage, root_volume(cluster.cloud, W1), server(cluster.cloud, W1).id
+    volumes.extend_volume(old, 30)
+    wait_until(lambda: root_volume(cluster.cloud, W1).size == 30, 60, "the volume to grow")
+    plan = cluster.check()
+    (found,) = plan.open
+    assert said(found) == f"server {W1} boot_volume.size is drift"
+    assert (found.desired, found.live, cluster.tofu()) == (20, 30, set())
+    assert [r.guard for r in plan.refusals] == ["rebuild"]
+    assert cluster.repair().startswith("blocked")
+    assert server(cluster.cloud, W1).id == before
+    world = cluster.world
+    yes = f"{{plan: '{plan.digest}', guards: [rebuild], expires: '2099-01-01'}}"
+    world.edit("  kubernetes:\n", f"  guards: {{approvals: [{yes}]}}\n  kubernetes:\n")
+    world.commit("its data is on another disk")
+    assert cluster.repair() == ""
+    assert server(cluster.cloud, W1).id != before
+    assert (root_volume(cluster.cloud, W1).size, root_volume(cluster.cloud, W1).volume_type) == (20, "ssd")
+    assert volumes.find_volume(old.id) is None  # it went with its server
 
 
 def is_ready(cluster: Cluster, kind: str, name: str) -> bool:

@@ -60,6 +60,7 @@ _ADOPTERS: Mapping[tuple[str, str], Adopter] = {
     ("keypair", "public_key"): _whole(("spec", "ssh"), "publicKey"),
     ("server", "flavor"): of_the_group("flavor"),
     ("server", "image"): of_the_group("image"),
+    ("server", "boot_volume."): of_the_group("bootVolume"),
     ("server", ""): server,
     ("node", "labels."): of_the_group("labels"),
     ("node", "taints"): of_the_group("taints"),

@@ -53,3 +53,11 @@ def test_without_a_state_nothing_is_said_against_anybody() -> None:
 
 def test_what_is_unknown_stays_unknown() -> None:
     assert recognised(cluster(), {"server": Unknown("no answer")}, {SERVER: "1"})["server"] == Unknown("no answer")
+
+
+def test_what_a_cluster_has_none_of_may_stay_unknown() -> None:
+    balancers = {"load_balancer": Unknown("no answer")}
+    assert recognised(cluster(), balancers, {}) == {}
+    assert recognised(cluster(), balancers, {address("load_balancer", "demo"): "1"}) == balancers
+    wanted = cluster(("  nodeGroups:\n", "  apiLoadBalancer: {}\n  nodeGroups:\n"))
+    assert recognised(wanted, balancers, {}) == balancers

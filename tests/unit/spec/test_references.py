@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.errors import Problem
-from reconciler.model.resource import Known, Listing, Resource, Unknown
+from reconciler.model.resource import Kinds, Known, Listing, Resource, Unknown
 from reconciler.spec import references
 from tests.unit.examples import CLUSTER, FILE, desired
 
@@ -13,13 +13,19 @@ def named(kind: str, *names: str) -> Known:
 
 
 FLAVORS, IMAGES = named("flavor", "m1.medium", "m1.large"), named("image", "ubuntu-24.04")
-NETWORKS = named("network", "public")
+NETWORKS, TYPES = named("network", "public"), named("volume_type", "ssd")
 
 
 def check(
-    *changes: tuple[str, str], flavors: Listing = FLAVORS, images: Listing = IMAGES, networks: Listing = NETWORKS
+    *changes: tuple[str, str],
+    flavors: Listing = FLAVORS,
+    images: Listing = IMAGES,
+    networks: Listing = NETWORKS,
+    kinds: Kinds | None = None,
 ) -> list[Problem]:
-    return references.check(desired(*changes)[0], flavors=flavors, images=images, networks=networks)
+    return references.check(
+        desired(*changes)[0], flavors=flavors, images=images, networks=networks, volume_types=TYPES, kinds=kinds
+    )
 
 
 def line_of(text: str) -> int:
@@ -50,6 +56,21 @@ def test_every_mistake_is_named() -> None:
         "spec.controlPlane.image",
     ]
     assert found[0].hint == "images it has: ubuntu-24.04"
+
+
+def test_a_volume_type_that_is_not_there() -> None:
+    assert check(("flavor: m1.large", "flavor: m1.large\n      bootVolume: {size: 20, type: ssd}")) == []
+    (problem,) = check(("flavor: m1.large", "flavor: m1.large\n      bootVolume: {size: 20, type: sdd}"))
+    assert (problem.path, problem.hint) == ("spec.nodeGroups.0.bootVolume.type", "did you mean 'ssd'?")
+
+
+def test_a_range_that_is_not_the_subnets() -> None:
+    theirs = Known((Resource("subnet", "theirs", {"cidr": "10.9.0.0/24"}),))
+    kinds = {"subnet": theirs, "network": named("network", "public")}
+    for said, wrong in (("10.9.0.0/24", False), ("10.8.0.0/24", True)):
+        existing = f"existing: {{network: public, subnet: theirs, cidr: {said}}}"
+        found = check(("cidr: 10.20.0.0/24", existing), kinds=kinds)
+        assert [p.path for p in found] == ["spec.network.existing.cidr"] * wrong
 
 
 def test_a_cloud_that_has_none_says_so() -> None:

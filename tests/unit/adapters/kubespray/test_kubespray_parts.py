@@ -122,6 +122,18 @@ def test_the_inventory_is_stable_and_written_only_when_it_changed(tmp_path: Path
     assert yaml.safe_load(folder.inventory.read_text())["all"]["hosts"]["taints"] == ["t=1:NoSchedule"]
 
 
+def test_the_kubeconfig_names_where_we_reach_the_api(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "k")
+    folder.make()
+    text = "clusters: [{cluster: {server: 'https://10.0.0.9:6443'}, name: c}]\n"
+    folder.kubeconfig.write_text(text)
+    folder.point(None)
+    assert yaml.safe_load(folder.kubeconfig.read_text()) == yaml.safe_load(text)
+    folder.point("https://198.51.100.7:6443")
+    assert yaml.safe_load(folder.kubeconfig.read_text())["clusters"][0]["cluster"]["server"].endswith(".7:6443")
+    assert folder.kubeconfig.stat().st_mode & 0o077 == 0
+
+
 def test_variables_are_there_only_while_they_are_needed(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "x")
     folder.make()

@@ -13,6 +13,7 @@ from tests.unit.examples import cluster
 
 LARGE = cluster(
     ("count: 1", "count: 3"),
+    ("  nodeGroups:\n", "  apiLoadBalancer: {}\n  nodeGroups:\n"),
     ("  access:\n", "    - {name: gpu, count: 1, flavor: g1, floatingIps: true, availabilityZones: [z1]}\n  access:\n"),
     ("api: [192.0.2.0/24]", "api: [192.0.2.0/24, 192.0.2.0/24]\n    nodePorts: [2001:db8::/32]"),
 )
@@ -29,7 +30,7 @@ def names(kind: str, cluster: Cluster = LARGE) -> list[str]:
 def test_machines_are_numbered_from_one_in_their_group() -> None:
     machines = ["demo-cp-1", "demo-cp-2", "demo-cp-3", "demo-gpu-1", "demo-worker-1", "demo-worker-2"]
     assert names("server") == names("port") == machines
-    assert names("floating_ip") == machines[:4]
+    assert names("floating_ip") == ["demo", *machines[:4]]
     assert names("server_group") == ["demo-control-plane", "demo-gpu", "demo-worker"]
     assert [r.fields["availability_zone"] for r in of("server", LARGE) if "availability_zone" in r.fields] == ["z1"]
 

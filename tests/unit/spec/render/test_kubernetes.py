@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.resource import Resource
-from reconciler.spec.render.kubernetes import inventory, nodes
+from reconciler.spec.render.kubernetes import inventory, nodes, published, reached
 from tests.unit.examples import cluster
 
 MIXED = cluster(
@@ -49,6 +49,26 @@ def test_hosts_have_live_addresses_and_what_their_group_asks_for() -> None:
     assert worker["node_labels"] == {"a": "b", "research.moc/node-group": "worker", "team": "blue"}
     assert worker["node_taints"] == ["gpu=x:NoSchedule"]
     assert "etcd_member_name" not in worker
+
+
+def test_a_load_balancer_is_where_nodes_and_people_reach_the_api() -> None:
+    balanced = cluster(("  nodeGroups:\n", "  apiLoadBalancer: {}\n  nodeGroups:\n"))
+    found = Resource("load_balancer", "demo", {"vip": "10.20.0.9", "address": "198.51.100.9"}, "lb", "demo")
+    said: Any = inventory(balanced, SERVERS, balancer=found)["all"]
+    assert said["vars"]["loadbalancer_apiserver"] == {"address": "10.20.0.9", "port": 6443}
+    assert said["vars"]["supplementary_addresses_in_ssl_keys"] == ["198.51.100.7", "198.51.100.9"]
+    assert published(balanced, SERVERS, found) == "https://198.51.100.9:6443"
+    assert published(balanced, SERVERS, None) is None
+    assert published(MIXED, SERVERS, None) == "https://198.51.100.7:6443"
+
+
+def test_the_reconciler_goes_past_the_load_balancer_where_it_can() -> None:
+    found = Resource("load_balancer", "demo", {"vip": "10.20.0.9", "address": "198.51.100.9"}, "lb", "demo")
+    inside = [server("demo-cp-1", 1), server("demo-worker-1", 2)]
+    assert reached(MIXED, SERVERS, found) == "https://198.51.100.7:6443"
+    assert reached(MIXED, inside, found) == "https://198.51.100.9:6443"
+    assert reached(MIXED, inside, None) == "https://10.20.0.1:6443"
+    assert reached(MIXED, [], None) is None
 
 
 def test_groups_are_kubesprays() -> None:
