@@ -96,7 +96,8 @@ class OpenStackCloud:
     def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
         answers = self._list_all()
         kinds = {
-            kind: _listing(_needs(kind, answers), answers, make) for kind, make in _makers(answers, clusters).items()
+            kind: _listing(_needs(kind, answers, clusters), answers, make)
+            for kind, make in _makers(answers, clusters).items()
         }
         catalogues = (_catalogue(answers, key) for key in ("flavors", "images", "networks", "volume_types"))
         return CloudSnapshot(kinds, *catalogues)
@@ -170,6 +171,9 @@ def _makers(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Ca
     def octavia() -> dict[str, Any]:
         return balancers.ours(a["load_balancers"])
 
+    def disks() -> dict[str, Any]:
+        return normalise.root_disks((s for s in a["servers"] if normalise.on_a_volume(s, clusters)), a["volumes"])
+
     return {
         "network": lambda: normalise.networks(a["networks"]),
         "subnet": lambda: normalise.subnets(a["subnets"], names),
@@ -185,7 +189,7 @@ def _makers(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Ca
         ),
         "keypair": lambda: normalise.keypairs(a["keypairs"], clusters),
         "server_group": lambda: normalise.server_groups(a["server_groups"], clusters),
-        "server": lambda: normalise.servers(a["servers"], a["server_groups"], a["ports"], a["volumes"], names),
+        "server": lambda: normalise.servers(a["servers"], a["server_groups"], a["ports"], disks(), names),
         "load_balancer": lambda: balancers.load_balancers(a["load_balancers"], a["floating_ips"], names),
         "listener": lambda: balancers.listeners(a["listeners"], octavia(), a["pools"]),
         "pool": lambda: balancers.pools(a["pools"], octavia()),
@@ -194,10 +198,12 @@ def _makers(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Ca
     }
 
 
-def _needs(kind: str, answers: Mapping[str, Any]) -> tuple[str, ...]:
+def _needs(kind: str, answers: Mapping[str, Any], clusters: Sequence[str]) -> tuple[str, ...]:
     """Volumes are needed where a machine of ours has one as its root disk."""
     servers = answers["servers"]
-    on_volumes = kind == "server" and not isinstance(servers, Unknown) and any(map(normalise.on_a_volume, servers))
+    if kind != "server" or isinstance(servers, Unknown):
+        return _NEEDS[kind]
+    on_volumes = any(normalise.on_a_volume(server, clusters) for server in servers)
     return (*_NEEDS[kind], "volumes") if on_volumes else _NEEDS[kind]
 
 

@@ -169,21 +169,21 @@ def server_groups(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Res
         yield Resource("server_group", group.name, {"policy": policy}, group.id, named(group.name, clusters))
 
 
-def on_a_volume(server: Any) -> bool:
-    """Is it a machine of a cluster whose root disk is a volume? Nova then names no image."""
-    image = server.image or {}
-    return bool((server.metadata or {}).get(OWNER_KEY)) and not image.get("id") and bool(server.attached_volumes)
+def on_a_volume(server: Any, clusters: Sequence[str]) -> bool:
+    """Is it a machine of a cluster, by its mark or its name, whose root disk is a volume? Nova then names no image."""
+    ours = (server.metadata or {}).get(OWNER_KEY) or named(server.name or "", clusters)
+    return bool(ours and server.attached_volumes) and not (server.image or {}).get("id")
 
 
 def servers(
-    found: Iterable[Any], groups: Iterable[Any], ports: Iterable[Any], volumes: Iterable[Any], names: Names
+    found: Iterable[Any], groups: Iterable[Any], ports: Iterable[Any], root_disks: Mapping[str, Any], names: Names
 ) -> Iterator[Resource]:
-    """`volumes` are looked at for those that have one as their root disk."""
+    """`root_disks` are the volumes that servers boot from, by the server's id."""
     port_of = {port.device_id: port.name for port in ports if tagged(port)}
     member_of = {member: group.name for group in groups for member in group.member_ids or ()}
     for server in found:
         metadata = server.metadata or {}
-        image, disk = _root_disk(server, volumes if on_a_volume(server) else ())
+        image, disk = _root_disk(server, root_disks.get(server.id))
         fixed, floating = _addresses(server)
         fields: dict[str, Value] = {
             "flavor": server.flavor.get("original_name") or server.flavor.get("name") or server.flavor.get("id"),
@@ -201,14 +201,24 @@ def servers(
         yield Resource("server", server.name, fields, server.id, metadata.get(OWNER_KEY, ""))
 
 
-def _root_disk(server: Any, volumes: Iterable[Any]) -> tuple[str | None, dict[str, Value]]:
-    """The image's id, and the volume that was made from it: of those attached the first one that can be booted from."""
-    attached = {place["device"]: v for v in volumes for place in v.attachments or () if place["server_id"] == server.id}
-    root = next((attached[device] for device in sorted(attached) if attached[device].is_bootable), None)
-    if root is None:
+def root_disks(servers: Iterable[Any], volumes: Iterable[Any]) -> dict[str, Any]:
+    """The volume each of the servers boots from: of those attached the first one that can be booted from."""
+    wanted = {server.id for server in servers}
+    found: dict[str, tuple[str, Any]] = {}
+    for volume in volumes if wanted else ():
+        for place in volume.attachments or ():
+            id, at = place["server_id"], (place["device"] or "", volume)
+            if id in wanted and volume.is_bootable and (id not in found or at[0] < found[id][0]):
+                found[id] = at
+    return {id: volume for id, (_, volume) in found.items()}
+
+
+def _root_disk(server: Any, volume: Any) -> tuple[str | None, dict[str, Value]]:
+    """The image's id, and what there is to say of the volume that was made from it."""
+    if volume is None:
         return (server.image or {}).get("id"), {}
-    image = (root.volume_image_metadata or {}).get("image_id")
-    return image, {"boot_volume.size": root.size, "boot_volume.type": root.volume_type}
+    image = (volume.volume_image_metadata or {}).get("image_id")
+    return image, {"boot_volume.size": volume.size, "boot_volume.type": volume.volume_type}
 
 
 def _addresses(server: Any) -> tuple[str | None, str | None]:
