@@ -95,10 +95,8 @@ class OpenStackCloud:
 
     def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
         answers = self._list_all()
-        kinds = {
-            kind: _listing(_needs(kind, answers, clusters), answers, make)
-            for kind, make in _makers(answers, clusters).items()
-        }
+        makers = _makers(answers, clusters)
+        kinds = {kind: _listing(_needs(kind, answers, clusters), answers, make) for kind, make in makers.items()}
         catalogues = (_catalogue(answers, key) for key in ("flavors", "images", "networks", "volume_types"))
         return CloudSnapshot(kinds, *catalogues)
 
