@@ -83,6 +83,9 @@ class Cloud(Protocol):
     def prune(self, kind: str, id: str) -> None:
         """Delete one resource by id; already gone is success."""
 
+    def reboot(self, server: str) -> None:
+        """Reboot a server, hard, and let its metadata say when. Raises Transient when it does not come back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:

@@ -13,19 +13,21 @@ from itertools import takewhile
 from ..engine.decision import Case, decide
 from ..engine.guard import Facts, destroyed
 from ..engine.history import Version
+from ..engine.playbook import Roles
 from ..errors import Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Step
-from ..model.resource import Component, Expected
+from ..model.resource import Component, Expected, Known
 from ..report import markdown
 from ..report.view import view
 from ..spec.load import DesiredCluster
-from ..spec.render.machines import CONTROL_PLANE_GROUP, machines
+from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from . import durations, record
 from .executor import Executor
+from .installed import installed_on, lost
 from .sight import Sight, look
 from .survey import Survey
 from .toolkit import Toolkit
@@ -119,7 +121,7 @@ class Cycle:
 
     def _plan(self, sight: Sight) -> Plan:
         cluster = self.desired.cluster
-        masters = {m.name for m in machines(cluster) if m.role == "control-plane"}
+        roles = self._roles(sight)
         return decide(
             Case(
                 cluster=self.desired.name,
@@ -127,19 +129,30 @@ class Cycle:
                 expected=sight.expected,
                 applied=self._applied(),
                 observed=sight.observed,
-                control_plane=masters,
-                facts=self._facts(sight, masters),
+                roles=roles,
+                facts=self._facts(sight, roles.etcd or roles.control_plane),
                 replacing=REPLACING,
                 ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
                 history=self._history(),
                 durations=durations.read(self.tools.state, self.desired.name),
+                repair=cluster.spec.kubernetes.repair,
             )
         )
+
+    def _roles(self, sight: Sight) -> Roles:
+        def of(role: Role) -> frozenset[str]:
+            return frozenset(m.name for m in machines(self.desired.cluster) if m.role == role)
+
+        before = installed_on(self.tools.state, self.desired.name)
+        known = isinstance(sight.observed.kinds(Component.INFRASTRUCTURE).get("server"), Known)
+        gone = lost(before, sight.servers) if known else frozenset()
+        return Roles(of("control-plane"), of("etcd"), of("node"), frozenset(before), gone)
 
     def _facts(self, sight: Sight, masters: Collection[str]) -> Facts:
         spec, mine = self.desired.cluster.spec, Component.INFRASTRUCTURE
         live = sum(len(sight.observed.resources(mine, k)) for k in sight.observed.kinds(mine))
-        there = {s.name for s in sight.servers if s.fields.get(f"metadata.{GROUP_KEY}") == CONTROL_PLANE_GROUP}
+        groups = (CONTROL_PLANE_GROUP, ETCD_GROUP)
+        there = {s.name for s in sight.servers if s.fields.get(f"metadata.{GROUP_KEY}") in groups}
         wanted = len(sight.expected.resources(mine))
         return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, self.clock())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from ..ports import Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
-from ..spec.render.kubernetes import inventory, nodes, reached
+from ..spec.render.kubernetes import Hosts, inventory, nodes, reached
+from ..spec.render.machines import machines
 from ..spec.render.paths import without
 from ..spec.render.terraform import PARTS, UNREAD, address, kept, variables
 from ..spec.wiring import LATER
-from .installed import remember
+from .installed import installed_on, lost, remember
 from .sight import Sight, balancer_of, openshift, part_of
 from .toolkit import Access, Toolkit
 
@@ -56,6 +58,7 @@ class Executor:
         on_cluster = {
             (Tool.TERRAFORM, "apply"): self._terraform,
             (Tool.OPENSTACK, "prune"): self._prune_cloud,
+            (Tool.OPENSTACK, "reboot"): self._reboot,
             (Tool.KUBERNETES, "label"): self._label,
             (Tool.KUBERNETES, "apply"): self._apply,
             (Tool.KUBERNETES, "prune"): self._prune_objects,
@@ -108,24 +111,44 @@ class Executor:
     # kubernetes
 
     def _playbook(self, step: Step, sight: Sight) -> None:
-        cluster = self.desired.cluster
-        leaving = step.targets if step.operation == "remove-node.yml" else ()
-        balancer = balancer_of(self.desired, sight.observed.kinds(Component.INFRASTRUCTURE))
-        hosts = inventory(cluster, sight.servers, leaving, balancer)
-        api = reached(cluster, sight.servers, balancer)
-        run = self._run_playbook
+        """Kubespray takes what a limited run leaves out from its cache of facts, so facts.yml goes before it."""
+        hosts, run = self._hosts(step, sight), self._run_playbook
+        said = inventory(self.desired.cluster, hosts)
         if step.operation == "remove-node.yml":
-            run(Playbook(step.operation, hosts, variables=_removal(step, sight)))
+            run(Playbook(step.operation, said, variables=_removal(step, sight)))
             return
         self._forget_replaced(step, sight)
-        if step.operation == "scale.yml":
-            run(Playbook("facts.yml", hosts))
-            run(Playbook("scale.yml", hosts, limit=step.targets))
-        else:
-            run(Playbook(step.operation, hosts, api=api))
-        masters = [s.id for s in sight.servers if s.name.startswith(f"{cluster.name}-cp-")]
-        remember(self.tools.state, cluster.name, masters)
+        if step.operation == "recover-control-plane.yml":
+            run(Playbook(step.operation, said, limit=("etcd", "kube_control_plane"), variables={"etcd_retries": 10}))
+            self._remember(step, sight)
+            return
+        limit = tuple(name for name in step.arguments.get("limit", "").split(",") if name)
+        if limit:
+            run(Playbook("facts.yml", said))
+        api = reached(self.desired.cluster, hosts.servers, hosts.balancer)
+        variables = {"serial": self.desired.cluster.spec.kubernetes.upgrade.batch} if _upgrades(step) else {}
+        run(Playbook(step.operation, said, limit, variables, api))
+        if step.operation == "cluster.yml":
+            self._remember(step, sight)
         self._await_ready(step, sight)
+
+    def _hosts(self, step: Step, sight: Sight) -> Hosts:
+        before = installed_on(self.tools.state, self.desired.name)
+        joined = {n.name for n in sight.nodes if n.fields.get("ready")} | set(before) | set(step.targets)
+        recovers = step.operation == "recover-control-plane.yml"
+        return Hosts(
+            servers=[s for s in sight.servers if s.name in joined] if _upgrades(step) else sight.servers,
+            balancer=balancer_of(self.desired, sight.observed.kinds(Component.INFRASTRUCTURE)),
+            installed=before.keys() - lost(before, sight.servers),
+            leaving=step.targets if step.operation == "remove-node.yml" else (),
+            broken=step.targets if recovers else (),
+        )
+
+    def _remember(self, step: Step, sight: Sight) -> None:
+        """Write down on which machines the cluster is, those excepted that were only put out of it."""
+        out = step.targets if step.operation == "recover-control-plane.yml" else ()
+        members = {m.name for m in machines(self.desired.cluster) if m.role in ("control-plane", "etcd")}
+        remember(self.tools.state, self.desired.name, (s for s in sight.servers if s.name in members - set(out)))
 
     def _run_playbook(self, playbook: Playbook) -> None:
         self.tools.kubespray.run(self.desired.name, playbook, self.tools.progress)
@@ -162,6 +185,15 @@ class Executor:
                 time.sleep(_POLL_SECONDS)
             task.advance(len(wanted))
         api.label_nodes(list(wanted.values()))
+
+    def _reboot(self, step: Step, sight: Sight) -> None:
+        """A node that stays away is the next cycle's: the server says when it was rebooted."""
+        cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
+        for server in (s for s in sight.servers if s.name in step.targets):
+            cloud.reboot(server.id)
+            self.tools.progress.log(f"rebooted {server.name}")
+        with contextlib.suppress(Transient):
+            self._await_ready(step, sight)
 
     def _label(self, step: Step, _: Sight) -> None:
         """What git no longer names is in no expected node: the differences have it, with nothing desired."""
@@ -245,6 +277,10 @@ def _addresses(differences: Iterable[Difference]) -> frozenset[str]:
 
 def _association(server: str) -> str:
     return f'openstack_networking_floatingip_associate_v2.server["{server}"]'
+
+
+def _upgrades(step: Step) -> bool:
+    return step.operation == "upgrade-cluster.yml"
 
 
 def _removal(step: Step, sight: Sight) -> dict[str, object]:

@@ -1,27 +1,38 @@
-"""Which machines a cluster's Kubernetes was installed on: what tells a dead control plane from a silent one."""
+"""Which machines a cluster's Kubernetes was installed on: what tells a dead control plane from a silent one, and a
+member of etcd that has to be replaced from one that joins."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..model.resource import Resource
 
-def installed_on(state: Path, cluster: str) -> frozenset[str]:
-    """The server ids of the control plane at the last installation; empty when that was never written down."""
+
+def installed_on(state: Path, cluster: str) -> dict[str, str]:
+    """The server ids of control plane and etcd at the last installation, by host; empty when that was never written
+    down."""
     try:
-        return frozenset(json.loads(_file(state, cluster).read_text()))
-    except (OSError, ValueError, TypeError):
-        return frozenset()
+        found = json.loads(_file(state, cluster).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(id) for name, id in found.items()} if isinstance(found, dict) else {}
 
 
-def remember(state: Path, cluster: str, servers: Iterable[str]) -> None:
+def remember(state: Path, cluster: str, servers: Iterable[Resource]) -> None:
     """Write it down in one step, so that a kill leaves the old answer or the new one."""
     target = _file(state, cluster)
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_suffix(".new")
-    fresh.write_text(json.dumps(sorted(servers)))
+    fresh.write_text(json.dumps({server.name: server.id for server in servers}, sort_keys=True))
     fresh.replace(target)
+
+
+def lost(installed: Mapping[str, str], servers: Iterable[Resource]) -> frozenset[str]:
+    """Hosts whose machine is gone, or another one now."""
+    live = {server.name: server.id for server in servers}
+    return frozenset(name for name, id in installed.items() if live.get(name) != id)
 
 
 def _file(state: Path, cluster: str) -> Path:

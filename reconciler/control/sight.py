@@ -18,6 +18,7 @@ from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes, published
+from ..spec.render.machines import CONTROL_PLANE_GROUP
 from .installed import installed_on
 from .recognise import recognised
 from .survey import Survey
@@ -150,7 +151,8 @@ def _absent(tools: Toolkit, cluster: str, servers: Listing) -> bool:
         return True
     if isinstance(servers, Unknown):
         return False
-    before = installed_on(tools.state, cluster)
+    prefix = f"{cluster}-{CONTROL_PLANE_GROUP}-"
+    before = {id for name, id in installed_on(tools.state, cluster).items() if name.startswith(prefix)}
     return bool(before) and before.isdisjoint({s.id for s in servers.resources})
 
 

@@ -15,6 +15,8 @@ def command(step: Step) -> str:
         return f"tofu plan, then tofu apply of that plan, of {_MODULES[step.component]}"
     if step.tool is Tool.KUBESPRAY:
         return f"ansible-playbook {step.operation}{_hosts(step)}"
+    if (step.tool, step.operation) == (Tool.OPENSTACK, "reboot"):
+        return f"openstack server reboot --hard {_names(step)}"
     if step.tool is Tool.OPENSTACK:
         kinds = sorted({d.key.kind.replace("_", " ") for d in step.differences})
         return f"openstack {' / '.join(kinds)} delete, by id"
@@ -25,7 +27,9 @@ def command(step: Step) -> str:
 def _hosts(step: Step) -> str:
     if step.operation == "remove-node.yml":
         return f" --extra-vars node={','.join(step.targets)}"
-    return f" --limit {','.join(step.targets)}" if step.operation == "scale.yml" else ""
+    if step.operation == "recover-control-plane.yml":
+        return " --limit etcd,kube_control_plane"
+    return f" --limit {step.arguments['limit']}" if "limit" in step.arguments else ""
 
 
 def _names(step: Step) -> str:

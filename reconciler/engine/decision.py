@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..model.change import Class, Difference
-from ..model.desired import Ignore
+from ..model.desired import Ignore, Repair
 from ..model.plan import Plan, Step
 from ..model.resource import Expected, Observed
 from .causes import joined
 from .command import command
 from .diff import Replacing, diff
 from .guard import Facts, guard
+from .health import treated
 from .history import Version, dated
 from .ignore import ignored
 from .planner import plan
+from .playbook import Roles
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything one decision is made from. `control_plane` names the hosts git wants there; `replacing` the fields
-    whose change builds a thing anew; `history` what the observed branch had, newest first; `durations` how many
-    seconds each "tool operation" took before."""
+    """Everything one decision is made from. `replacing` names the fields whose change builds a thing anew; `history`
+    what the observed branch had, newest first; `durations` how many seconds each "tool operation" took before."""
 
     cluster: str
     commit: str
     expected: Expected
     applied: Expected
     observed: Observed
-    control_plane: Collection[str]
+    roles: Roles
     facts: Facts
     replacing: Replacing = frozenset()
     ignore: Sequence[Ignore] = ()
     history: Iterable[Version] = ()
     durations: Mapping[str, float] = field(default_factory=dict)
+    repair: Repair = field(default_factory=Repair)
 
 
 def decide(case: Case) -> Plan:
     """The plan of one cluster, with the refusals of its guards. The order of the input changes nothing."""
     found = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
-    told = dated(joined(ignored(found, case.ignore), case.observed.symptoms), case.history)
-    made = plan(case.cluster, case.commit, told, control_plane=case.control_plane)
+    cared = treated(ignored(found, case.ignore), case.observed, case.repair, case.roles, case.facts.now)
+    told = dated(joined(cared.differences, case.observed.symptoms), case.history)
+    made = plan(case.cluster, case.commit, told, roles=case.roles, reboot=cared.reboot)
     return guard(replace(made, steps=tuple(_complete(step, told, case) for step in made.steps)), case.facts)
 
 

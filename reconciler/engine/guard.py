@@ -113,6 +113,17 @@ def _control_plane(plan: Plan, facts: Facts) -> str | None:
     return f"would delete or replace control-plane machines ({', '.join(hit)}): etcd's data lives there{quorum}"
 
 
+def _recovery(plan: Plan, facts: Facts) -> str | None:
+    """Who is put out of etcd never comes back with what it had."""
+    hit = sorted({t for s in plan.steps if s.operation == "recover-control-plane.yml" for t in s.targets})
+    if not hit:
+        return None
+    members = len(facts.control_plane)
+    left = members - len(hit)
+    few = "" if left > members // 2 else f"; {left} of {members} are left: etcd is restored from a snapshot"
+    return f"would put {_few(hit)} out of etcd and the control plane, and let new machines join{few}"
+
+
 def _replaced_servers(plan: Plan, facts: Facts) -> str | None:
     names, limit = _replaced(plan), facts.limits.max_replaced_servers
     if len(names) <= limit:
@@ -190,6 +201,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("max-deletions", _max_deletions, "make it smaller steps, or raise guards.maxDeletions"),
     Guard("max-deletion-percent", _max_deletion_percent, "make it smaller steps, or raise guards.maxDeletionPercent"),
     Guard("control-plane", _control_plane, "leave the control plane as it is", explicit=True),
+    Guard("recovery", _recovery, "bring the machines back as they were", explicit=True),
     Guard("replaced-servers", _replaced_servers, "change one node group at a time, or raise guards.maxReplacedServers"),
     Guard("rebuild", _rebuild, "make a new node group with the new image and empty the old one", explicit=True),
     Guard("stateful-volumes", _stateful_volumes, "keep the volume in git", explicit=True),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..model.change import Action, Class, Difference
 from ..model.plan import Counts, Plan, Step, Tool
 from ..model.resource import Component
-from .playbook import kubernetes_steps
+from .playbook import Roles, kubernetes_steps
 
 
 def plan(
@@ -15,9 +15,10 @@ def plan(
     commit: str,
     differences: Sequence[Difference],
     *,
-    control_plane: Collection[str],
+    roles: Roles,
+    reboot: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Make the plan of one cluster.
+    """Make the plan of one cluster. `reboot` names servers whose nodes are not Ready.
 
     A component with anything unknown gets no step, and neither does what is built on it: a missing answer is
     not a missing machine.
@@ -28,9 +29,8 @@ def plan(
     steps: list[Step] = []
     if Component.INFRASTRUCTURE not in blind:
         rebuilt = {d.key.name for d in infrastructure if _makes_server(d)}
-        before, after = kubernetes_steps(
-            todo, control_plane=control_plane, rebuilt=rebuilt, balancer=_balancer(infrastructure)
-        )
+        balancer = _balancer(infrastructure)
+        before, after = kubernetes_steps(todo, roles, rebuilt=rebuilt, balancer=balancer, reboot=reboot)
         if Component.KUBERNETES in blind:
             before, after = [], []
         steps = [*before, *_infrastructure(infrastructure), *after]

@@ -80,6 +80,8 @@ def _another_range(desired: DesiredCluster, kinds: Kinds) -> Iterator[Problem]:
 def _machines(desired: DesiredCluster) -> Iterator[tuple[Path, Machines]]:
     spec = desired.cluster.spec
     yield ("spec", "controlPlane"), spec.control_plane
+    if spec.etcd:
+        yield ("spec", "etcd"), spec.etcd
     yield from ((("spec", "nodeGroups", i), group) for i, group in enumerate(spec.node_groups))
     if spec.bastion:
         yield ("spec", "bastion"), spec.bastion

@@ -152,8 +152,9 @@ def test_drift_that_is_adopted_is_drift_no_more(cluster: Cluster) -> None:
     assert "# Who may reach what from outside" in text
     state = cluster.app.at("adopted")
     left = {(d.key.kind, d.field) for d in cluster.app.cycle(state, state.clusters[0]).check()[0].open}
-    # what was adopted is as desired; that Terraform's state has to learn of the rule is said until it did
-    assert left == {("port", "description"), ("security_group_rule", "in_state")}
+    # what was adopted is as desired; that Terraform's state has to learn of the rule is said until it did, and who may
+    # reach the API may do so through its load balancer too
+    assert left == {("port", "description"), ("security_group_rule", "in_state"), ("listener", "allowed_cidrs")}
     assert cluster.world.reconciler("adopt", NAME, "--all", "--branch", "adopted").code == 2
     assert cluster.repair() == ""
 

@@ -14,6 +14,7 @@ from reconciler.engine.diff import diff
 from reconciler.engine.guard import Facts
 from reconciler.engine.ignore import matches
 from reconciler.engine.planner import plan
+from reconciler.engine.playbook import Roles
 from reconciler.model.change import Action, Class, Difference
 from reconciler.model.desired import Guards, Ignore, Maintenance
 from reconciler.model.plan import Plan
@@ -107,7 +108,7 @@ def decided(
         LONG_AGO,
     )
     expected, applied = Expected({infra: tuple(want)}), Expected({infra: tuple(before)})
-    return decide(Case("demo", "c", expected, applied, live, (), facts, ignore=ignore))
+    return decide(Case("demo", "c", expected, applied, live, Roles(), facts, ignore=ignore))
 
 
 @given(resources, resources, pods, rules, st.randoms())
@@ -145,6 +146,6 @@ def test_with_anything_unknown_the_component_gets_no_step(
     infra = Component.INFRASTRUCTURE
     kinds = {**seen(infra, live).kinds(infra), hidden: Unknown("no answer")}
     found = diff(Expected({infra: want}), Expected({infra: live}), Observed({infra: kinds}))
-    made = plan("demo", "c", found, control_plane=())
+    made = plan("demo", "c", found, roles=Roles())
     assert made.steps == ()
     assert any(d.cls is Class.UNKNOWN for d in made.differences)

@@ -62,7 +62,8 @@ def _patch(node: Resource, live: Mapping[str, Any]) -> dict[str, Any]:
 
 def _resource(node: Mapping[str, Any]) -> Resource:
     metadata, spec, status = node["metadata"], node.get("spec") or {}, node.get("status") or {}
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
+    condition: Mapping[str, str] = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    ready = condition.get("status") == "True"
     fields: dict[str, Value] = {
         "ready": ready,
         "version": str((status.get("nodeInfo") or {}).get("kubeletVersion", "")).removeprefix("v"),
@@ -70,6 +71,8 @@ def _resource(node: Mapping[str, Any]) -> Resource:
         "provider_id": spec.get("providerID") or "",
         "unschedulable": bool(spec.get("unschedulable")),
     }
+    if not ready and condition.get("lastTransitionTime"):
+        fields["not_ready_since"] = condition["lastTransitionTime"]
     fields |= {f"{_LABEL}{k}": v for k, v in sorted((metadata.get("labels") or {}).items())}
     return Resource("node", metadata["name"], fields, id=metadata["uid"])
 

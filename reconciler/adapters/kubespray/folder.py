@@ -71,8 +71,8 @@ class Folder:
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def take(self, inventory: Mapping[str, object]) -> None:
-        """Write the inventory, sorted, if it differs from the one that is there."""
-        text = yaml.safe_dump(_plain(inventory), sort_keys=True)
+        """Write the inventory, in its order, if it differs from the one that is there."""
+        text = yaml.dump(_plain(inventory), Dumper=_NoAliases, sort_keys=False)
         if not self.inventory.exists() or self.inventory.read_text() != text:
             write_private(self.inventory, text)
 
@@ -117,6 +117,13 @@ class Folder:
         for host, variables in ((inventory.get("all") or {}).get("hosts") or {}).items():
             if {(variables or {}).get(name) for name in ("ansible_host", "ip", "access_ip")} & set(addresses):
                 yield str(host)
+
+
+class _NoAliases(yaml.SafeDumper):
+    """Writes out what stands twice: people read this file."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
 
 
 def write_private(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ReconcilerError
+from ...model.naming import REBOOTED
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot
 from . import balancers, normalise
@@ -113,6 +115,17 @@ class OpenStackCloud:
                 self.connection.compute.wait_for_delete(self.connection.compute.get_server(id), interval=0.5, wait=300)
         except sdk.NotFoundException:
             return
+        except Exception as error:
+            raise explain(self._name, error) from error
+
+    def reboot(self, server: str) -> None:
+        """Reboot a server, hard, and write down when. Returns once it runs again. Raises Transient when it is gone or
+        does not come back within 5 minutes."""
+        compute, now = self.connection.compute, datetime.datetime.now(datetime.UTC)
+        try:
+            compute.set_server_metadata(server, **{REBOOTED: now.isoformat(timespec="seconds")})
+            compute.reboot_server(server, "HARD")
+            compute.wait_for_server(compute.get_server(server), interval=0.5, wait=300)
         except Exception as error:
             raise explain(self._name, error) from error
 

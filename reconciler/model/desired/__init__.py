@@ -5,8 +5,8 @@ from .base import API_VERSION, At, Cidr, Kind, Model, Name
 from .cluster import Cluster, ClusterSpec
 from .environment import Environment, EnvironmentSpec
 from .fleet import Ceilings, Fleet, FleetSpec, Policy
-from .kubernetes import Kubernetes, Ssh, Workload
-from .machines import Bastion, BootVolume, ControlPlane, Machines, NodeGroup, Placed, Taint
+from .kubernetes import Kubernetes, Repair, Ssh, Upgrade, Workload
+from .machines import Bastion, BootVolume, ControlPlane, Etcd, Machines, NodeGroup, Placed, Taint
 from .network import Access, ApiLoadBalancer, ExistingNetwork, Network, Rule
 from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, moment
 
@@ -28,6 +28,7 @@ __all__ = [
     "ControlPlane",
     "Environment",
     "EnvironmentSpec",
+    "Etcd",
     "ExistingNetwork",
     "Fleet",
     "FleetSpec",
@@ -44,9 +45,11 @@ __all__ = [
     "NodeGroup",
     "Placed",
     "Policy",
+    "Repair",
     "Rule",
     "Ssh",
     "Taint",
+    "Upgrade",
     "Window",
     "Workload",
     "moment",

@@ -82,4 +82,4 @@ def distinct(path: YamlPath, names: Sequence[str], key: str = "name") -> None:
     """Raise At for the first entry of the list at `path` whose name an earlier one has."""
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise At((*path, index, key), f"{name!r} is already the name of another entry")
+            raise At((*path, index, *([key] if key else [])), f"{name!r} is already the name of another entry")

@@ -9,12 +9,12 @@ from pydantic import model_validator
 
 from .base import At, CloudName, Kind, Model, YamlPath, distinct
 from .kubernetes import Kubernetes, Ssh, Workload
-from .machines import Bastion, ControlPlane, NodeGroup
+from .machines import Bastion, ControlPlane, Etcd, NodeGroup
 from .network import Access, ApiLoadBalancer, Network
 from .policy import Guards, Ignore, Maintenance
 
 _HOST_NAME = 63  # RFC 1123
-_RESERVED = {"cp": "the control plane", "bastion": "the bastion"}
+_RESERVED = {"cp": "the control plane", "etcd": "etcd", "bastion": "the bastion"}
 
 
 class ClusterSpec(Model):
@@ -25,6 +25,7 @@ class ClusterSpec(Model):
     ssh: Ssh
     network: Network
     control_plane: ControlPlane
+    etcd: Etcd | None = None
     node_groups: tuple[NodeGroup, ...] = ()
     bastion: Bastion | None = None
     api_load_balancer: ApiLoadBalancer | None = None
@@ -61,7 +62,8 @@ class Cluster(Kind):
     @model_validator(mode="after")
     def _short(self) -> Self:
         for index, group in enumerate(self.spec.node_groups):
-            longest = f"{self.name}-{group.name}-{max(group.count, group.max or 0)}"
+            last = max((group.max or 0) + len(group.without), *group.numbers[-1:], 0)
+            longest = f"{self.name}-{group.name}-{last}"
             if len(longest) > _HOST_NAME:
                 message = f"{longest!r} would be longer than {_HOST_NAME} characters, the limit of a host's name"
                 raise At(("spec", "nodeGroups", index, "name"), message)

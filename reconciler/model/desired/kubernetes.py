@@ -22,6 +22,21 @@ class Ssh(Model):
     public_key: PublicKey
 
 
+class Upgrade(Model):
+    """How many workers are upgraded at a time, as a number or as a part of all: Ansible's `serial`."""
+
+    batch: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*|[1-9][0-9]?%|100%)$")] = "20%"
+
+
+class Repair(Model):
+    """What is done about a node that is not Ready while its server is ACTIVE: after `rebootAfter` minutes the server is
+    rebooted, and replaced `replaceAfter` minutes later. At most `atOnce` nodes are treated at a time; 0 treats none."""
+
+    reboot_after: Annotated[int, Field(ge=1, le=1440)] = 15
+    replace_after: Annotated[int, Field(ge=1, le=1440)] = 15
+    at_once: Annotated[int, Field(ge=0, le=100)] = 1
+
+
 class Kubernetes(Model):
     """`variables` go to Kubespray as they are."""
 
@@ -29,6 +44,8 @@ class Kubernetes(Model):
     network_plugin: NetworkPlugin = "calico"
     pod_cidr: Cidr = "10.233.64.0/18"
     service_cidr: Cidr = "10.233.0.0/18"
+    upgrade: Upgrade = Upgrade()
+    repair: Repair = Repair()
     variables: dict[str, object] = Field(default_factory=dict)
 
 

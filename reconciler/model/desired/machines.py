@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from .base import At, CloudName, Model, Name
+from .base import At, CloudName, Model, Name, distinct
 
 # RFC 1123 subdomain, a slash, and at most 63 characters: Kubernetes' rule for label and taint keys
 _QUALIFIED = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
@@ -62,11 +63,19 @@ class ControlPlane(Placed):
     count: Literal[1, 3, 5] = 1
 
 
+class Etcd(Placed):
+    """Machines for etcd alone. Left out, it runs on the control plane."""
+
+    count: Literal[1, 3, 5] = 3
+
+
 class NodeGroup(Placed):
-    """Workers of one kind. `min` and `max` are the bounds within which the autoscaler may set the count."""
+    """Workers of one kind. `min` and `max` are the bounds within which the autoscaler may set the count. Machines are
+    numbered from 1; `without` are numbers that are passed over, so that one in the middle can go for good."""
 
     name: Name
     count: Annotated[int, Field(ge=0, le=1000)]
+    without: tuple[Annotated[int, Field(ge=1, le=9999)], ...] = ()
     min: Annotated[int, Field(ge=0, le=1000)] | None = None
     max: Annotated[int, Field(ge=0, le=1000)] | None = None
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
@@ -74,6 +83,7 @@ class NodeGroup(Placed):
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
+        distinct(("without",), [str(number) for number in self.without], key="")
         if (self.min is None) != (self.max is None):
             raise At(("max" if self.max is None else "min",), "min and max belong together; one of them is missing")
         if self.min is not None and self.max is not None:
@@ -82,6 +92,12 @@ class NodeGroup(Placed):
             if not self.min <= self.count <= self.max:
                 raise At(("count",), f"{self.count} is not between min ({self.min}) and max ({self.max})")
         return self
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of its machines."""
+        usable = (number for number in itertools.count(1) if number not in self.without)
+        return tuple(itertools.islice(usable, self.count))
 
 
 class Bastion(Machines):

@@ -21,6 +21,7 @@ GuardName = Literal[
     "maintenance-window",
     "freeze",
     "unknowns",
+    "recovery",
 ]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]

@@ -67,14 +67,15 @@ def server(scene: Scene, d: Difference) -> Found:
     if path is None or path[-1] == "bastion" or path == ("spec", "controlPlane"):
         return "git wants it by itself: apply makes it again"
     if kept != names[: len(kept)]:
-        return "it is not the last of its group: apply makes it again, or delete the last ones instead"
+        return "it is not the last of its group: apply makes it again, or list its number below `without` by hand"
     return change(scene, [d], (*path, "count"), len(kept))
 
 
 def _grown(scene: Scene, d: Difference) -> Found:
     live = scene.live(d)
     for number, group in enumerate(scene.desired.cluster.spec.node_groups):
-        following = f"{scene.desired.name}-{group.name}-{group.count + 1}"
+        larger = group.model_copy(update={"count": group.count + 1})
+        following = f"{scene.desired.name}-{group.name}-{larger.numbers[-1]}"
         if live and d.key.name == following and live.fields.get("flavor") == group.flavor:
             return change(scene, [d], ("spec", "nodeGroups", number, "count"), group.count + 1)
     return "it is none that a group would make next: apply deletes it"

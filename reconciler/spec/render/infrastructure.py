@@ -6,7 +6,7 @@ from ...model.desired import Cluster
 from ...model.naming import GROUP_KEY, OWNER_KEY, rule_name, tag
 from ...model.resource import Resource, Value
 from .balancer import API_PORT, balancer
-from .machines import Machine, machines
+from .machines import Machine, kubespray_groups, machines
 
 
 def infrastructure(cluster: Cluster) -> tuple[Resource, ...]:
@@ -152,8 +152,8 @@ def _vip(cluster: Cluster) -> list[Resource]:
 
 
 def _metadata(cluster: Cluster, machine: Machine) -> dict[str, str]:
-    groups = {"control-plane": "kube_control_plane,etcd", "node": "kube_node", "bastion": "bastion"}
-    return {OWNER_KEY: cluster.name, GROUP_KEY: machine.group, "kubespray_groups": groups[machine.role]}
+    groups = ",".join(kubespray_groups(cluster, machine.role))
+    return {OWNER_KEY: cluster.name, GROUP_KEY: machine.group, "kubespray_groups": groups}
 
 
 def _server_group(cluster: Cluster, machine: Machine) -> str | None:
@@ -164,5 +164,5 @@ def _server_group(cluster: Cluster, machine: Machine) -> str | None:
 
 
 def _security_groups(cluster: Cluster, machine: Machine) -> tuple[str, ...]:
-    own = (f"{cluster.name}-cluster", f"{cluster.name}-{machine.role}")
-    return tuple(sorted({*own, *machine.security_groups}))
+    doors = () if machine.role == "etcd" else (f"{cluster.name}-{machine.role}",)  # etcd is nobody's from outside
+    return tuple(sorted({f"{cluster.name}-cluster", *doors, *machine.security_groups}))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from ...model.desired import Cluster
 from ...model.resource import Resource, Value
 from .balancer import API_PORT
-from .machines import CONTROL_PLANE_GROUP, Machine, machines
+from .machines import CONTROL_PLANE_GROUP, Machine, kubespray_groups, machines
 
 
 def nodes(cluster: Cluster, servers: Sequence[Resource]) -> tuple[Resource, ...]:
     """Every node of the cluster. A node's providerID is known once its server is there."""
     ids = {server.name: server.id for server in servers}
-    made = (_node(cluster, m, ids.get(m.name, "")) for m in machines(cluster) if m.role != "bastion")
+    made = (_node(cluster, m, ids.get(m.name, "")) for m in machines(cluster) if m.role in ("control-plane", "node"))
     return tuple(sorted(made, key=lambda r: r.key))
 
 
@@ -53,38 +54,64 @@ def _url(at: Resource | None) -> str | None:
     return f"https://{at.fields['address']}:{API_PORT}" if at else None
 
 
-def inventory(
-    cluster: Cluster, servers: Sequence[Resource], leaving: Sequence[str] = (), balancer: Resource | None = None
-) -> dict[str, object]:
-    """Ansible's YAML inventory with Kubespray's groups, host variables and group variables.
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """What Kubespray needs to know of the machines besides git. `servers` and `balancer` are the live ones: their
+    addresses are facts, not wishes. `installed` are the hosts that the cluster runs on already; those that join come
+    after them. `leaving` are hosts that remove-node.yml still has to find, there or not, and `broken` those that
+    recover-control-plane.yml puts out of etcd and the control plane."""
 
-    `servers` and `balancer` are the live ones: their addresses are facts, not wishes. `leaving` are hosts that
-    remove-node.yml still has to find in the inventory, whether or not they are there.
-    """
-    live = {server.name: server for server in servers}
+    servers: Sequence[Resource]
+    balancer: Resource | None = None
+    installed: Collection[str] = ()
+    leaving: Sequence[str] = ()
+    broken: Collection[str] = ()
+
+
+def inventory(cluster: Cluster, given: Hosts) -> dict[str, object]:
+    """Ansible's YAML inventory with Kubespray's groups, host variables and group variables. The order within a group
+    means something to Kubespray: the first of the control plane is the one that the others join."""
+    live = {server.name: server for server in given.servers}
     everything = [m for m in machines(cluster) if m.name in live]
     wanted = [m for m in everything if m.role != "bastion"]
     hosts = {m.name: _host(cluster, live[m.name], m) for m in wanted}
-    hosts |= {name: _host(cluster, live.get(name), None) for name in leaving if name not in hosts}
-    masters: dict[str, object] = {m.name: {} for m in wanted if m.role == "control-plane"}
-    workers: dict[str, object] = {m.name: {} for m in wanted if m.role == "node"}
-    workers |= {name: {} for name in leaving if name not in masters}
+    hosts |= {name: _host(cluster, live.get(name), None) for name in given.leaving if name not in hosts}
+    groups = {name: _members(cluster, wanted, name, given) for name in ("kube_control_plane", "etcd", "kube_node")}
+    masters = [m.name for m in wanted if m.role == "control-plane"]
     return {
         "all": {
             "hosts": hosts,
             "vars": {
-                "supplementary_addresses_in_ssl_keys": _reached_at(masters, live, balancer),
-                **_balanced(balancer),
+                "supplementary_addresses_in_ssl_keys": _reached_at(masters, live, given.balancer),
+                **_balanced(given.balancer),
                 **_variables(cluster),
             },
             "children": {
-                "kube_control_plane": {"hosts": masters},
-                "etcd": {"hosts": dict(masters)},
-                "kube_node": {"hosts": workers},
+                **{name: {"hosts": {key: {} for key in names}} for name, names in groups.items()},
+                **_broken(cluster, wanted, given),
                 **_bastion(cluster, live, [m for m in everything if m.role == "bastion"]),
             },
         }
     }
+
+
+def _members(cluster: Cluster, wanted: Sequence[Machine], group: str, given: Hosts) -> list[str]:
+    names = [m.name for m in wanted if group in kubespray_groups(cluster, m.role)]
+    if group == "kube_node":
+        return [*names, *(name for name in given.leaving if name not in names)]
+    return sorted((n for n in names if n not in given.broken), key=lambda n: n not in given.installed)
+
+
+def _broken(cluster: Cluster, wanted: Sequence[Machine], given: Hosts) -> dict[str, object]:
+    if not given.broken:
+        return {}
+    found = {
+        f"broken_{group}": [
+            m.name for m in wanted if m.name in given.broken and group in kubespray_groups(cluster, m.role)
+        ]
+        for group in ("etcd", "kube_control_plane")
+    }
+    return {name: {"hosts": {key: {} for key in names}} for name, names in found.items()}
 
 
 def _bastion(cluster: Cluster, live: Mapping[str, Resource], machines: Sequence[Machine]) -> dict[str, object]:
@@ -116,7 +143,7 @@ def _host(cluster: Cluster, server: Resource | None, machine: Machine | None) ->
         "ip": fixed,
         "access_ip": fixed,
     }
-    if machine and machine.role == "control-plane":
+    if machine and "etcd" in kubespray_groups(cluster, machine.role):
         host["etcd_member_name"] = f"etcd-{machine.name}"
     if machine and machine.labels:
         host["node_labels"] = dict(sorted(machine.labels.items()))

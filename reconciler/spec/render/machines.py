@@ -9,9 +9,10 @@ from typing import Literal, TypeAlias
 from ...model.desired import BootVolume, Cluster, Machines, Placed
 
 CONTROL_PLANE_GROUP = "cp"
+ETCD_GROUP = "etcd"
 BASTION_GROUP = "bastion"
-Role: TypeAlias = Literal["control-plane", "node", "bastion"]
-_ROLES: Mapping[str, Role] = {CONTROL_PLANE_GROUP: "control-plane", BASTION_GROUP: "bastion"}
+Role: TypeAlias = Literal["control-plane", "etcd", "node", "bastion"]
+_ROLES: Mapping[str, Role] = {CONTROL_PLANE_GROUP: "control-plane", ETCD_GROUP: "etcd", BASTION_GROUP: "bastion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,18 @@ class Machine:
 
 
 def machines(cluster: Cluster) -> tuple[Machine, ...]:
-    """Control plane first, then node groups as written, then the bastion; numbered from 1, so that growing never
-    renames."""
+    """Control plane first, then etcd's own, then node groups as written, then the bastion; numbered from 1, so that
+    growing never renames."""
     spec = cluster.spec
     made = [
         _machine(cluster, CONTROL_PLANE_GROUP, n, spec.control_plane) for n in range(1, spec.control_plane.count + 1)
     ]
+    if spec.etcd:
+        made += [_machine(cluster, ETCD_GROUP, n, spec.etcd) for n in range(1, spec.etcd.count + 1)]
     for group in spec.node_groups:
         labels = {**group.labels, "research.moc/node-group": group.name}
         taints = tuple(sorted(str(t) for t in group.taints))
-        made += [_machine(cluster, group.name, n, group, labels, taints) for n in range(1, group.count + 1)]
+        made += [_machine(cluster, group.name, n, group, labels, taints) for n in group.numbers]
     if spec.bastion:
         made.append(_machine(cluster, BASTION_GROUP, 1, spec.bastion))
     return tuple(made)
@@ -76,3 +79,11 @@ def _zone(machines: Machines, number: int) -> str | None:
     """Zones take turns, so that growing a group moves nobody."""
     zones = machines.availability_zones
     return zones[(number - 1) % len(zones)] if zones else None
+
+
+def kubespray_groups(cluster: Cluster, role: Role) -> tuple[str, ...]:
+    """Kubespray's groups of a machine. A control plane without workers runs the pods itself."""
+    if role == "control-plane":
+        etcd = () if cluster.spec.etcd else ("etcd",)
+        return ("kube_control_plane", *etcd, *(() if cluster.spec.node_groups else ("kube_node",)))
+    return ({"etcd": "etcd", "node": "kube_node", "bastion": "bastion"}[role],)

@@ -6,26 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.control.installed import installed_on, remember
+from reconciler.control.installed import installed_on, lost, remember
+from reconciler.model.resource import Resource
+
+
+def server(name: str, id: str = "1") -> Resource:
+    return Resource("server", name, {}, id, "demo")
 
 
 def test_what_is_remembered(tmp_path: Path) -> None:
-    assert installed_on(tmp_path, "demo") == frozenset()
-    remember(tmp_path, "demo", ["b", "a"])
-    assert installed_on(tmp_path, "demo") == {"a", "b"}
-    assert installed_on(tmp_path, "other") == frozenset()
+    assert installed_on(tmp_path, "demo") == {}
+    remember(tmp_path, "demo", [server("b", "2"), server("a")])
+    assert installed_on(tmp_path, "demo") == {"a": "1", "b": "2"}
+    assert installed_on(tmp_path, "other") == {}
     assert [p.name for p in (tmp_path / "demo").iterdir()] == ["installed.json"]
 
 
 @pytest.mark.parametrize("text", ["", "[", "5", "null", "[[1]]", "\x00"])
 def test_a_damaged_note_is_none(tmp_path: Path, text: str) -> None:
-    remember(tmp_path, "demo", ["a"])
+    remember(tmp_path, "demo", [server("a")])
     (tmp_path / "demo/installed.json").write_text(text)
-    assert installed_on(tmp_path, "demo") == frozenset()
+    assert installed_on(tmp_path, "demo") == {}
 
 
 def test_a_kill_while_writing_leaves_the_old_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    remember(tmp_path, "demo", ["old"])
+    remember(tmp_path, "demo", [server("old")])
 
     def killed(path: Path, text: str) -> int:
         with path.open("w") as file:
@@ -34,5 +39,9 @@ def test_a_kill_while_writing_leaves_the_old_answer(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "write_text", killed)
     with pytest.raises(KeyboardInterrupt):
-        remember(tmp_path, "demo", ["new"])
-    assert installed_on(tmp_path, "demo") == {"old"}
+        remember(tmp_path, "demo", [server("new")])
+    assert installed_on(tmp_path, "demo") == {"old": "1"}
+
+
+def test_a_machine_that_is_gone_or_another_is_lost() -> None:
+    assert lost({"a": "1", "b": "2", "c": "3"}, [server("a"), server("b", "9"), server("d")]) == {"b", "c"}

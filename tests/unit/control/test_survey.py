@@ -32,6 +32,9 @@ class Cloud:
     def prune(self, kind: str, id: str) -> None:
         raise AssertionError("nothing is ever pruned here")
 
+    def reboot(self, server: str) -> None:
+        raise AssertionError(server)
+
 
 def survey(cloud: Cloud) -> Survey:
     return Survey(lambda _: cloud, ("demo",))

@@ -173,6 +173,9 @@ class World:
         if self.did(f"cloud prune {kind} {id}"):
             self.resources = [r for r in self.resources if r.id != id]
 
+    def reboot(self, server: str) -> None:
+        self.did(f"cloud reboot {server}")
+
     # Repository
 
     def resolve(self, ref: str) -> str:

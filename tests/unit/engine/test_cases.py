@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from reconciler.engine.decision import Case as Question
 from reconciler.engine.decision import decide as decision
 from reconciler.engine.diff import meant
 from reconciler.engine.guard import Facts
+from reconciler.engine.playbook import Roles
 from reconciler.model.change import Difference
 from reconciler.model.desired import Approval, Cluster, moment
 from reconciler.model.plan import Plan, Step
@@ -27,7 +28,7 @@ Case = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "cases"
 FILES = sorted(FOLDER.glob("*.yaml"))
 CASES = [(file.stem, case) for file in FILES for case in yaml.safe_load(file.read_text())]
-KEYS = {"case", "desired", "applied", "live", "but", "objects", "pods", "approved", "at", "expect"}
+KEYS = {"case", "installed", "new", "desired", "applied", "live", "but", "objects", "pods", "approved", "at", "expect"}
 AT = "2026-11-24T12:00:00+00:00"  # a Tuesday
 INFRA, KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
 
@@ -59,13 +60,24 @@ def decide(case: Case) -> Plan:
     servers = seen.resources(INFRA, "server")
     wanted = infrastructure(now)
     asked = Expected({INFRA: wanted, KUBE: nodes(now, meant(wanted, servers)), **objects(case, "git")})
-    masters = {r.name for r in wanted if r.kind == "server" and is_master(r)}
-    there = masters | {s.name for s in servers if is_master(s)}
+    roles = roles_of(case, wanted, servers)
+    there = (roles.etcd or roles.control_plane) | {s.name for s in servers if in_group(s, "cp", "etcd")}
     count = sum(len(seen.resources(INFRA, kind)) for kind in KINDS)
     spec = now.spec
     facts = Facts(spec.guards, there, count, len(asked.resources(INFRA)), spec.maintenance, moment(case.get("at", AT)))
     asked_of = Question(
-        "demo", "c0ffee", asked, applied(case, now), seen, masters, facts, REPLACING, spec.ignore, (), {}
+        "demo",
+        "c0ffee",
+        asked,
+        applied(case, now),
+        seen,
+        roles,
+        facts,
+        REPLACING,
+        spec.ignore,
+        (),
+        {},
+        spec.kubernetes.repair,
     )
     made = decision(asked_of)
     if case.get("approved"):
@@ -87,8 +99,18 @@ def changes(said: list[list[str]]) -> list[tuple[str, str]]:
     return [(old, new) for old, new in said]
 
 
-def is_master(server: Resource) -> bool:
-    return server.fields.get("metadata.reconciler.group") == "cp"
+def roles_of(case: Case, wanted: Sequence[Resource], servers: Sequence[Resource]) -> Roles:
+    hosts = [r for r in wanted if r.kind == "server"]
+    masters, etcd = ({r.name for r in hosts if in_group(r, group)} for group in ("cp", "etcd"))
+    nodes = {r.name for r in hosts if not in_group(r, "cp", "etcd", "bastion")}
+    installed = frozenset(case.get("installed", ()))
+    live = {s.name for s in servers}
+    lost = {name for name in installed if name not in live or name in case.get("new", ())}
+    return Roles(frozenset(masters), frozenset(etcd), frozenset(nodes), installed, frozenset(lost))
+
+
+def in_group(server: Resource, *groups: str) -> bool:
+    return server.fields.get("metadata.reconciler.group") in groups
 
 
 def before(case: Case, now: Cluster) -> Cluster | None:
@@ -197,7 +219,8 @@ def live_objects(case: Case) -> dict[Component, list[Resource]]:
 
 
 def said(step: Step) -> str:
-    target = f" on {step.arguments['target']}" if step.arguments else ""
+    target = f" on {step.arguments['target']}" if "target" in step.arguments else ""
+    target += " --limit" if "limit" in step.arguments and step.operation != "scale.yml" else ""
     return f"{step.component} {step.tool} {step.operation}{target}: {', '.join(step.targets)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.resource import Resource
-from reconciler.spec.render.kubernetes import inventory, nodes, published, reached
+from reconciler.spec.render.kubernetes import Hosts, inventory, nodes, published, reached
 from tests.unit.examples import cluster
 
 MIXED = cluster(
@@ -23,7 +23,7 @@ SERVERS = [server("demo-cp-1", 1, "198.51.100.7"), server("demo-worker-1", 2), s
 
 
 def made(*servers: Resource, leaving: tuple[str, ...] = ()) -> Any:
-    return inventory(MIXED, servers, leaving)["all"]
+    return inventory(MIXED, Hosts(servers, leaving=leaving))["all"]
 
 
 def test_a_node_knows_its_server_once_it_is_there() -> None:
@@ -54,7 +54,7 @@ def test_hosts_have_live_addresses_and_what_their_group_asks_for() -> None:
 def test_a_load_balancer_is_where_nodes_and_people_reach_the_api() -> None:
     balanced = cluster(("  nodeGroups:\n", "  apiLoadBalancer: {}\n  nodeGroups:\n"))
     found = Resource("load_balancer", "demo", {"vip": "10.20.0.9", "address": "198.51.100.9"}, "lb", "demo")
-    said: Any = inventory(balanced, SERVERS, balancer=found)["all"]
+    said: Any = inventory(balanced, Hosts(SERVERS, found))["all"]
     assert said["vars"]["loadbalancer_apiserver"] == {"address": "10.20.0.9", "port": 6443}
     assert said["vars"]["supplementary_addresses_in_ssl_keys"] == ["198.51.100.7", "198.51.100.9"]
     assert published(balanced, SERVERS, found) == "https://198.51.100.9:6443"
