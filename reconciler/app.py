@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from . import interrupt
 from .adapters.git import GitRepository
 from .adapters.kubernetes import KubernetesApi
 from .adapters.kubespray import Kubespray
@@ -131,6 +132,7 @@ class App:
             private_key=self.settings.ssh_key,
             timeout=self.settings.timeouts.playbook,
             environment=self._environment(),
+            cancel=interrupt.requested,
         )
 
     def _cloud(self, name: str) -> Cloud:

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from . import interrupt
 from .errors import Evidence, Permanent, Transient
 
 REDACTED = "(redacted)"
 _TAIL_LINES = 40
 _GRACE_SECONDS = 20.0
+_ASKED_EVERY_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -75,7 +77,7 @@ def run(
     killed reconciler leaves no tofu behind that still holds the state lock.
 
     Raises Permanent when the program is missing or (with `check`) its exit code is not in `ok`;
-    Transient when the deadline passed.
+    Transient when the deadline passed, or when somebody asked us to stop (then the program was ended politely).
     """
     hide = redact or Redactor()
     command = hide(shlex.join(str(a) for a in argv))
@@ -161,13 +163,24 @@ def _drain(
         reader.start()
     if stdin is not None and child.stdin is not None:
         threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True).start()
-    try:
-        child.wait(timeout)
-    except subprocess.TimeoutExpired:
-        raise TimeoutError from None
+    _wait(child, timeout)
     for reader in readers:
         reader.join(_GRACE_SECONDS)  # a grandchild may keep the pipe open; its words are not ours to wait for
     return "".join(out), "".join(err)
+
+
+def _wait(child: subprocess.Popen[bytes], timeout: float) -> None:
+    """Raises TimeoutError past the deadline, Transient when somebody asked us to stop."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            child.wait(min(_ASKED_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            interrupt.check()
+            if time.monotonic() >= deadline:
+                raise TimeoutError from None
+        else:
+            return
 
 
 def _feed(stream: IO[bytes], text: bytes) -> None:

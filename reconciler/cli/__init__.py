@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
+from .. import interrupt
 from ..errors import ReconcilerError
 
 _INTERRUPTED = 130  # what Typer makes of a KeyboardInterrupt
@@ -15,6 +17,7 @@ def main() -> None:
     from .show import failure
     from .verbs import app
 
+    interrupt.listen(signal.SIGTERM)
     try:
         app(standalone_mode=True)
     except ReconcilerError as error:

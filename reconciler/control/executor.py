@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from .. import interrupt
 from ..engine.diff import meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
@@ -47,6 +48,7 @@ class Executor:
         """Carry out one step. A failure is part of the outcome, not an exception."""
         started = time.monotonic()
         try:
+            interrupt.check()
             self._handler(step)(step, sight)
         except ReconcilerError as error:
             for line in error.evidence.last_lines[-_LAST_LINES:] if error.evidence else ():

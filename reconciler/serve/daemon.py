@@ -1,13 +1,11 @@
-"""Cycle after cycle until told to stop: a cycle that is running is finished, a second signal ends at once."""
+"""Cycle after cycle until told to stop: the running one ends early and is recorded, a second signal ends at once."""
 
 from __future__ import annotations
 
 import signal
-import sys
-import threading
 from collections.abc import Callable
-from types import FrameType
 
+from .. import interrupt
 from ..errors import ReconcilerError
 
 
@@ -20,20 +18,13 @@ class Daemon:
         self._cycle = cycle
         self._interval = interval
         self._failed = failed
-        self._stop = threading.Event()
 
     def run(self) -> None:
-        """Return when SIGTERM or SIGINT has come and the running cycle has ended."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._asked)
-        while not self._stop.is_set():
+        """Return when SIGTERM or SIGINT has come: what runs is ended politely, and recorded."""
+        interrupt.listen(signal.SIGTERM, signal.SIGINT)
+        while not interrupt.requested():
             try:
                 self._cycle()
             except ReconcilerError as error:
                 self._failed(error)
-            self._stop.wait(self._interval)
-
-    def _asked(self, number: int, _: FrameType | None) -> None:
-        if self._stop.is_set():
-            sys.exit(128 + number)
-        self._stop.set()
+            interrupt.wait(self._interval)

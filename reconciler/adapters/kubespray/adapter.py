@@ -6,6 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,12 @@ class Kubespray:
                 task.total(expected)
             folder.take(playbook.inventory)
             status, log = self._play(folder, playbook, events, ssh, theirs)
+            lost = {f.host for f in events.failures() if f.unreachable}
+            rest = tuple(host for host in playbook.limit if host not in lost)
+            if status == "failed" and lost & set(playbook.limit) and rest:
+                # Kubespray ends a play for all when one host is lost: those that answer are joined all the same
+                progress.log(f"{playbook.name}: lost {', '.join(sorted(lost))}; going on with {', '.join(rest)}")
+                self._play(folder, replace(playbook, limit=rest), Events(task), ssh, theirs)
         if folder.kubeconfig.exists():
             folder.point(playbook.api)
         if status != "successful":

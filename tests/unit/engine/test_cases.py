@@ -65,20 +65,8 @@ def decide(case: Case) -> Plan:
     count = sum(len(seen.resources(INFRA, kind)) for kind in KINDS)
     spec = now.spec
     facts = Facts(spec.guards, there, count, len(asked.resources(INFRA)), spec.maintenance, moment(case.get("at", AT)))
-    asked_of = Question(
-        "demo",
-        "c0ffee",
-        asked,
-        applied(case, now),
-        seen,
-        roles,
-        facts,
-        REPLACING,
-        spec.ignore,
-        (),
-        {},
-        spec.kubernetes.repair,
-    )
+    was, repair = applied(case, now), spec.kubernetes.repair
+    asked_of = Question("demo", "c0ffee", asked, was, seen, roles, facts, REPLACING, spec.ignore, repair=repair)
     made = decision(asked_of)
     if case.get("approved"):
         given = approval(case["approved"], made.digest)

@@ -1,0 +1,169 @@
+"""A cluster through its life, with real SSH and real Ansible: each change by the smallest playbook, on the fewest hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox.sandbox import Sandbox
+from tests.contract.fleet import wait_until
+
+from .world import PROJECT, World
+
+pytestmark = pytest.mark.live
+
+NAME = "life"
+OLD, NEW = "1.35.9", "1.36.3"
+
+
+@pytest.fixture(scope="module")
+def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Installed with a version of the nodes that is one minor release behind."""
+    made = World(sandbox, tmp_path_factory.mktemp("life"), NAME, cidr="10.33.0.0/24")
+    made.edit(f'version: "{NEW}"', f'version: "{OLD}"\n    variables: {{sandbox_older_nodes: true}}')
+    made.commit("an older release")
+    said = made.reconciler("apply", NAME)
+    assert said.code == 0, said.all
+    return made
+
+
+def runs(world: World) -> list[Path]:
+    """The logs of all playbooks, oldest first."""
+    found = world.state.rglob("artifacts/*/stdout")
+    return sorted(found, key=lambda log: log.stat().st_mtime)
+
+
+def recap(log: Path) -> set[str]:
+    """The hosts a playbook did anything on."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
+    return set(re.findall(r"^(\S+)\s+: ok=", text.partition("PLAY RECAP")[2], re.MULTILINE))
+
+
+def playbooks(world: World, before: list[Path]) -> dict[str, set[str]]:
+    """What ran since, each with its hosts."""
+    fresh = [log for log in runs(world) if log not in before]
+    return {log.parent.name.partition(".yml")[0]: recap(log) for log in fresh}
+
+
+def versions(world: World) -> dict[str, str]:
+    nodes = json.loads(world.kubectl("get", "nodes", "-o", "json"))["items"]
+    return {n["metadata"]["name"]: n["status"]["nodeInfo"]["kubeletVersion"] for n in nodes}
+
+
+def apply(world: World, old: str, new: str) -> tuple[dict[str, set[str]], str]:
+    """Change the cluster's file and apply it; return what ran and what was said."""
+    before = runs(world)
+    if old:
+        world.edit(old, new)
+        world.commit(f"{new}")
+    said = world.reconciler("apply", NAME)
+    assert said.code == 0, said.all
+    return playbooks(world, before), said.all
+
+
+def named(*parts: str) -> set[str]:
+    return {f"{NAME}-{part}" for part in parts}
+
+
+def test_growing_touches_the_new_hosts_only(world: World) -> None:
+    before = world.servers()
+    ran, _ = apply(world, "count: 2", "count: 4")
+    assert set(ran) == {"facts", "scale"}
+    assert ran["scale"] == named("worker-3", "worker-4")
+    assert world.servers().keys() - before.keys() == named("worker-3", "worker-4")
+    assert versions(world).keys() == named("cp-1", "worker-1", "worker-2", "worker-3", "worker-4")
+
+
+def test_one_in_the_middle_is_drained_first_and_its_server_goes_last(world: World) -> None:
+    before = world.servers()
+    ran, said = apply(world, "count: 4", "count: 3\n      without: [2]")
+    assert set(ran) == {"remove-node"}
+    assert world.servers() == {name: id for name, id in before.items() if name != f"{NAME}-worker-2"}
+    assert versions(world).keys() == named("cp-1", "worker-1", "worker-3", "worker-4")
+    (log,) = [log for log in runs(world) if log.parent.name.startswith("remove-node")][-1:]
+    drained = log.read_text().index("Drain the node")
+    assert drained < log.read_text().index("Delete the node")
+    assert said.index("remove-node.yml") < said.index(f"deleted server {NAME}-worker-2"), said
+
+
+def test_a_server_deleted_behind_our_back_comes_back_under_its_name(world: World) -> None:
+    before = world.servers()
+    world.mischief().delete_server(f"{NAME}-worker-3")
+    ran, _ = apply(world, "", "")
+    assert ran["scale"] == named("worker-3")
+    after = world.servers()
+    assert {name for name in after if after[name] != before[name]} == named("worker-3")
+    provider = world.kubectl("get", "node", f"{NAME}-worker-3", "-o", "jsonpath={.spec.providerID}")
+    assert provider == f"openstack:///{after[f'{NAME}-worker-3']}"
+
+
+def test_labels_need_no_playbook(world: World) -> None:
+    ran, _ = apply(world, "hub.jupyter.org/node-purpose: user", "hub.jupyter.org/node-purpose: core")
+    assert ran == {}
+    label = "{.metadata.labels.hub\\.jupyter\\.org/node-purpose}"
+    assert world.kubectl("get", "node", f"{NAME}-worker-4", "-o", f"jsonpath={label}") == "core"
+
+
+def test_a_host_that_stops_answering_in_the_middle_is_the_next_cycles(world: World) -> None:
+    before = runs(world)
+    world.edit("count: 3", "count: 5")
+    world.commit("two more, one of which dies")
+    with (world.repo.parent / "dying.log").open("wb") as log:
+        running = subprocess.Popen([*world.command, "apply", "--yes"], stdout=log, stderr=log)
+        wait_until(lambda: any(r.parent.name.startswith("scale") for r in runs(world)[len(before) :]), 240, "scale.yml")
+        compute, dying = world.mischief().connection.compute, world.servers()[f"{NAME}-worker-6"]
+        compute.stop_server(dying)
+        code = running.wait(300)
+    said = (world.repo.parent / "dying.log").read_text()
+    assert code == 1, said
+    assert f"{NAME}-worker-6" in said
+    assert world.reconciler("apply", NAME).code == 0
+    assert versions(world).keys() == named("cp-1", "worker-1", "worker-3", "worker-4", "worker-5", "worker-6")
+    assert world.servers()[f"{NAME}-worker-6"] == dying
+    assert world.reconciler("drift", NAME).code == 0
+
+
+def test_an_upgrade_goes_in_batches_behind_the_control_plane(world: World) -> None:
+    assert set(versions(world).values()) == {f"v{OLD}"}
+    servers = world.servers()
+    ran, _ = apply(world, f'version: "{OLD}"', f'version: "{NEW}"\n    upgrade: {{batch: "2"}}')
+    assert set(ran) == {"upgrade-cluster"}
+    assert set(versions(world).values()) == {f"v{NEW}"}
+    assert world.servers() == servers
+    (log,) = [log for log in runs(world) if log.parent.name.startswith("upgrade-cluster")]
+    plays = re.findall(r"^PLAY \[(.*?)\]", log.read_text(), re.MULTILINE)
+    assert plays.index("Upgrade the control plane") < plays.index("Upgrade the workers")
+    assert plays.count("Upgrade the workers") == 3  # five workers, two at a time
+
+
+def test_told_to_stop_it_ends_the_playbook_and_the_next_cycle_goes_on(world: World) -> None:
+    before = runs(world)
+    world.edit("count: 5", "count: 6")
+    world.commit("one more")
+    with (world.repo.parent / "stopped.log").open("wb") as log:
+        running = subprocess.Popen([*world.command, "apply", "--yes"], stdout=log, stderr=log, cwd=PROJECT)
+        wait_until(lambda: any(r.parent.name.startswith("scale") for r in runs(world)[len(before) :]), 240, "scale.yml")
+        running.send_signal(signal.SIGTERM)
+        code = running.wait(60)
+    said = (world.repo.parent / "stopped.log").read_text()
+    assert code == 1, said
+    assert "scale.yml was interrupted" in said
+    assert "Traceback" not in said
+    assert not [p for p in os.listdir("/proc") if p.isdigit() and _is_playbook(p, world)]
+    ran, _ = apply(world, "", "")
+    assert ran["scale"] == named("worker-7")
+    assert world.reconciler("drift", NAME).code == 0
+
+
+def _is_playbook(pid: str, world: World) -> bool:
+    try:
+        said = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"ansible-playbook" in said and os.fsencode(world.state) in said
