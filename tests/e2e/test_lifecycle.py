@@ -1,4 +1,4 @@
-"""A cluster through its life, with real SSH and real Ansible: each change by the smallest playbook, on the fewest hosts."""
+"""A cluster through its life, with real SSH and Ansible: each change by the smallest playbook, on the fewest hosts."""
 
 from __future__ import annotations
 
