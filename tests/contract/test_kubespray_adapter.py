@@ -267,6 +267,15 @@ def test_an_unreachable_host_is_transient(make: Callable[..., Kubespray], hosts:
     assert "security group" in str(caught.value.hint)
 
 
+def test_a_limited_run_that_lost_a_host_goes_on_with_the_others(make: Callable[..., Kubespray], hosts: Hosts) -> None:
+    shown = Shown()
+    playbook = Playbook("ok.yml", hosts.inventory(demo_worker_1="127.10.77.9"), limit=("demo-cp-1", "demo-worker-1"))
+    with pytest.raises(Transient) as caught:
+        make().run("demo", playbook, shown)
+    assert "demo-worker-1" in caught.value.message
+    assert any("going on with demo-cp-1" in line for line in shown.lines), shown.lines
+
+
 def test_a_machine_with_another_key_is_refused_until_it_is_forgotten(
     make: Callable[..., Kubespray], hosts: Hosts, tmp_path: Path
 ) -> None:

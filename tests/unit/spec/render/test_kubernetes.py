@@ -77,6 +77,36 @@ def test_groups_are_kubesprays() -> None:
     assert list(children["kube_node"]["hosts"]) == ["demo-worker-1", "demo-worker-2"]
 
 
+def groups(text: tuple[str, str], hosts: Hosts) -> dict[str, list[str]]:
+    said: Any = inventory(cluster(text), hosts)["all"]
+    return {name: list(group["hosts"]) for name, group in said["children"].items()}
+
+
+def test_who_joins_comes_after_those_the_cluster_runs_on() -> None:
+    masters = [server(f"demo-cp-{n}", n) for n in (1, 2, 3)]
+    found = groups(("count: 1", "count: 3"), Hosts(masters, installed={"demo-cp-2", "demo-cp-3"}))
+    assert found["kube_control_plane"] == found["etcd"] == ["demo-cp-2", "demo-cp-3", "demo-cp-1"]
+
+
+def test_who_is_broken_is_moved_to_groups_of_its_own() -> None:
+    masters = [server(f"demo-cp-{n}", n) for n in (1, 2, 3)]
+    found = groups(("count: 1", "count: 3"), Hosts(masters, broken=["demo-cp-2"]))
+    assert found["kube_control_plane"] == found["etcd"] == ["demo-cp-1", "demo-cp-3"]
+    assert found["broken_kube_control_plane"] == found["broken_etcd"] == ["demo-cp-2"]
+
+
+def test_etcd_on_machines_of_its_own() -> None:
+    text = ("  nodeGroups:\n", "  etcd: {count: 1, flavor: m1.small}\n  nodeGroups:\n")
+    found = groups(text, Hosts([*SERVERS, server("demo-etcd-1", 9)]))
+    assert (found["etcd"], found["kube_control_plane"]) == (["demo-etcd-1"], ["demo-cp-1"])
+    assert "demo-etcd-1" not in [node.name for node in nodes(cluster(text), [])]
+
+
+def test_a_control_plane_without_workers_is_a_node() -> None:
+    workers = "    - name: worker\n      count: 2\n      flavor: m1.large\n      labels: {team: blue}\n"
+    assert groups((workers, "    []\n"), Hosts(SERVERS[:1]))["kube_node"] == ["demo-cp-1"]
+
+
 def test_the_order_of_what_the_cloud_says_never_matters() -> None:
     forwards, backwards = made(*SERVERS), made(*reversed(SERVERS))
     assert str(forwards) == str(backwards)

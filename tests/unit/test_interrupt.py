@@ -1,0 +1,66 @@
+"""A first signal asks, a second one ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+SCRIPT = """
+    import signal, sys
+    from reconciler import interrupt
+    from reconciler.errors import Transient
+    from reconciler.process import run
+    interrupt.listen(signal.SIGTERM)
+    print("ready", flush=True)
+    try:
+        run([sys.executable, "-c", sys.argv[1]], timeout=60, on_line=lambda line: print(line, flush=True))
+    except Transient as error:
+        print(error.message, flush=True)
+"""
+POLITE = """
+import signal, sys, time
+def end(*_):
+    print("written down", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("at work", flush=True)
+time.sleep(60)
+"""
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("at work", flush=True)
+time.sleep(60)
+"""
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('at work', flush=True); time.sleep(60)"
+)
+
+
+def started(tmp_path: Path, program: str) -> subprocess.Popen[str]:
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    running = subprocess.Popen([sys.executable, script, program], stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    assert [running.stdout.readline().strip() for _ in range(2)] == ["ready", "at work"]
+    return running
+
+
+def test_the_first_lets_a_program_write_down_what_it_has(tmp_path: Path) -> None:
+    running = started(tmp_path, POLITE)
+    running.send_signal(signal.SIGTERM)
+    said, _ = running.communicate(timeout=30)
+    assert said.split("\n")[:2] == ["written down", "interrupted"]
+    assert running.returncode == 0
+
+
+def test_the_second_ends_at_once(tmp_path: Path) -> None:
+    running = started(tmp_path, DEAF)
+    running.send_signal(signal.SIGTERM)
+    try:
+        running.wait(2)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGTERM)
+    assert running.wait(5) == -signal.SIGTERM
