@@ -35,8 +35,6 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("at work", flush=True)
 time.sleep(60)
 """
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('at work', flush=True); time.sleep(60)"
-)
 
 
 def started(tmp_path: Path, program: str) -> subprocess.Popen[str]:

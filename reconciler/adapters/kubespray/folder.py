@@ -46,9 +46,12 @@ class Folder:
 
     def point(self, api: str | None) -> None:
         """Let the kubeconfig, for its owner's eyes only, name `api`: Kubespray writes what a node would use."""
+        self.kubeconfig.chmod(0o600)
+        if api is None:
+            return
         said = yaml.safe_load(self.kubeconfig.read_text())
-        for entry in said.get("clusters") or ():
-            entry["cluster"]["server"] = api or entry["cluster"]["server"]
+        for entry in said["clusters"]:
+            entry["cluster"]["server"] = api
         write_private(self.kubeconfig, yaml.safe_dump(said, sort_keys=False))
 
     def log(self, run: str) -> Path:
