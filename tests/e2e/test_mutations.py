@@ -196,6 +196,32 @@ def test_another_disk_is_held_by_a_guard_until_a_line_in_git_says_yes(cluster: C
     assert volumes.find_volume(old.id) is None  # it went with its server
 
 
+def test_a_server_is_rebooted_and_says_when(cluster: Cluster) -> None:
+    before = server(cluster.cloud, W1)
+    cluster.app.toolkit.cloud("sandbox").reboot(before.id)
+    after = server(cluster.cloud, W1)
+    assert (after.id, after.status) == (before.id, "ACTIVE")
+    assert after.metadata.items() > before.metadata.items()
+    assert after.metadata["reconciler.rebooted"].startswith("20")
+    assert (cluster.check().open, cluster.tofu()) == ((), set())
+
+
+@pytest.mark.parametrize(("service", "kinds"), [("cinder", {"server"}), ("octavia", {"load_balancer", "listener"})])
+def test_what_a_silent_service_keeps_is_unknown_and_nothing_is_done(
+    cluster: Cluster, service: str, kinds: set[str]
+) -> None:
+    assert cluster.repair() == ""
+    cluster.world.sandbox.cloud.stop(service)
+    try:
+        cluster.cloud.network.update_port(port(cluster.cloud), description="mine")
+        plan = cluster.check()
+        assert {d.key.kind for d in plan.unknown} >= kinds
+        assert plan.steps == ()
+    finally:
+        cluster.world.sandbox.cloud.up()
+    assert cluster.repair() == ""
+
+
 def is_ready(cluster: Cluster, kind: str, name: str) -> bool:
     """Whether Kubernetes takes it for Ready; whatever else it says, or that it is gone, is no."""
     path = "{.status.conditions[?(@.type=='Ready')].status}"

@@ -103,3 +103,13 @@ def test_with_nova_unreachable_nothing_is_planned_for_deletion(world: World) -> 
     said = world.reconciler("apply", "demo")
     assert said.code == 0, said.all
     assert world.servers() == before
+
+
+def test_services_that_a_cluster_does_not_use_may_be_silent(world: World) -> None:
+    for service in ("cinder", "octavia"):
+        world.sandbox.cloud.stop(service)
+    try:
+        said = world.reconciler("drift", "demo")
+        assert said.code == 0, said.all
+    finally:
+        world.sandbox.cloud.up()
