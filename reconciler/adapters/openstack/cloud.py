@@ -50,7 +50,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "security_group": ("security_groups",),
     "security_group_rule": ("security_groups",),
     "port": ("ports", "networks", "subnets", "security_groups", "servers"),
-    "floating_ip": ("floating_ips", "ports", "networks", "servers", "load_balancers"),
+    "floating_ip": ("floating_ips", "ports", "networks", "servers"),
     "keypair": ("keypairs",),
     "server_group": ("server_groups",),
     "server": ("servers", "server_groups", "ports", "images"),
@@ -180,7 +180,7 @@ def _makers(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Ca
     a, names = answers, _names(answers)
 
     def octavia() -> dict[str, Any]:
-        return balancers.ours(a["load_balancers"])
+        return {} if isinstance(a["load_balancers"], Unknown) else balancers.ours(a["load_balancers"])
 
     def disks() -> dict[str, Any]:
         return normalise.root_disks((s for s in a["servers"] if normalise.on_a_volume(s, clusters)), a["volumes"])
@@ -210,12 +210,16 @@ def _makers(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Ca
 
 
 def _needs(kind: str, answers: Mapping[str, Any], clusters: Sequence[str]) -> tuple[str, ...]:
-    """Volumes are needed where a machine of ours has one as its root disk."""
-    servers = answers["servers"]
-    if kind != "server" or isinstance(servers, Unknown):
-        return _NEEDS[kind]
-    on_volumes = any(normalise.on_a_volume(server, clusters) for server in servers)
-    return (*_NEEDS[kind], "volumes") if on_volumes else _NEEDS[kind]
+    """What not every cloud has is needed only where something of ours stands on it: volumes where a machine has one as
+    its root disk, load balancers where a floating IP leads to one."""
+    always = _NEEDS[kind]
+    if any(isinstance(answers[need], Unknown) for need in always):
+        return always
+    if kind == "server" and any(normalise.on_a_volume(server, clusters) for server in answers["servers"]):
+        return (*always, "volumes")
+    if kind == "floating_ip" and normalise.lead_to_balancers(answers["floating_ips"], answers["ports"]):
+        return (*always, "load_balancers")
+    return always
 
 
 def _names(answers: Mapping[str, Any]) -> Names:

@@ -16,6 +16,10 @@ _ROUTER_PORTS = (
 )
 
 
+# What Octavia writes into the device_id of a VIP's port, before the load balancer's id.
+_BALANCER = "lb-"
+
+
 @dataclass(frozen=True)
 class Names:
     """Ids to names, for the references between resources."""
@@ -150,9 +154,15 @@ def floating_ips(
         yield Resource("floating_ip", name, fields, ip.id, tagged(ip))
 
 
+def lead_to_balancers(found: Iterable[Any], ports: Iterable[Any]) -> bool:
+    """Is one of the clusters' floating IPs at a load balancer's port?"""
+    theirs = {port.id for port in ports if (port.device_id or "").startswith(_BALANCER)}
+    return any(ip.port_id in theirs and tagged(ip) for ip in found)
+
+
 def _behind(port: Any, balancers: Mapping[str, Any]) -> str | None:
-    """The name of the load balancer whose VIP a port is: Octavia writes `lb-` and its id into device_id."""
-    found = balancers.get((port.device_id or "").removeprefix("lb-"))
+    """The name of the load balancer whose VIP a port is."""
+    found = balancers.get((port.device_id or "").removeprefix(_BALANCER))
     return found.name if found else None
 
 
