@@ -133,6 +133,9 @@ class Kubespray(Protocol):
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         """Drop what is pinned of the machines that had these addresses before: others are there now."""
 
+    def versions(self) -> Collection[str]:
+        """The Kubernetes versions it installs, such as 1.35.4; empty where it does not say."""
+
     def kubeconfig(self, cluster: str) -> Path:
         """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
 

@@ -40,6 +40,12 @@ def read_applied(text: bytes | None) -> Expected:
     return Expected(components)
 
 
+def versions_applied(applied: Expected) -> tuple[str, ...]:
+    """The Kubernetes versions the nodes had when they were last in sync; none where that was never so."""
+    nodes = (r for r in applied.resources(Component.KUBERNETES) if r.kind == "node")
+    return tuple(sorted({str(r.fields["version"]) for r in nodes if r.fields.get("version")}))
+
+
 def drift_text(differences: Sequence[Difference]) -> str:
     """What differs, one line each, without values: from its history every difference knows since when it is there."""
     told = sorted({(*identity(d), d.cls.value) for d in differences})

@@ -13,7 +13,7 @@ from ..errors import Invalid
 from ..model.naming import IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
 from ..ports import CloudSnapshot, Comparison, Manifest
-from ..spec import references, wiring
+from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
@@ -66,6 +66,7 @@ def look(
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
+        _check_version(desired, listing, tools)
         api = published(desired.cluster, _resources(servers, "server"), balancer_of(desired, servers))
         manifests = render(desired, files, api)
         found = pool.map(lambda c: _compare(desired, c, manifests[c], tools, applied, absent), _ON_KUBERNETES)
@@ -141,6 +142,15 @@ def _check(desired: DesiredCluster, snapshot: CloudSnapshot) -> None:
     )
     if problems:
         raise Invalid(f"cluster {desired.name!r} refers to what its cloud does not have", problems=problems)
+
+
+def _check_version(desired: DesiredCluster, listing: Listing, tools: Toolkit) -> None:
+    """Nodes that git no longer names leave, whatever they run; nodes that can't be asked are not judged."""
+    wanted = {node.name for node in nodes(desired.cluster, ())}
+    live = listing.resources if isinstance(listing, Known) else ()
+    running = [str(node.fields.get("version", "")) for node in live if node.name in wanted]
+    if problems := versions.check(desired, running, tools.kubespray.versions()):
+        raise Invalid(f"cluster {desired.name!r} asks for a Kubernetes it can't get", problems=problems)
 
 
 def _absent(tools: Toolkit, cluster: str, servers: Listing) -> bool:

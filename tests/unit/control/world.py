@@ -109,6 +109,7 @@ class World:
         self.before_apply: Callable[[], None] = lambda: None
         self.apis = {"own": Api(self, "own"), "moc": Api(self, "moc")}
         self.known: dict[str, str] | None = None
+        self.offered: tuple[str, ...] = ()
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
         self.versions: list[tuple[str, dict[str, str]]] = []
@@ -251,6 +252,9 @@ class Kubespray:
 
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         self.world.did(f"forget {' '.join(addresses)}")
+
+    def versions(self) -> Collection[str]:
+        return self.world.offered
 
     def kubeconfig(self, cluster: str) -> Path:
         return self.world.root / "kubeconfig"
