@@ -162,6 +162,10 @@ class Kubernetes(Protocol):
     def nodes(self) -> Listing:
         """Nodes as resources of kind `node`."""
 
+    def certificates(self) -> tuple[Resource, ...]:
+        """The certificates of our kubeconfig and of the API server, as resources of kind `certificate` with the field
+        `ends`. What there is none of, or can't be read, is left out."""
+
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         """Pods that run nowhere, and pods on `nodes` that are not ready. Nothing where they can't be listed: they
         explain a difference and are none."""

@@ -17,14 +17,14 @@ from ..errors import Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Step
-from ..model.resource import Component, Expected
+from ..model.resource import Component, Expected, Known
 from ..report import markdown
 from ..report.view import view
 from ..spec.load import DesiredCluster
 from ..spec.render.machines import CONTROL_PLANE_GROUP, machines
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
-from . import durations, record
+from . import durations, fetched, record
 from .executor import Executor
 from .sight import Sight, look
 from .survey import Survey
@@ -70,6 +70,8 @@ class Cycle:
                 first, sight = self._anew(first, sight)
                 after, sight, steps = self._apply(first, sight)
                 status = _status(after, steps)
+            if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
+                fetched.forget(self.tools.state, self.desired.name)
             durations.remember(self.tools.state, self.desired.name, steps)
             seconds = time.monotonic() - started
             error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..engine.diff import meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
+from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
 from ..model.plan import Step, Tool
 from ..model.resource import Component, Known, Resource, Unknown, Value
@@ -20,6 +21,7 @@ from ..spec.render.kubernetes import inventory, nodes, reached
 from ..spec.render.paths import without
 from ..spec.render.terraform import PARTS, UNREAD, address, kept, variables
 from ..spec.wiring import LATER
+from . import fetched
 from .installed import remember
 from .sight import Sight, balancer_of, openshift, part_of
 from .toolkit import Access, Toolkit
@@ -125,6 +127,8 @@ class Executor:
             run(Playbook(step.operation, hosts, api=api))
         masters = [s.id for s in sight.servers if s.name.startswith(f"{cluster.name}-cp-")]
         remember(self.tools.state, cluster.name, masters)
+        if any(d.key.kind == CERTIFICATE for d in step.differences):
+            fetched.remember(self.tools.state, cluster.name, self.tools.api(cluster.name).kubeconfig)
         self._await_ready(step, sight)
 
     def _run_playbook(self, playbook: Playbook) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ..engine.diff import meant
 from ..errors import Invalid
-from ..model.naming import IN_STATE, NAME
+from ..model.naming import CERTIFICATE, IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
 from ..ports import CloudSnapshot, Comparison, Manifest
 from ..spec import references, versions, wiring
@@ -18,6 +18,7 @@ from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes, published
+from . import fetched
 from .installed import installed_on
 from .recognise import recognised
 from .survey import Survey
@@ -58,14 +59,16 @@ def look(
     Raises Invalid (with file:line) when the desired state refers to what the cloud does not have, and what
     Cloud.observe raises when there is no logging in at all.
     """
-    with ThreadPoolExecutor(max_workers=3, thread_name_prefix="look") as pool:
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="look") as pool:
         cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
+        shown = pool.submit(_certificates, tools, desired.name)
         snapshot, shared = cloud.result()
         servers = recognised(desired.cluster, snapshot.kinds, tools.terraform_state(tools.workspace(desired.name)))
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
+        certificates = () if absent else fetched.judged(desired, tools, applied, servers, listing, shown.result())
         _check_version(desired, listing, tools)
         api = published(desired.cluster, _resources(servers, "server"), balancer_of(desired, servers))
         manifests = render(desired, files, api)
@@ -74,7 +77,7 @@ def look(
     if isinstance(nova := servers.get("server"), Unknown) and _waiting(manifests[Component.APPLICATIONS]):
         # what they refer to is there and can't be seen: no reason to take it out of them
         compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], nova)
-    sight = _sight(desired, servers, listing, manifests, compared)
+    sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, manifests, compared)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     return replace(sight, observed=replace(sight.observed, symptoms=symptoms), shared=shared)
 
@@ -169,6 +172,11 @@ def _nodes(tools: Toolkit, cluster: str) -> Listing:
     return tools.kubernetes(access).nodes() if access.kubeconfig.exists() else Known()
 
 
+def _certificates(tools: Toolkit, cluster: str) -> tuple[Resource, ...]:
+    access = tools.api(cluster)
+    return tools.kubernetes(access).certificates() if access.kubeconfig.exists() else ()
+
+
 def _compare(
     desired: DesiredCluster,
     component: Component,
@@ -234,7 +242,7 @@ def _ask(
 def _sight(
     desired: DesiredCluster,
     infra: Kinds,
-    nodes_listing: Listing,
+    kubernetes: Kinds,
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]],
     compared: Mapping[Component, Comparison],
 ) -> Sight:
@@ -247,7 +255,7 @@ def _sight(
     }
     observed: dict[Component, Kinds] = {
         Component.INFRASTRUCTURE: infra,
-        Component.KUBERNETES: {"node": nodes_listing},
+        Component.KUBERNETES: kubernetes,
     }
     for component, comparison in compared.items():
         expected[component] = comparison.expected

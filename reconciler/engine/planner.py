@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ..model.change import Action, Class, Difference
 from ..model.plan import Counts, Plan, Step, Tool
 from ..model.resource import Component
-from .playbook import kubernetes_steps
+from .playbook import fetch_steps, kubernetes_steps
 
 
 def plan(
@@ -20,7 +20,7 @@ def plan(
     """Make the plan of one cluster.
 
     A component with anything unknown gets no step, and neither does what is built on it: a missing answer is
-    not a missing machine.
+    not a missing machine. The one exception is what makes the Kubernetes API answer again.
     """
     blind = {d.component for d in differences if d.cls is Class.UNKNOWN}
     todo = tuple(d for d in differences if d.actionable)
@@ -32,7 +32,7 @@ def plan(
             todo, control_plane=control_plane, rebuilt=rebuilt, balancer=_balancer(infrastructure)
         )
         if Component.KUBERNETES in blind:
-            before, after = [], []
+            before, after = [], fetch_steps(todo)
         steps = [*before, *_infrastructure(infrastructure), *after]
     if Component.WORKLOADS not in blind:
         steps += _workloads([d for d in todo if d.component is Component.WORKLOADS])
