@@ -16,14 +16,15 @@ from .adapters.openstack import OpenStackCloud
 from .adapters.sops import Sops
 from .adapters.terraform import Terraform as OpenTofu
 from .adapters.terraform import known
+from .control import record
 from .control.cycle import Cycle
 from .control.survey import Survey
 from .control.toolkit import Access, Toolkit
-from .errors import Invalid
+from .errors import Invalid, ReconcilerError
 from .ports import Cloud, Kubernetes, Progress, Terraform
 from .process import Redactor
 from .settings import OpenShift, Settings
-from .spec import desired_state
+from .spec import desired_state, versions
 from .spec.load import DesiredCluster
 from .toolchain import Toolbox
 
@@ -60,6 +61,21 @@ class App:
         }
         desired_state.refuse_plain_secrets(files)
         return Desired("", files, desired_state.load(files))
+
+    def check_versions(self, state: Desired) -> None:
+        """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,
+        and with what Kubespray installs. Asks nobody. Raises Invalid with every problem."""
+        offered = self._kubespray.versions()
+        found = [p for c in state.clusters for p in versions.check(c, self._running(c.name), offered)]
+        if found:
+            raise Invalid("the desired state asks for a Kubernetes it can't get", problems=found)
+
+    def _running(self, cluster: str) -> tuple[str, ...]:
+        try:
+            text = self.repository.observed(cluster).get(f"{cluster}/{record.APPLIED}")
+        except ReconcilerError:  # no clone, or none that could be read: then nothing is known of what runs
+            return ()
+        return record.versions_applied(record.read_applied(text))
 
     def at(self, ref: str) -> Desired:
         """The desired state at a commit, whatever lies in the working tree. Raises Invalid."""

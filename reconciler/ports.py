@@ -136,6 +136,9 @@ class Kubespray(Protocol):
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         """Drop what is pinned of the machines that had these addresses before: others are there now."""
 
+    def versions(self) -> Collection[str]:
+        """The Kubernetes versions it installs, such as 1.35.4; empty where it does not say."""
+
     def kubeconfig(self, cluster: str) -> Path:
         """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
 
@@ -161,6 +164,10 @@ class Kubernetes(Protocol):
 
     def nodes(self) -> Listing:
         """Nodes as resources of kind `node`."""
+
+    def certificates(self) -> tuple[Resource, ...]:
+        """The certificates of our kubeconfig and of the API server, as resources of kind `certificate` with the field
+        `ends`. What there is none of, or can't be read, is left out."""
 
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         """Pods that run nowhere, and pods on `nodes` that are not ready. Nothing where they can't be listed: they

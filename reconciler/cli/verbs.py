@@ -62,7 +62,9 @@ def options(
 @app.command()
 def validate(ctx: typer.Context) -> None:
     """Check desired/ and manifests/ as they lie in the working tree, asking nobody. Every mistake has its line."""
-    state = context(ctx).app.working_tree()
+    mine = context(ctx).app
+    state = mine.working_tree()
+    mine.check_versions(state)
     count = len(state.clusters)
     out().print(f"valid: {count} cluster{'s' * (count != 1)} ({', '.join(c.name for c in state.clusters)})")
 

@@ -25,7 +25,7 @@ from ..spec.load import DesiredCluster
 from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
-from . import durations, record
+from . import durations, fetched, record
 from .executor import Executor
 from .installed import installed_on, lost
 from .sight import Sight, look
@@ -72,6 +72,8 @@ class Cycle:
                 first, sight = self._anew(first, sight)
                 after, sight, steps = self._apply(first, sight)
                 status = _status(after, steps)
+            if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
+                fetched.forget(self.tools.state, self.desired.name)
             durations.remember(self.tools.state, self.desired.name, steps)
             seconds = time.monotonic() - started
             error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))

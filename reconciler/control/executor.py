@@ -11,6 +11,7 @@ from .. import interrupt
 from ..engine.diff import meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
+from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
 from ..model.plan import Step, Tool
 from ..model.resource import Component, Known, Resource, Unknown, Value
@@ -23,6 +24,7 @@ from ..spec.render.machines import machines
 from ..spec.render.paths import without
 from ..spec.render.terraform import PARTS, UNREAD, address, kept, variables
 from ..spec.wiring import LATER
+from . import fetched
 from .installed import installed_on, lost, remember
 from .sight import Sight, balancer_of, openshift, part_of
 from .toolkit import Access, Toolkit
@@ -132,6 +134,8 @@ class Executor:
         run(Playbook(step.operation, said, limit, variables, api))
         if step.operation == "cluster.yml":
             self._remember(step, sight)
+        if any(d.key.kind == CERTIFICATE for d in step.differences):
+            fetched.remember(self.tools.state, self.desired.name, self.tools.api(self.desired.name).kubeconfig)
         self._await_ready(step, sight)
 
     def _hosts(self, step: Step, sight: Sight) -> Hosts:

@@ -9,7 +9,7 @@ import yaml
 
 from ..engine.history import Identity, identity
 from ..model.change import Difference
-from ..model.naming import IN_STATE, NAME
+from ..model.naming import ENDS, IN_STATE, NAME
 from ..model.outcome import Outcome
 from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Value
 
@@ -38,6 +38,12 @@ def read_applied(text: bytes | None) -> Expected:
     except (yaml.YAMLError, AttributeError, TypeError, ValueError, KeyError):
         return Expected({})
     return Expected(components)
+
+
+def versions_applied(applied: Expected) -> tuple[str, ...]:
+    """The Kubernetes versions the nodes had when they were last in sync; none where that was never so."""
+    nodes = (r for r in applied.resources(Component.KUBERNETES) if r.kind == "node")
+    return tuple(sorted({str(r.fields["version"]) for r in nodes if r.fields.get("version")}))
 
 
 def drift_text(differences: Sequence[Difference]) -> str:
@@ -92,11 +98,15 @@ def _kinds(kinds: Kinds) -> dict[str, Any]:
     }
 
 
+# Behind a load balancer each control-plane machine shows a certificate of its own: its end would change at every look.
+_UNTOLD = (IN_STATE, NAME, ENDS)
+
+
 def _live(resource: Resource) -> dict[str, Any]:
     return {
         "name": resource.name,
         "id": resource.id,
-        **{k: _plain(v) for k, v in resource.fields.items() if k not in (IN_STATE, NAME)},
+        **{k: _plain(v) for k, v in resource.fields.items() if k not in _UNTOLD},
     }
 
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field, replace
 
 from ..engine.diff import meant
 from ..errors import Invalid
-from ..model.naming import IN_STATE, NAME
+from ..model.naming import CERTIFICATE, IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
 from ..ports import CloudSnapshot, Comparison, Manifest
-from ..spec import references, wiring
+from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes, published
 from ..spec.render.machines import CONTROL_PLANE_GROUP
+from . import fetched
 from .installed import installed_on
 from .recognise import recognised
 from .survey import Survey
@@ -59,14 +60,17 @@ def look(
     Raises Invalid (with file:line) when the desired state refers to what the cloud does not have, and what
     Cloud.observe raises when there is no logging in at all.
     """
-    with ThreadPoolExecutor(max_workers=3, thread_name_prefix="look") as pool:
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="look") as pool:
         cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
+        shown = pool.submit(_certificates, tools, desired.name)
         snapshot, shared = cloud.result()
         servers = recognised(desired.cluster, snapshot.kinds, tools.terraform_state(tools.workspace(desired.name)))
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
+        certificates = () if absent else fetched.judged(desired, tools, applied, servers, listing, shown.result())
+        _check_version(desired, listing, tools)
         api = published(desired.cluster, _resources(servers, "server"), balancer_of(desired, servers))
         manifests = render(desired, files, api)
         found = pool.map(lambda c: _compare(desired, c, manifests[c], tools, applied, absent), _ON_KUBERNETES)
@@ -74,7 +78,7 @@ def look(
     if isinstance(nova := servers.get("server"), Unknown) and _waiting(manifests[Component.APPLICATIONS]):
         # what they refer to is there and can't be seen: no reason to take it out of them
         compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], nova)
-    sight = _sight(desired, servers, listing, manifests, compared)
+    sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, manifests, compared)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     return replace(sight, observed=replace(sight.observed, symptoms=symptoms), shared=shared)
 
@@ -144,6 +148,15 @@ def _check(desired: DesiredCluster, snapshot: CloudSnapshot) -> None:
         raise Invalid(f"cluster {desired.name!r} refers to what its cloud does not have", problems=problems)
 
 
+def _check_version(desired: DesiredCluster, listing: Listing, tools: Toolkit) -> None:
+    """Nodes that git no longer names leave, whatever they run; nodes that can't be asked are not judged."""
+    wanted = {node.name for node in nodes(desired.cluster, ())}
+    live = listing.resources if isinstance(listing, Known) else ()
+    running = [str(node.fields.get("version", "")) for node in live if node.name in wanted]
+    if problems := versions.check(desired, running, tools.kubespray.versions()):
+        raise Invalid(f"cluster {desired.name!r} asks for a Kubernetes it can't get", problems=problems)
+
+
 def _absent(tools: Toolkit, cluster: str, servers: Listing) -> bool:
     """Is there certainly no Kubernetes? Only when it was never installed, or every control-plane machine it was
     installed on is known to be gone. An API that merely doesn't answer is unknown, not absent."""
@@ -159,6 +172,11 @@ def _absent(tools: Toolkit, cluster: str, servers: Listing) -> bool:
 def _nodes(tools: Toolkit, cluster: str) -> Listing:
     access = tools.api(cluster)
     return tools.kubernetes(access).nodes() if access.kubeconfig.exists() else Known()
+
+
+def _certificates(tools: Toolkit, cluster: str) -> tuple[Resource, ...]:
+    access = tools.api(cluster)
+    return tools.kubernetes(access).certificates() if access.kubeconfig.exists() else ()
 
 
 def _compare(
@@ -226,7 +244,7 @@ def _ask(
 def _sight(
     desired: DesiredCluster,
     infra: Kinds,
-    nodes_listing: Listing,
+    kubernetes: Kinds,
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]],
     compared: Mapping[Component, Comparison],
 ) -> Sight:
@@ -239,7 +257,7 @@ def _sight(
     }
     observed: dict[Component, Kinds] = {
         Component.INFRASTRUCTURE: infra,
-        Component.KUBERNETES: {"node": nodes_listing},
+        Component.KUBERNETES: kubernetes,
     }
     for component, comparison in compared.items():
         expected[component] = comparison.expected

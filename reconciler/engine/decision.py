@@ -9,6 +9,7 @@ from ..model.change import Class, Difference
 from ..model.desired import Ignore, Repair
 from ..model.plan import Plan, Step
 from ..model.resource import Expected, Observed
+from . import certificates
 from .causes import joined
 from .command import command
 from .diff import Replacing, diff
@@ -41,11 +42,16 @@ class Case:
 
 def decide(case: Case) -> Plan:
     """The plan of one cluster, with the refusals of its guards. The order of the input changes nothing."""
-    found = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
-    cared = treated(ignored(found, case.ignore), case.observed, case.repair, case.roles, case.facts.now)
+    seen = ignored(_found(case), case.ignore)
+    cared = treated(seen, case.observed, case.repair, case.roles, case.facts.now)
     told = dated(joined(cared.differences, case.observed.symptoms), case.history)
     made = plan(case.cluster, case.commit, told, roles=case.roles, reboot=cared.reboot)
     return guard(replace(made, steps=tuple(_complete(step, told, case) for step in made.steps)), case.facts)
+
+
+def _found(case: Case) -> tuple[Difference, ...]:
+    compared = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
+    return tuple(sorted((*compared, *certificates.differences(case.observed, case.facts.now)), key=lambda d: d.order))
 
 
 def _complete(step: Step, told: Sequence[Difference], case: Case) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..model.change import Action, Class, Difference
-from ..model.naming import IN_STATE
+from ..model.naming import CERTIFICATE, IN_STATE
 from ..model.resource import Component, Expected, Fields, Key, Kinds, Observed, Resource, Unknown, Value
 from .severity import severity
 
@@ -48,7 +48,7 @@ def _component(
 ) -> Iterator[Difference]:
     wanted = _by_kind(expected.resources(component))
     before = {resource.key: resource for resource in applied.resources(component)}
-    for kind in sorted({*wanted, *kinds}):
+    for kind in sorted({*wanted, *kinds} - {CERTIFICATE}):  # nobody wants one: engine/certificates.py judges them
         listing = kinds.get(kind, Unknown("was not observed"))
         if isinstance(listing, Unknown):
             yield _unknown(component, kind, listing)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..model.change import Action, Class, Difference
 from ..model.plan import Counts, Plan, Step, Tool
 from ..model.resource import Component
-from .playbook import Roles, kubernetes_steps
+from .playbook import Roles, fetch_steps, kubernetes_steps
 
 
 def plan(
@@ -21,7 +21,7 @@ def plan(
     """Make the plan of one cluster. `reboot` names servers whose nodes are not Ready.
 
     A component with anything unknown gets no step, and neither does what is built on it: a missing answer is
-    not a missing machine.
+    not a missing machine. The one exception is what makes the Kubernetes API answer again.
     """
     blind = {d.component for d in differences if d.cls is Class.UNKNOWN}
     todo = tuple(d for d in differences if d.actionable)
@@ -32,7 +32,7 @@ def plan(
         balancer = _balancer(infrastructure)
         before, after = kubernetes_steps(todo, roles, rebuilt=rebuilt, balancer=balancer, reboot=reboot)
         if Component.KUBERNETES in blind:
-            before, after = [], []
+            before, after = [], fetch_steps(todo)
         steps = [*before, *_infrastructure(infrastructure), *after]
     if Component.WORKLOADS not in blind:
         steps += _workloads([d for d in todo if d.component is Component.WORKLOADS])

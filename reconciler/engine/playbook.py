@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..model.change import Action, Class, Difference
+from ..model.naming import CERTIFICATE
 from ..model.plan import Counts, Step, Tool
 from ..model.resource import Component
 
@@ -63,6 +64,16 @@ def kubernetes_steps(
     if relabelled:
         after.append(_metadata(relabelled, staying))
     return before, after
+
+
+def fetch_steps(differences: Sequence[Difference]) -> list[Step]:
+    """cluster.yml, for the kubeconfig that it fetches: the API does not take ours any more."""
+    refused = tuple(d for d in differences if d.key.kind == CERTIFICATE and d.actionable)
+    if not refused:
+        return []
+    targets = tuple(str(d.key) for d in refused)
+    summary = "fetch the kubeconfig again"
+    return [Step(Component.KUBERNETES, Tool.KUBESPRAY, "cluster.yml", summary, targets, Counts(replace=1), refused)]
 
 
 def _joining(staying: Sequence[Difference], rebuilt: Collection[str], roles: Roles) -> frozenset[str]:

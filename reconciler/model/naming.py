@@ -14,6 +14,13 @@ REBOOTED = "reconciler.rebooted"
 IN_STATE = "in_state"
 # The field that says what the cloud calls an infrastructure resource; on the desired side its own name.
 NAME = "name"
+# The kind of a certificate and the two there are of a cluster. Their fields: when it ends (ISO 8601, UTC); and, False
+# where it is there, that the kubeconfig is refused and may be fetched again.
+CERTIFICATE = "certificate"
+KUBECONFIG = "kubeconfig"
+API_SERVER = "api-server"
+ENDS = "ends"
+TRUSTED = "trusted"
 
 
 def tag(cluster: str) -> str:

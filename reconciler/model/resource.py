@@ -69,10 +69,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """One kind could not be observed. Never acted on, never read as absent."""
+    """One kind could not be observed. Never acted on, never read as absent. `refused`: somebody answered, and does not
+    trust our credentials or is not whom they are for."""
 
     reason: str
     hint: str | None = None
+    refused: bool = False
 
 
 Listing: TypeAlias = Known | Unknown

@@ -8,10 +8,10 @@ from pathlib import Path
 from ...errors import Permanent, Transient
 from ...model.resource import Listing, Resource, Symptom, Unknown
 from ...ports import Comparison, Manifest, Progress
-from . import nodes, pods
+from . import certificates, nodes, pods
 from .apply import Applier
 from .compare import Comparer
-from .connection import Connection
+from .connection import CONNECT_SECONDS, Connection, Refused
 from .kinds import Discovery
 from .prune import prune
 from .remembered import Remembered
@@ -35,6 +35,7 @@ class KubernetesApi:
         wait: float = 300,
         cache: Path | None = None,
     ) -> None:
+        self._kubeconfig, self._context, self._timeout = kubeconfig, context, timeout
         self._connection = Connection(kubeconfig, context, timeout)
         self._discovery = Discovery(self._connection)
         self._wait = wait
@@ -49,7 +50,11 @@ class KubernetesApi:
         try:
             return nodes.listed(self._connection)
         except (Transient, Permanent) as error:
-            return Unknown(error.message, error.hint)
+            return Unknown(error.message, error.hint, isinstance(error, Refused))
+
+    def certificates(self) -> tuple[Resource, ...]:
+        """Those of the kubeconfig and of the server, with when they end; what can't be read is left out."""
+        return certificates.shown(self._kubeconfig, self._context, min(CONNECT_SECONDS, self._timeout))
 
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         try:

@@ -13,9 +13,15 @@ from urllib.parse import urlencode
 from ...errors import Permanent, ReconcilerError, Transient
 
 _PAGE = 500
-_CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 _POOL = 8
 _BUSY = (408, 410, 429)
+
+# OpenSSL's X509_V_ERR_…: CERT_SIGNATURE_FAILURE (kubeadm calls every authority "kubernetes"),
+# DEPTH_ZERO_SELF_SIGNED_CERT, SELF_SIGNED_CERT_IN_CHAIN, UNABLE_TO_GET_ISSUER_CERT_LOCALLY and
+# UNABLE_TO_VERIFY_LEAF_SIGNATURE. A certificate that has ended or names another address is none of these: another
+# kubeconfig would not help.
+_ANOTHER_AUTHORITY = (7, 18, 19, 20, 21)
 
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
@@ -31,6 +37,10 @@ class Conflict(Permanent):
 
 class Rejected(Permanent):
     """The server understood the object and will not have it."""
+
+
+class Refused(Permanent):
+    """Somebody answers who does not trust our credentials, or whom our credentials do not trust: another authority."""
 
 
 class Connection:
@@ -80,13 +90,13 @@ class Connection:
     def _send(self, pool: Any, method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
         import urllib3
 
-        limits = urllib3.Timeout(connect=min(_CONNECT_SECONDS, self._timeout), read=self._timeout)
+        limits = urllib3.Timeout(connect=min(CONNECT_SECONDS, self._timeout), read=self._timeout)
         try:
             response = pool.request(
                 method, url, headers=headers, body=body, timeout=limits, retries=False, redirect=False
             )
         except urllib3.exceptions.SSLError as error:
-            raise Permanent(
+            raise (Refused if _another_authority(error) else Permanent)(
                 f"{_host(url)} does not prove who it is: {_reason(error)}",
                 hint=f"check certificate-authority-data and the client's certificate in {self._kubeconfig}",
             ) from None
@@ -138,7 +148,7 @@ def failure(status: int, answer: Mapping[str, Any], request: str, kubeconfig: st
     message = str(answer.get("message") or answer.get("reason") or f"{request}: HTTP {status}")
     if status == 401:
         message = f"Kubernetes refuses the credentials in {kubeconfig}"
-        return Permanent(message, hint="they are wrong or expired: get new ones")
+        return Refused(message, hint="they are wrong or expired: get new ones")
     if status == 403 and "being terminated" in message:
         return Transient(message, hint="the namespace is going away; it is made again once it is gone")
     if status == 403:
@@ -168,6 +178,10 @@ def _decoded(data: bytes, status: int, host: str) -> Any:
 
 def _host(url: str) -> str:
     return "/".join(url.split("/")[:3])
+
+
+def _another_authority(error: Exception) -> bool:
+    return any(getattr(cause, "verify_code", 0) in _ANOTHER_AUTHORITY for cause in error.args)
 
 
 def _reason(error: Exception) -> str:

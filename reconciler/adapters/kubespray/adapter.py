@@ -16,6 +16,7 @@ from . import failure, hangup
 from .environment import environment
 from .events import Events
 from .folder import Folder
+from .offered import offered
 from .reach import explained
 from .sockets import control_sockets
 from .turn import turn
@@ -91,6 +92,10 @@ class Kubespray:
     def kubeconfig(self, cluster: str) -> Path:
         """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
         return self._folder(cluster).kubeconfig
+
+    def versions(self) -> frozenset[str]:
+        """The Kubernetes versions that this Kubespray installs; empty where the folder does not say."""
+        return offered(self._path)
 
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         """Drop what is known of the machines at these addresses, their SSH host keys and facts: for servers that were

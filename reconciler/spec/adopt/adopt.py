@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...model.change import Class, Difference
+from ...model.naming import CERTIFICATE
 from ...model.resource import Component
 from ..yaml import Path
 from .access import rule
@@ -36,6 +37,8 @@ def _adopt(scene: Scene, d: Difference) -> Found:
         return "git changed and was not applied yet: apply it"
     if d.cls is Class.UNKNOWN:
         return "what is live is not known"
+    if d.key.kind == CERTIFICATE:
+        return "git says nothing of certificates"
     if d.component in (Component.WORKLOADS, Component.APPLICATIONS):
         return object_(scene, d)
     for (kind, name), adopter in _ADOPTERS.items():

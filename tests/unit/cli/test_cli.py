@@ -9,14 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import git
 import pytest
 
 from reconciler import __version__
+from reconciler.adapters.git import GitRepository
 from reconciler.app import App, Desired
 from reconciler.cli import main
 from reconciler.cli.verbs import worst
+from reconciler.control import record
 from reconciler.control.survey import Survey
 from reconciler.errors import Evidence, Permanent, Transient
+from reconciler.model.resource import Component, Expected, Resource
 from reconciler.settings import FILE_VARIABLE
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
@@ -249,3 +253,19 @@ def test_whoever_looks_for_a_bug_gets_the_traceback(run: Run, monkeypatch: pytes
 )
 def test_the_worst_of_several_clusters_counts(codes: list[int], code: int) -> None:
     assert worst(codes) == code
+
+
+def test_validate_compares_with_what_was_last_applied(run: Run, clone: Path) -> None:
+    repository = git.Repo.init(clone)
+    applied = [Resource("node", "demo-cp-1", {"version": "1.34.7"})]
+    text = record.applied_text(Expected({Component.KUBERNETES: tuple(applied)}))
+    GitRepository(clone, author=("a", "a@example.org")).record("demo", {"demo/applied.yaml": text}, "demo: in sync")
+    said = run("-C", clone, "validate")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.splitlines() == [
+        "error: the desired state asks for a Kubernetes it can't get",
+        f"  {FILE}:27:5 spec.kubernetes.version: Kubernetes goes up one minor at a time: 1.34.7 -> 1.35.x -> 1.36.3",
+        "    hint: commit 1.35.x first, let it be applied, then 1.36.3",
+    ]
+    repository.delete_head("observed", force=True)
+    assert run("-C", clone, "validate").code == 0

@@ -332,3 +332,38 @@ def test_what_terraform_never_wrote_down_is_imported_though_nothing_else_differs
     assert [(s.operation, s.targets) for s in plan.steps] == [("apply", ("server demo-worker-1",))]
     (difference,) = plan.differences
     assert "Terraform's state does not know it" in difference.why
+
+
+def test_a_version_that_is_too_far_away_changes_nothing(world: World) -> None:
+    world.nodes = [replace(n, fields={**n.fields, "version": "1.34.7"}) for n in listed(world)]
+    for act in (world.cycle().check, world.cycle().reconcile):
+        with pytest.raises(Invalid) as told:
+            act()
+        (problem,) = told.value.problems
+        assert (problem.file, problem.line, problem.column) == (FILE, 27, 5)
+        assert "one minor at a time: 1.34.7 -> 1.35.x -> 1.36.3" in problem.message
+    assert (world.log, world.recorded) == ([], [])
+
+
+def test_a_node_that_leaves_does_not_hold_the_version_back(world: World) -> None:
+    world.nodes = [*listed(world), Resource("node", "demo-old-1", {"ready": True, "version": "1.30.0"}, "uid-old")]
+    assert [s.operation for s in world.cycle().check()[0].steps] == ["remove-node.yml"]
+
+
+def test_nodes_that_do_not_answer_are_not_judged(world: World) -> None:
+    world.take(changed(("1.36.3", "1.30.0")))
+    world.nodes = Unknown("does not answer")
+    assert world.cycle().check()[0].unknown
+
+
+def test_a_version_that_kubespray_has_not_is_refused_before_anything_is_made(empty: World) -> None:
+    empty.offered = ("1.35.4",)
+    with pytest.raises(Invalid) as told:
+        empty.cycle().reconcile()
+    assert "does not install 1.36.3" in told.value.problems[0].message
+    assert empty.log == []
+
+
+def listed(world: World) -> list[Resource]:
+    assert isinstance(world.nodes, list)
+    return world.nodes

@@ -54,6 +54,9 @@ class Api:
     def nodes(self) -> Listing:
         return self.world.nodes if isinstance(self.world.nodes, Listing) else Known(tuple(self.world.nodes))
 
+    def certificates(self) -> tuple[Resource, ...]:
+        return tuple(self.world.certificates)
+
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         return tuple(p for p in self.world.pods if not p.node or p.node in nodes)
 
@@ -109,6 +112,8 @@ class World:
         self.before_apply: Callable[[], None] = lambda: None
         self.apis = {"own": Api(self, "own"), "moc": Api(self, "moc")}
         self.known: dict[str, str] | None = None
+        self.offered: tuple[str, ...] = ()
+        self.certificates: list[Resource] = []
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
         self.versions: list[tuple[str, dict[str, str]]] = []
@@ -243,7 +248,8 @@ class Kubespray:
         world.playbooks.append(playbook)
         if not world.did(f"kubespray {playbook.name}") or playbook.name == "facts.yml":
             return
-        assert isinstance(world.nodes, list)
+        if not isinstance(world.nodes, list):  # the playbook brings a kubeconfig that is taken
+            world.nodes = []
         gone = str(playbook.variables.get("node", "")).split(",")
         world.nodes = [n for n in world.nodes if n.name not in gone]
         if playbook.name != "remove-node.yml":
@@ -254,6 +260,9 @@ class Kubespray:
 
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         self.world.did(f"forget {' '.join(addresses)}")
+
+    def versions(self) -> Collection[str]:
+        return self.world.offered
 
     def kubeconfig(self, cluster: str) -> Path:
         return self.world.root / "kubeconfig"

@@ -125,7 +125,7 @@ def live(case: Case, now: Cluster) -> Observed:
         resources = mutated(resources, change)
     components: dict[Component, dict[str, Known | Unknown]] = {
         INFRA: known(resources, KINDS),
-        KUBE: known(resources, ("node",)),
+        KUBE: known(resources, ("node", "certificate")),
         Component.WORKLOADS: {},
         Component.APPLICATIONS: {},
     }

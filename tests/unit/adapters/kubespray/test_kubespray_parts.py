@@ -17,6 +17,7 @@ from reconciler.adapters.kubespray import failure, hangup
 from reconciler.adapters.kubespray.environment import environment, ssh_arguments
 from reconciler.adapters.kubespray.events import Events, Failure, message
 from reconciler.adapters.kubespray.folder import Folder
+from reconciler.adapters.kubespray.offered import offered
 from reconciler.adapters.kubespray.sockets import control_sockets
 from reconciler.adapters.kubespray.turn import end_leftover, turn
 from reconciler.errors import Permanent, ReconcilerError, Transient
@@ -228,3 +229,17 @@ def test_the_folder_for_sockets_is_private_short_and_gone_afterwards(
     folder.symlink_to(tmp_path)
     with pytest.raises(Permanent, match="not a private folder"), control_sockets(Path("/a/very/long/path" * 20)):
         pytest.fail("somebody else's folder was used")
+
+
+def test_the_versions_kubespray_installs_are_those_it_has_a_kubelet_of(tmp_path: Path) -> None:
+    file = tmp_path / "roles/kubespray_defaults/vars/main/checksums.yml"
+    assert offered(tmp_path) == frozenset()
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "---\ncrictl_checksums:\n  amd64:\n    1.30.0: sha256:00\n"
+        "kubelet_checksums:\n  arm64:\n    1.34.10: sha256:00\n\n# newest first\n  amd64:\n    '1.34.9': sha256:00\n"
+        "kubectl_checksums:\n  amd64:\n    1.99.0: sha256:00\n"
+    )
+    assert offered(tmp_path) == {"1.34.9", "1.34.10"}
+    file.write_bytes(b"kubelet_checksums:\n\xff\xfe")
+    assert offered(tmp_path) == frozenset()

@@ -1,0 +1,70 @@
+"""A kubeconfig that the API does not take any more: whether to fetch it again, and not to do that for ever."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..model.naming import CERTIFICATE, KUBECONFIG, TRUSTED
+from ..model.resource import Expected, Kinds, Known, Listing, Resource, Unknown
+from ..spec.load import DesiredCluster
+from . import record
+from .installed import installed_on
+from .toolkit import Toolkit
+
+
+def judged(
+    desired: DesiredCluster,
+    tools: Toolkit,
+    applied: Expected,
+    infrastructure: Kinds,
+    nodes: Listing,
+    certificates: Sequence[Resource],
+) -> tuple[Resource, ...]:
+    """The certificates; the kubeconfig's says that it is not trusted when it is refused and may be fetched again. It is
+    told also without a certificate of its own, when it logs in by a token."""
+    refused = isinstance(nodes, Unknown) and nodes.refused
+    if not (refused and _may_fetch(desired, tools, applied, infrastructure)):
+        return tuple(certificates)
+    mine = next((c for c in certificates if c.name == KUBECONFIG), Resource(CERTIFICATE, KUBECONFIG))
+    others = (c for c in certificates if c.name != KUBECONFIG)
+    return (*others, replace(mine, fields={**mine.fields, TRUSTED: False}))
+
+
+def _may_fetch(desired: DesiredCluster, tools: Toolkit, applied: Expected, infrastructure: Kinds) -> bool:
+    """The machines must be the very ones Kubernetes was installed on; git must ask for the version they had, since the
+    playbook would change it without a look at the nodes; and it must not be a kubeconfig that was just fetched."""
+    before = installed_on(tools.state, desired.name)
+    servers = infrastructure.get("server")
+    there = {server.id for server in servers.resources} if isinstance(servers, Known) else set()
+    same = record.versions_applied(applied) == (desired.cluster.spec.kubernetes.version,)
+    return bool(before) and set(before.values()) <= there and same and not _is_fetched(desired, tools)
+
+
+def _is_fetched(desired: DesiredCluster, tools: Toolkit) -> bool:
+    """Is this very kubeconfig what the last such fetch brought?"""
+    try:
+        return _file(tools.state, desired.name).read_text() == _digest(tools.api(desired.name).kubeconfig)
+    except OSError:
+        return False
+
+
+def remember(state: Path, cluster: str, kubeconfig: Path) -> None:
+    """Write down that this one was fetched. A kill before it means one more fetch."""
+    if kubeconfig.exists():
+        _file(state, cluster).write_text(_digest(kubeconfig))
+
+
+def forget(state: Path, cluster: str) -> None:
+    """The API answers: when it refuses once more, in a year, that is a new event."""
+    _file(state, cluster).unlink(missing_ok=True)
+
+
+def _digest(kubeconfig: Path) -> str:
+    return hashlib.sha256(kubeconfig.read_bytes()).hexdigest()
+
+
+def _file(state: Path, cluster: str) -> Path:
+    return state / cluster / "fetched"
