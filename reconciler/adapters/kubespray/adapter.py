@@ -62,7 +62,7 @@ class Kubespray:
         """
         self._check_key()
         installed = self._source.ensure(progress)
-        _entry_point(installed.folder, playbook.name)
+        installed.entry_point(playbook.name)
         folder = self._folder(cluster)
         folder.make()
         ours, theirs = folder.root / "reconciler.lock", folder.root / "playbook.lock"
@@ -128,7 +128,7 @@ class Kubespray:
             runner = init_runner(
                 private_data_dir=str(folder.root),
                 project_dir=str(installed.folder),
-                playbook=_entry_point(installed.folder, playbook.name),
+                playbook=installed.entry_point(playbook.name),
                 inventory=str(folder.inventory),
                 limit=",".join(playbook.limit) or None,
                 ident=run,
@@ -149,14 +149,6 @@ class Kubespray:
         except AnsibleRunnerException as error:
             raise Permanent(f"ansible-runner could not run {playbook.name}: {error}") from None
         return str(status), folder.log(run)
-
-
-def _entry_point(folder: Path, name: str) -> str:
-    """The playbook's path in the folder: Kubespray has facts.yml among its playbooks only. Raises Invalid."""
-    for path in (name, f"playbooks/{name}"):
-        if (folder / path).is_file():
-            return path
-    raise Invalid(f"there is no {name} in {folder}", hint="point the settings at Kubespray's folder")
 
 
 def _kubeconfig_variables(folder: Folder) -> dict[str, object]:

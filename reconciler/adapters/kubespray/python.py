@@ -106,7 +106,9 @@ def _find_uv() -> Path | str | None:
 
 
 def _refused(error: ReconcilerError) -> ReconcilerError:
-    said = "\n".join(error.evidence.last_lines) if error.evidence else ""
+    if error.evidence is None:  # pip was never at fault: somebody asked us to stop
+        return error
+    said = "\n".join(error.evidence.last_lines)
     kind = Transient if isinstance(error, Transient) or re.search(_NETWORK, said) else Permanent
     return kind(
         "Kubespray's Ansible can't be installed",

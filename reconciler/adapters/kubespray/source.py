@@ -50,6 +50,13 @@ class Installed:
     folder: Path
     programs: Path
 
+    def entry_point(self, name: str) -> str:
+        """The path of a playbook in the folder: Kubespray has facts.yml among its playbooks only. Raises Invalid."""
+        for path in (name, f"playbooks/{name}"):
+            if (self.folder / path).is_file():
+                return path
+        raise Invalid(f"there is no {name} in {self.folder}", hint="point the settings at Kubespray's folder")
+
 
 class Source(Protocol):
     """Playbooks, made ready at their first use."""
@@ -172,7 +179,9 @@ def _environment() -> dict[str, str]:
 
 def _refused(error: ReconcilerError, url: str, pin: Pin) -> ReconcilerError:
     """What a clone that failed means: the same again tomorrow, or the network."""
-    text = "\n".join(error.evidence.last_lines) if error.evidence else ""
+    if error.evidence is None:  # git was never at fault: somebody asked us to stop
+        return error
+    text = "\n".join(error.evidence.last_lines)
     if re.search(_LASTING, text):
         hint = (
             f"does it have the tag {pin.tag}, and may this account read it? `kubesprayMirror` in the settings names it"
