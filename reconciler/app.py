@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
 from .adapters.git import GitRepository
 from .adapters.kubernetes import KubernetesApi
-from .adapters.kubespray import Kubespray
+from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
 from .adapters.openstack import OpenStackCloud
 from .adapters.sops import Sops
 from .adapters.terraform import Terraform as OpenTofu
@@ -28,7 +28,7 @@ from .spec import desired_state, versions
 from .spec.load import DesiredCluster
 from .toolchain import Toolbox
 
-_FOLDERS = ("desired", "manifests", "terraform")
+_FOLDERS = ("desired", "kubespray", "manifests", "terraform")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class App:
 
     def cycle(self, state: Desired, cluster: DesiredCluster, survey: Survey | None = None) -> Cycle:
         """One cluster's cycle, in a round of its own unless it shares a `survey`."""
-        return Cycle(cluster, state.commit, state.files, self.toolkit, survey or self.survey(state))
+        toolkit = replace(self.toolkit, kubespray=self._kubespray(state.files.get(VERSION_FILE)))
+        return Cycle(cluster, state.commit, state.files, toolkit, survey or self.survey(state))
 
     @cached_property
     def repository(self) -> GitRepository:
@@ -132,7 +133,7 @@ class App:
             kubernetes=self._kubernetes,
             terraform=self._terraform,
             terraform_state=known,
-            kubespray=self._kubespray,
+            kubespray=self._kubespray(),
             openshift={name: self._access(name, target) for name, target in self.settings.openshift.items()},
             progress=self.progress,
             state=self.state,
@@ -140,10 +141,12 @@ class App:
             ready_seconds=self.settings.timeouts.ready,
         )
 
-    @cached_property
-    def _kubespray(self) -> Kubespray:
+    def _kubespray(self, version: bytes | None = None) -> Kubespray:
+        """Kubespray as the settings or `version`, the version file of a commit, name it; got when a playbook runs."""
+        cache = self.settings.cache_folder
+        given, url = self.settings.kubespray, self.settings.kubespray_mirror or UPSTREAM
         return Kubespray(
-            self.settings.kubespray or self.settings.cache_folder / "kubespray",
+            Given(given, cache) if given else Release(version, url, cache),
             state=self.state,
             private_key=self.settings.ssh_key,
             timeout=self.settings.timeouts.playbook,
@@ -176,7 +179,7 @@ class App:
 
     def _access(self, name: str, target: OpenShift) -> Access:
         if target.cluster:
-            return Access(self._kubespray.kubeconfig(target.cluster), target.context)
+            return Access(self._kubespray().kubeconfig(target.cluster), target.context)
         if target.kubeconfig:
             return Access(target.kubeconfig, target.context)
         raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")

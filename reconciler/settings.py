@@ -66,6 +66,7 @@ class Settings(_Model):
     clouds: Place | None = None
     ssh_key: Place = Path("~/.ssh/id_ed25519").expanduser()
     kubespray: Place | None = None
+    kubespray_mirror: str | None = Field(default=None, min_length=1)
     tools: dict[str, Place] = Field(default_factory=dict)
     openshift: dict[str, OpenShift] = Field(default_factory=dict)
     state: Place | None = None

@@ -53,9 +53,9 @@ def _tools(mine: Context) -> list[Check]:
         place = shutil.which(name, path=search)
         checks.append(Check(name, place is not None, place or "not found", "" if place else "install it"))
     path = mine.app.settings.kubespray
-    there = path is not None and (path / "cluster.yml").is_file()
-    hint = "" if there else "clone it and name the folder in the settings (kubespray:)"
-    checks.append(Check("kubespray", there, str(path or "not set up"), hint))
+    there = path is None or (path / "cluster.yml").is_file()
+    hint = "" if there else "there is no cluster.yml: name Kubespray's folder in the settings (kubespray:), or none"
+    checks.append(Check("kubespray", there, str(path or "fetched when a playbook first runs"), hint))
     return checks
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.kubespray import Kubespray
+from reconciler.adapters.kubespray import Given, Kubespray
 from reconciler.ports import Playbook
 from reconciler.progress import QuietProgress
 from reconciler.sandbox.kubespray import PLAYBOOKS
@@ -41,9 +41,8 @@ def kube(tmp_path_factory: pytest.TempPathFactory, sandbox_bin: Path) -> Iterato
     fleet.machines.up()
     try:
         fleet.put("kube-1")
-        kubespray = Kubespray(
-            PLAYBOOKS, state=fleet.root / "state", private_key=fleet.key, timeout=300.0, environment={}
-        )
+        source = Given(PLAYBOOKS, fleet.root / "cache")
+        kubespray = Kubespray(source, state=fleet.root / "state", private_key=fleet.key, timeout=300.0, environment={})
         kubespray.run("kube", Playbook("cluster.yml", _one_host(fleet)), QuietProgress())
         yield kubespray.kubeconfig("kube")
     finally:

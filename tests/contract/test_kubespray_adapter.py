@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import reconciler.sandbox.kubespray
-from reconciler.adapters.kubespray import Kubespray
+from reconciler.adapters.kubespray import Given, Kubespray
 from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.ports import Playbook
 from reconciler.sandbox.machines import Machines
@@ -161,7 +161,7 @@ def playbooks(tmp_path: Path) -> Path:
 def make(hosts: Hosts, playbooks: Path, tmp_path: Path) -> Callable[..., Kubespray]:
     def make(path: Path = playbooks, **options: object) -> Kubespray:
         given = {"state": tmp_path / STATE, "private_key": hosts.key, "timeout": 120.0, "environment": {}, **options}
-        return Kubespray(path, **given)  # type: ignore[arg-type]
+        return Kubespray(Given(path, tmp_path / "cache"), **given)  # type: ignore[arg-type]
 
     return make
 
@@ -328,7 +328,7 @@ def test_killed_in_mid_playbook_nothing_is_left_and_the_next_run_works(
     script = f"""
 from pathlib import Path
 from contextlib import contextmanager
-from reconciler.adapters.kubespray import Kubespray
+from reconciler.adapters.kubespray import Given, Kubespray
 from reconciler.ports import Playbook
 class Shown:
     def log(self, text): print(text, flush=True)
@@ -336,7 +336,8 @@ class Shown:
     status = log
     @contextmanager
     def task(self, title): yield self
-one = Kubespray(Path({str(playbooks)!r}), state=Path({str(tmp_path / STATE)!r}), private_key=Path({str(hosts.key)!r}),
+source = Given(Path({str(playbooks)!r}), Path({str(tmp_path / "cache")!r}))
+one = Kubespray(source, state=Path({str(tmp_path / STATE)!r}), private_key=Path({str(hosts.key)!r}),
                 timeout=100, environment={{}})
 one.run("demo", Playbook("slow.yml", {hosts.inventory()!r}), Shown())
 """

@@ -102,3 +102,11 @@ def test_a_file_that_is_named_must_be_there(home: Path, name: str) -> None:
 
 def test_an_empty_file_says_nothing(home: Path) -> None:
     assert settings.load(written(home / "c.yaml", "# nothing yet\n"), {}) == Settings()
+
+
+def test_kubespray_is_a_folder_or_comes_from_a_mirror(home: Path) -> None:
+    found = settings.load(written(home / "c", "kubespray: ~/k\nkubesprayMirror: https://git.invalid/k\n"), {})
+    assert found.kubespray == home / "k"
+    assert found.kubespray_mirror == "https://git.invalid/k"
+    with pytest.raises(Invalid):
+        settings.load(written(home / "c", 'kubesprayMirror: ""\n'), {})

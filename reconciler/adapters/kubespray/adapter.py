@@ -19,6 +19,7 @@ from .folder import Folder
 from .offered import offered
 from .reach import explained
 from .sockets import control_sockets
+from .source import Installed, Source
 from .turn import turn
 
 _KEPT_RUNS = 5
@@ -30,7 +31,7 @@ def _never() -> bool:
 
 
 class Kubespray:
-    """Runs playbooks of the folder `path` (the one with cluster.yml), logging in with `private_key`.
+    """Runs the playbooks of `source`, logging in with `private_key`. They are got when the first one is run.
 
     `state` holds a private folder per cluster. `timeout` is seconds for one playbook. Ansible gets a short list of our
     environment and all of `environment`. `cancel` is asked every second or so; once it says True the playbook is ended.
@@ -38,7 +39,7 @@ class Kubespray:
 
     def __init__(
         self,
-        path: Path,
+        source: Source,
         *,
         state: Path,
         private_key: Path,
@@ -46,7 +47,7 @@ class Kubespray:
         environment: Mapping[str, str],
         cancel: Callable[[], bool] = _never,
     ) -> None:
-        self._path = path.resolve()
+        self._source = source
         self._state = state.resolve()
         self._private_key = private_key.expanduser().resolve()
         self._timeout = timeout
@@ -57,9 +58,12 @@ class Kubespray:
         """Run a playbook to its end.
 
         Raises Transient for a host that can't be reached, an interrupt, a timeout or another reconciler at work;
-        Permanent for a task that failed, naming host, task and message; Invalid for a missing playbook or key.
+        Permanent for a task that failed, naming host, task and message; Invalid for a missing playbook or key; and
+        what the source raises when the playbooks can't be had.
         """
-        self._check(playbook)
+        self._check_key()
+        installed = self._source.ensure(progress)
+        installed.entry_point(playbook.name)
         folder = self._folder(cluster)
         folder.make()
         ours, theirs = folder.root / "reconciler.lock", folder.root / "playbook.lock"
@@ -74,13 +78,13 @@ class Kubespray:
             if expected := folder.expected(playbook.name):
                 task.total(expected)
             folder.take(playbook.inventory)
-            status, log = self._play(folder, playbook, events, ssh, theirs)
+            status, log = self._play(folder, installed, playbook, events, ssh, theirs)
             lost = {f.host for f in events.failures() if f.unreachable}
             rest = tuple(host for host in playbook.limit if host not in lost)
             if status == "failed" and lost & set(playbook.limit) and rest:
                 # Kubespray ends a play for all when one host is lost: those that answer are joined all the same
                 progress.log(f"{playbook.name}: lost {', '.join(sorted(lost))}; going on with {', '.join(rest)}")
-                self._play(folder, replace(playbook, limit=rest), Events(task), ssh, theirs)
+                self._play(folder, installed, replace(playbook, limit=rest), Events(task), ssh, theirs)
         if folder.kubeconfig.exists():
             folder.point(playbook.api)
         if status != "successful":
@@ -105,17 +109,21 @@ class Kubespray:
     def _folder(self, cluster: str) -> Folder:
         return Folder(self._state / cluster / "kubespray")
 
-    def _check(self, playbook: Playbook) -> None:
-        if not (self._path / playbook.name).is_file():
-            raise Invalid(
-                f"there is no {playbook.name} in {self._path}", hint="point the settings at Kubespray's folder"
-            )
+    def _check_key(self) -> None:
         if not self._private_key.is_file():
             raise Invalid(f"there is no private key {self._private_key}", hint="say in the settings where the key lies")
         if self._private_key.stat().st_mode & 0o077:
             raise Invalid(f"others may read the private key {self._private_key}", hint=f"chmod 600 {self._private_key}")
 
-    def _play(self, folder: Folder, playbook: Playbook, events: Events, sockets: Path, lock: Path) -> tuple[str, Path]:
+    def _play(
+        self,
+        folder: Folder,
+        installed: Installed,
+        playbook: Playbook,
+        events: Events,
+        sockets: Path,
+        lock: Path,
+    ) -> tuple[str, Path]:
         """Run ansible-playbook; return ansible-runner's status and where the log is."""
         from ansible_runner.exceptions import AnsibleRunnerException
         from ansible_runner.interface import init_runner
@@ -124,8 +132,8 @@ class Kubespray:
         try:
             runner = init_runner(
                 private_data_dir=str(folder.root),
-                project_dir=str(self._path),
-                playbook=playbook.name,
+                project_dir=str(installed.folder),
+                playbook=installed.entry_point(playbook.name),
                 inventory=str(folder.inventory),
                 limit=",".join(playbook.limit) or None,
                 ident=run,
@@ -139,7 +147,7 @@ class Kubespray:
             )
             config: Any = runner.config
             # ansible-runner would pass on our whole environment, and write it down beside the log
-            config.env = environment(self._path, folder, self._private_key, sockets, config.env, self._environment)
+            config.env = environment(installed, folder, self._private_key, sockets, config.env, self._environment)
             config.command = [sys.executable, hangup.__file__, str(lock), *config.command]
             with folder.without_record(run):
                 status, _ = runner.run()

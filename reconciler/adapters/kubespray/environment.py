@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from .folder import Folder
+from .source import Installed
 
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "SSH_AUTH_SOCK", "TERM", "TZ", "USER")
 _RUNNERS_OWN = (
@@ -22,7 +22,7 @@ _RUNNERS_OWN = (
 
 
 def environment(
-    kubespray: Path,
+    kubespray: Installed,
     folder: Folder,
     private_key: Path,
     sockets: Path,
@@ -32,10 +32,10 @@ def environment(
     """Return the whole environment. `sockets` is where ssh keeps its control sockets, `runner` what ansible-runner set
     up to be told of events; `given` comes last and wins."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    config = kubespray / "ansible.cfg"
+    config = kubespray.folder / "ansible.cfg"
     return {
         **passed_on,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([str(kubespray.programs), os.environ.get("PATH", os.defpath)]),
         **{name: runner[name] for name in _RUNNERS_OWN if name in runner},
         **({"ANSIBLE_CONFIG": str(config)} if config.is_file() else {}),
         "ANSIBLE_CACHE_PLUGIN": "jsonfile",

@@ -19,6 +19,7 @@ from reconciler.adapters.kubespray.events import Events, Failure, message
 from reconciler.adapters.kubespray.folder import Folder
 from reconciler.adapters.kubespray.offered import offered
 from reconciler.adapters.kubespray.sockets import control_sockets
+from reconciler.adapters.kubespray.source import Installed
 from reconciler.adapters.kubespray.turn import end_leftover, turn
 from reconciler.errors import Permanent, ReconcilerError, Transient
 
@@ -178,10 +179,13 @@ def test_the_environment_has_nothing_somebody_exported(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", "/usr/bin")
     (tmp_path / "ansible.cfg").touch()
     runner = {"OS_PASSWORD": "hunter2", "AWX_ISOLATED_DATA_DIR": "/a", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "/wrong"}
-    made = environment(tmp_path, Folder(tmp_path / "f"), tmp_path / "key", tmp_path / "s", runner, {"OS_CLOUD": "demo"})
+    installed = Installed(tmp_path, tmp_path / "venv/bin")
+    made = environment(
+        installed, Folder(tmp_path / "f"), tmp_path / "key", tmp_path / "s", runner, {"OS_CLOUD": "demo"}
+    )
     assert "OS_PASSWORD" not in made
     assert made["OS_CLOUD"] == "demo"
-    assert made["PATH"] == f"{Path(sys.executable).parent}:/usr/bin"
+    assert made["PATH"] == f"{tmp_path}/venv/bin:/usr/bin"
     assert made["AWX_ISOLATED_DATA_DIR"] == "/a"
     assert made["ANSIBLE_CACHE_PLUGIN_CONNECTION"] == str(tmp_path / "f/facts")
     assert made["ANSIBLE_CONFIG"] == str(tmp_path / "ansible.cfg")

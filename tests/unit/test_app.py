@@ -1,0 +1,43 @@
+"""The composition root: what a commit says and what the settings say meet in the adapters."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reconciler.app import App
+from reconciler.errors import Permanent
+from reconciler.ports import Playbook
+from reconciler.progress import QuietProgress
+from reconciler.settings import Settings
+
+from .examples import CLUSTER, FILE
+
+VERSION = "tag: {}\ncommit: 1c9add48975060f45396b34d8e022c30d7f80dab\n"
+
+
+def committed(repo: Path, tag: str) -> str:
+    for path, text in ((FILE, CLUSTER), ("kubespray/version.yaml", VERSION.format(tag))):
+        (repo / path).parent.mkdir(parents=True, exist_ok=True)
+        (repo / path).write_text(text)
+    git = ["git", "-C", str(repo), "-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", tag]):
+        subprocess.run([*git, *arguments], check=True)
+    return subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+
+
+def test_the_commit_says_which_kubespray_and_the_settings_from_where(tmp_path: Path) -> None:
+    (tmp_path / "key").touch(mode=0o600)
+    mirror = str(tmp_path / "no-mirror")
+    settings = Settings(
+        sshKey=tmp_path / "key", kubesprayMirror=mirror, state=tmp_path / "state", cache=tmp_path / "cache"
+    )
+    commits = {tag: committed(tmp_path / "repo", tag) for tag in ("v7.0.0", "v8.0.0")}
+    app = App(settings, tmp_path / "repo", QuietProgress())
+    for tag, commit in commits.items():
+        state = app.at(commit)
+        kubespray = app.cycle(state, state.clusters[0]).tools.kubespray
+        with pytest.raises(Permanent, match=f"{tag} can't be cloned from {mirror}"):
+            kubespray.run("demo", Playbook("cluster.yml", {}), QuietProgress())
