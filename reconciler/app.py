@@ -65,7 +65,7 @@ class App:
     def check_versions(self, state: Desired) -> None:
         """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,
         and with what Kubespray installs. Asks nobody. Raises Invalid with every problem."""
-        offered = self._kubespray.versions()
+        offered = self._kubespray(state.files.get(VERSION_FILE)).versions()
         found = [p for c in state.clusters for p in versions.check(c, self._running(c.name), offered)]
         if found:
             raise Invalid("the desired state asks for a Kubernetes it can't get", problems=found)

@@ -98,8 +98,9 @@ class Kubespray:
         return self._folder(cluster).kubeconfig
 
     def versions(self) -> frozenset[str]:
-        """The Kubernetes versions that this Kubespray installs; empty where the folder does not say."""
-        return offered(self._path)
+        """The Kubernetes versions that this Kubespray installs; empty where it does not say, or is not here yet."""
+        folder = self._source.here()
+        return offered(folder) if folder else frozenset()
 
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         """Drop what is known of the machines at these addresses, their SSH host keys and facts: for servers that were

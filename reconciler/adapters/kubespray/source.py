@@ -65,6 +65,9 @@ class Source(Protocol):
         """Return the playbooks and their Ansible, got first where they are not here yet. Raises Transient (network),
         Permanent (not what was pinned, a package that can't be had), Invalid (a wrong pin or setting)."""
 
+    def here(self) -> Path | None:
+        """The folder with the playbooks; None where they were not fetched yet. Asks nobody. Raises Invalid."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pin:
@@ -106,6 +109,9 @@ class Given:
     path: Path
     cache: Path
 
+    def here(self) -> Path | None:
+        return self.path.expanduser().resolve()
+
     def ensure(self, progress: Progress) -> Installed:
         folder = self.path.expanduser().resolve()
         requirements = folder / "requirements.txt"
@@ -128,22 +134,28 @@ class Release:
     def ensure(self, progress: Progress) -> Installed:
         return Given(self.checkout(progress), self.cache).ensure(progress)
 
+    def here(self) -> Path | None:
+        place = self._place(read_pin(self.version))
+        return place if place.is_dir() else None
+
     def checkout(self, progress: Progress) -> Path:
         """Return the folder with the playbooks. It appears there whole or not at all; of several processes one clones
         while the others wait."""
         pin = read_pin(self.version)
-        store, name = _store(self.cache), f"{pin.tag}-{pin.commit}"
-        place = store.root / name
+        store, place = _store(self.cache), self._place(pin)
         if place.is_dir():
             return place
         waiting = partial(progress.log, f"Kubespray {pin.tag}: waiting for another process that fetches it")
-        with store.scratch(name, waiting) as scratch:
+        with store.scratch(place.name, waiting) as scratch:
             if not place.is_dir():
                 clone = scratch / str(os.getpid())  # git may outlive a killed run a little, and cleans up what it made
                 with progress.task(f"fetching Kubespray {pin.tag}"):
                     _clone(self.url, pin, clone)
                 clone.rename(place)
         return place
+
+    def _place(self, pin: Pin) -> Path:
+        return _store(self.cache).root / f"{pin.tag}-{pin.commit}"
 
 
 def _store(cache: Path) -> Store:
