@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from reconciler.sandbox.sandbox import Sandbox
 from reconciler.toolchain import Toolbox
@@ -27,12 +28,18 @@ def test_what_is_there_is_used_and_stays(
     world.edit("    dnsServers: [1.1.1.1, 9.9.9.9]\n", "")
     world.edit("  nodeGroups:\n", "  bastion: {flavor: m1.small, securityGroups: [monitoring]}\n  nodeGroups:\n")
     world.commit("on a network of theirs")
-    said = world.reconciler("apply", "guest")
-    assert said.code == 0, said.all
+    applied = world.reconciler("apply", "guest")
+    assert applied.code == 0, applied.all
     assert world.tofu_plan(toolbox, "infrastructure")[0] == 0
     ports = {p.name: {ip["subnet_id"] for ip in p.fixed_ips} for p in network.ports(network_id=theirs.id) if p.name}
     assert {name: {subnet.id} for name in ("guest-bastion-1", "guest-cp-1", "guest-worker-1")}.items() <= ports.items()
     assert list(network.networks(name="guest")) == []
+    (known,) = world.state.rglob("known_hosts")
+    (written,) = world.state.rglob("hosts.yaml")
+    said = yaml.safe_load(written.read_text())["all"]
+    bastion = said["children"]["bastion"]["hosts"]["guest-bastion-1"]
+    assert str(bastion["ansible_host"]) in said["vars"]["ansible_ssh_common_args"]
+    assert f"[{bastion['ansible_host']}]:2222 " in known.read_text()  # Ansible never logs in there: ssh went through it
     nodes = world.kubectl("get", "nodes", "-o", "name").split()
     assert nodes == ["node/guest-cp-1", "node/guest-worker-1"]
     misspelt = "existing: {network: theirs, subnet: thiers}"

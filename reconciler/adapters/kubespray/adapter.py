@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import Invalid, Permanent
 from ...ports import Playbook, Progress
 from . import failure, hangup
+from .bastion import through_bastion
 from .environment import environment
 from .events import Events
 from .folder import Folder
@@ -77,7 +78,7 @@ class Kubespray:
             events, started = Events(task), time.monotonic()
             if expected := folder.expected(playbook.name):
                 task.total(expected)
-            folder.take(playbook.inventory)
+            folder.take(through_bastion(playbook.inventory, self._private_key, folder.known_hosts))
             status, log = self._play(folder, installed, playbook, events, ssh, theirs)
             lost = {f.host for f in events.failures() if f.unreachable}
             rest = tuple(host for host in playbook.limit if host not in lost)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -35,6 +36,13 @@ class _Door(asyncssh.SSHServer):
         if self._connection is not None and username == self._machine.user:
             self._connection.set_authorized_keys(self._keys)
         return True
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:  # noqa: ARG002
+        """A bastion passes connections on, to other machines only."""
+        try:
+            return ipaddress.ip_address(dest_host).is_loopback
+        except ValueError:
+            return False
 
     def public_key_auth_supported(self) -> bool:
         return True

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from reconciler.adapters.kubespray import failure, hangup
+from reconciler.adapters.kubespray.bastion import through_bastion
 from reconciler.adapters.kubespray.environment import environment, ssh_arguments
 from reconciler.adapters.kubespray.events import Events, Failure, message
 from reconciler.adapters.kubespray.folder import Folder
@@ -134,6 +135,20 @@ def test_the_kubeconfig_names_where_we_reach_the_api(tmp_path: Path) -> None:
     folder.point("https://198.51.100.7:6443")
     assert yaml.safe_load(folder.kubeconfig.read_text())["clusters"][0]["cluster"]["server"].endswith(".7:6443")
     assert folder.kubeconfig.stat().st_mode & 0o077 == 0
+
+
+def test_the_way_through_a_bastion_is_checked_like_any_other(tmp_path: Path) -> None:
+    hosts = {"b": {"ansible_host": "192.0.2.9", "ansible_user": "cloud", "ansible_port": 2222}}
+    given = {"all": {"hosts": {"a": {}}, "vars": {"x": 1}, "children": {"bastion": {"hosts": hosts}}}}
+    known = tmp_path / "a folder" / "known"
+    said = through_bastion(given, tmp_path / "key", known)["all"]
+    assert said["children"]["bastion"]["hosts"]["b"]["ansible_ssh_common_args"] == ""
+    option, proxy = shlex.split(said["vars"]["ansible_ssh_common_args"])
+    command = shlex.split(proxy.removeprefix("ProxyCommand="))
+    assert (option, command[0], command[-4:]) == ("-o", "ssh", ["-W", "%h:%p", "--", "192.0.2.9"])
+    assert f'UserKnownHostsFile="{known}"' in command
+    assert "StrictHostKeyChecking=accept-new" in command
+    assert through_bastion({"all": {"hosts": {}}}, known, known) == {"all": {"hosts": {}}}
 
 
 def test_variables_are_there_only_while_they_are_needed(tmp_path: Path) -> None:
