@@ -58,7 +58,7 @@ WORKERS = {"demo-worker-1", "demo-worker-2"}
 ETCD = {"demo-etcd-1", "demo-etcd-2", "demo-etcd-3"}
 # run behind Kubespray's first plays: what it then knows of the groups, and which Ansible that was
 REPORT = """
-- import_playbook: playbooks/boilerplate.yml
+- import_playbook: boilerplate.yml
 - name: Report
   hosts: all
   gather_facts: false
@@ -161,7 +161,7 @@ def kubespray(tmp_path_factory: pytest.TempPathFactory) -> Given:
         pytest.skip("KUBESPRAY_DIR names no checkout of Kubespray")
     path = tmp_path_factory.mktemp("kubespray") / "checkout"
     shutil.copytree(named, path, ignore=shutil.ignore_patterns(".git"))
-    (path / "report.yml").write_text(REPORT)
+    (path / "playbooks/report.yml").write_text(REPORT)  # where facts.yml is
     return Given(path, Settings().cache_folder)
 
 

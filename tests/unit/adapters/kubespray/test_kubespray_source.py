@@ -22,7 +22,7 @@ from reconciler import process
 from reconciler.adapters.kubespray import Given, Kubespray, Release
 from reconciler.adapters.kubespray import python as python_module
 from reconciler.adapters.kubespray.python import Python, asks_for_ansible, interpreter
-from reconciler.adapters.kubespray.source import Pin, read_pin
+from reconciler.adapters.kubespray.source import Installed, Pin, read_pin
 from reconciler.errors import Evidence, Invalid, Permanent, ReconcilerError, Transient
 from reconciler.ports import Playbook
 from reconciler.progress import QuietProgress
@@ -217,6 +217,16 @@ def test_nothing_is_fetched_for_a_run_that_cannot_start(mirror: Mirror, tmp_path
     with pytest.raises(Invalid, match="no private key"):
         one.run("demo", Playbook("cluster.yml", {}), QuietProgress())
     assert kept(tmp_path / "cache") == []
+
+
+def test_an_entry_point_may_be_among_the_playbooks(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    for name in ("cluster.yml", "playbooks/cluster.yml", "playbooks/facts.yml"):
+        (tmp_path / name).touch()
+    installed = Installed(tmp_path, tmp_path)
+    assert [installed.entry_point(n) for n in ("cluster.yml", "facts.yml")] == ["cluster.yml", "playbooks/facts.yml"]
+    with pytest.raises(Invalid, match=r"no absent\.yml"):
+        installed.entry_point("absent.yml")
 
 
 @pytest.mark.parametrize(
