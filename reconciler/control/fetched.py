@@ -10,8 +10,9 @@ from pathlib import Path
 from ..model.naming import CERTIFICATE, KUBECONFIG, TRUSTED
 from ..model.resource import Expected, Kinds, Known, Listing, Resource, Unknown
 from ..spec.load import DesiredCluster
+from ..spec.render.machines import machines
 from . import record
-from .installed import installed_on
+from .installed import installed_on, lost
 from .toolkit import Toolkit
 
 
@@ -34,13 +35,16 @@ def judged(
 
 
 def _may_fetch(desired: DesiredCluster, tools: Toolkit, applied: Expected, infrastructure: Kinds) -> bool:
-    """The machines must be the very ones Kubernetes was installed on; git must ask for the version they had, since the
-    playbook would change it without a look at the nodes; and it must not be a kubeconfig that was just fetched."""
+    """The machines of control plane and etcd must be the very ones they were installed on, and git must ask for those
+    and for the version they had: else the playbook would change what nobody can see. And it must not be a kubeconfig
+    that was just fetched."""
     before = installed_on(tools.state, desired.name)
     servers = infrastructure.get("server")
-    there = {server.id for server in servers.resources} if isinstance(servers, Known) else set()
+    if not (before and isinstance(servers, Known)) or lost(before, servers.resources):
+        return False
+    members = {m.name for m in machines(desired.cluster) if m.role in ("control-plane", "etcd")}
     same = record.versions_applied(applied) == (desired.cluster.spec.kubernetes.version,)
-    return bool(before) and set(before.values()) <= there and same and not _is_fetched(desired, tools)
+    return same and members == before.keys() and not _is_fetched(desired, tools)
 
 
 def _is_fetched(desired: DesiredCluster, tools: Toolkit) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from pathlib import Path
 
 import pytest
@@ -96,14 +97,18 @@ def test_once_it_is_trusted_the_next_refusal_is_a_new_one(world: World) -> None:
     assert world.log == FETCH * 2
 
 
-@pytest.mark.parametrize("why", ["silent", "another server", "another version", "never written down"])
+@pytest.mark.parametrize("why", ["silent", "another server", "another version", "another member", "never written down"])
 def test_when_in_doubt_it_stays_unknown(world: World, tmp_path: Path, why: str) -> None:
     world.nodes = Unknown("does not answer") if why == "silent" else REFUSED
     if why == "another server":
-        (tmp_path / "state/demo/installed.json").write_text('["another", "server-demo-cp-1"]')
+        two = {"demo-cp-1": "server-demo-cp-1", "demo-cp-2": "gone"}
+        (tmp_path / "state/demo/installed.json").write_text(json.dumps(two))
     if why == "another version":
         world.take({**FILES, FILE: FILES[FILE].replace("1.36.3", "1.36.4")})
+    if why == "another member":
+        world.take({**FILES, FILE: FILES[FILE].replace("count: 1", "count: 3")})
     if why == "never written down":
         (tmp_path / "state/demo/installed.json").unlink()
     outcome, _ = world.cycle().reconcile()
-    assert (outcome.status, world.log) == (Status.UNKNOWN, [])
+    assert outcome.status is Status.UNKNOWN
+    assert not world.playbooks
