@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ...errors import Permanent, ReconcilerError, Transient
+from ...importing import one_at_a_time
 
 _PAGE = 500
 CONNECT_SECONDS = 5.0
@@ -121,12 +122,13 @@ def _load(kubeconfig: Path, context: str | None) -> tuple[Any, Any]:
             f"there is no kubeconfig {kubeconfig}",
             hint="it appears once the cluster is made; for one of your own, give its path in the settings",
         )
-    import urllib3
-    import yaml
-    from kubernetes.client.configuration import Configuration
-    from kubernetes.client.rest import RESTClientObject
-    from kubernetes.config import ConfigException
-    from kubernetes.config.kube_config import load_kube_config
+    with one_at_a_time:
+        import urllib3
+        import yaml
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.client.rest import RESTClientObject
+        from kubernetes.config import ConfigException
+        from kubernetes.config.kube_config import load_kube_config
 
     configuration = Configuration()
     configuration.connection_pool_maxsize = _POOL

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import Invalid, Permanent, ReconcilerError, Transient
+from ...importing import one_at_a_time
 
 
 def connect(cloud: str, clouds_file: Path | None, timeout: float) -> Any:
@@ -14,8 +15,9 @@ def connect(cloud: str, clouds_file: Path | None, timeout: float) -> Any:
 
     Raises Permanent (no clouds.yaml, credential refused), Invalid (no such cloud in it), Transient (no answer).
     """
-    import openstack  # 0.5 s that `validate` need not pay
-    from openstack.config.loader import OpenStackConfig
+    with one_at_a_time:  # 0.5 s that `validate` need not pay
+        import openstack
+        from openstack.config.loader import OpenStackConfig
 
     if clouds_file is not None and not clouds_file.is_file():
         raise Permanent(f"cloud {cloud!r}: there is no {clouds_file}", hint=_WHERE)
