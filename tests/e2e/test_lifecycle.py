@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import re
@@ -177,3 +178,43 @@ def _is_playbook(pid: str, world: World) -> bool:
     except OSError:
         return False
     return b"ansible-playbook" in said and os.fsencode(world.state) in said
+
+
+def test_a_node_that_stays_away_is_rebooted(world: World) -> None:
+    """The limit is the smallest there is; Kubernetes itself takes 40 s to notice."""
+    world.edit(f'version: "{NEW}"', f'version: "{NEW}"\n    repair: {{rebootAfter: 1}}')
+    world.commit("no patience")
+    before, ran = world.servers(), runs(world)
+    for pid in kubelets(before[f"{NAME}-worker-1"]):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: away(world, f"{NAME}-worker-1") > 60, 300, "a node that is away for a minute")
+    said = world.reconciler("apply", NAME)
+    assert said.code == 0, said.all
+    assert f"rebooted {NAME}-worker-1" in said.all
+    assert playbooks(world, ran) == {}
+    assert world.servers() == before
+    assert away(world, f"{NAME}-worker-1") == 0
+    found = next(s for s in world.mischief().connection.compute.servers() if s.id == before[f"{NAME}-worker-1"])
+    assert "reconciler.rebooted" in found.metadata
+    assert world.reconciler("drift", NAME).code == 0
+
+
+def kubelets(server: str) -> list[int]:
+    """What plays the kubelet on one machine: its processes carry the server's id."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if (entry / "cmdline").read_bytes().startswith(b"kwok") and server in (entry / "environ").read_text():
+                found.append(int(entry.name))
+        except (OSError, ValueError):
+            continue
+    assert found
+    return found
+
+
+def away(world: World, node: str) -> float:
+    """For how many seconds a node has not been Ready."""
+    said = json.loads(world.kubectl("get", "node", node, "-o", "json"))["status"]["conditions"]
+    ready = next(c for c in said if c["type"] == "Ready")
+    since = datetime.datetime.fromisoformat(ready["lastTransitionTime"])
+    return 0 if ready["status"] == "True" else (datetime.datetime.now(datetime.UTC) - since).total_seconds()
