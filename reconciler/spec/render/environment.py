@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...errors import Invalid, Problem
@@ -13,6 +14,8 @@ from ...ports import Manifest
 from .workload import manifests
 
 _SUFFIXES = (".yaml", ".yml")
+# Sandboxed: a template is reviewed as data, and must not be able to do what code can.
+_JINJA = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
 
 def namespace(owner: str) -> str:
@@ -50,14 +53,17 @@ def variables(env: Environment) -> dict[str, str | None]:
 
 
 def _render(file: str, text: bytes, values: Mapping[str, object]) -> str:
-    # Sandboxed: a template is reviewed as data, and must not be able to do what code can.
-    jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     try:
-        return jinja.from_string(text.decode()).render(values)
+        return _compiled(text).render(values)
     except (TemplateError, UnicodeDecodeError, TypeError, ValueError, ArithmeticError) as error:
         line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error)
         problem = Problem(file, line, 1, "", f"the template can't be rendered: {error}")
         raise Invalid("an environment's template has a mistake", problems=[problem]) from None
+
+
+@lru_cache(maxsize=64)  # a hundred environments of one type share its templates
+def _compiled(text: bytes) -> Template:
+    return _JINJA.from_string(text.decode())
 
 
 def _line(error: BaseException) -> int:
