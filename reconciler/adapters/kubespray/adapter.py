@@ -75,7 +75,7 @@ class Kubespray:
             progress.task(playbook.name) as task,
             control_sockets(folder.root) as ssh,
         ):
-            events, started = Events(task), time.monotonic()
+            events, started = Events(task, _hosts(playbook)), time.monotonic()
             if expected := folder.expected(playbook.name):
                 task.total(expected)
             folder.take(through_bastion(playbook.inventory, self._private_key, folder.known_hosts))
@@ -85,7 +85,7 @@ class Kubespray:
             if status == "failed" and lost & set(playbook.limit) and rest:
                 # Kubespray ends a play for all when one host is lost: those that answer are joined all the same
                 progress.log(f"{playbook.name}: lost {', '.join(sorted(lost))}; going on with {', '.join(rest)}")
-                self._play(folder, installed, replace(playbook, limit=rest), Events(task), ssh, theirs)
+                self._play(folder, installed, replace(playbook, limit=rest), Events(task, len(rest)), ssh, theirs)
         if folder.kubeconfig.exists():
             folder.point(playbook.api)
         if status != "successful":
@@ -156,6 +156,13 @@ class Kubespray:
         except AnsibleRunnerException as error:
             raise Permanent(f"ansible-runner could not run {playbook.name}: {error}") from None
         return str(status), folder.log(run)
+
+
+def _hosts(playbook: Playbook) -> int:
+    """How many hosts a run is about."""
+    everything: Mapping[str, Any] = playbook.inventory.get("all") or {}  # type: ignore[assignment]
+    hosts = set(everything.get("hosts") or ())
+    return len(hosts & set(playbook.limit) or hosts)
 
 
 def _kubeconfig_variables(folder: Folder) -> dict[str, object]:

@@ -28,11 +28,14 @@ class Failure:
 
 @dataclass(slots=True)
 class Events:
-    """Collects one run's events, and shows them on `task`."""
+    """Collects one run's events, and shows them on `task`: which play and task, and how many of `hosts` are through."""
 
     task: Task
+    hosts: int = 0
     results: int = 0
     _play: str = ""
+    _now: str = ""
+    _through: set[str] = field(default_factory=set)
     _last: dict[str, Failure] = field(default_factory=dict)
     _stats: Mapping[str, Mapping[str, int]] | None = None
 
@@ -42,7 +45,9 @@ class Events:
         if kind == "playbook_on_play_start":
             self._play = str(data.get("play") or "")
         elif kind == "playbook_on_task_start":
-            self._show(" ".join(f"{self._play}: {data.get('task') or ''}".split()))
+            self._now = " ".join(f"{self._play}: {data.get('task') or ''}".split())
+            self._through.clear()
+            self._show()
         elif kind == "playbook_on_stats":
             self._stats = data
         elif kind in _RESULTS:
@@ -66,6 +71,8 @@ class Events:
 
     def _result(self, kind: str, data: Mapping[str, Any]) -> None:
         self.results += 1
+        self._through.add(str(data.get("host")))
+        self._show()
         unreachable = kind == "runner_on_unreachable"
         if unreachable or (kind == "runner_on_failed" and not data.get("ignore_errors")):
             host, result = str(data.get("host")), data.get("res") or {}
@@ -73,9 +80,10 @@ class Events:
         with contextlib.suppress(Exception):  # a bar that can't be drawn must not stop a playbook
             self.task.advance()
 
-    def _show(self, text: str) -> None:
+    def _show(self) -> None:
+        of = f" ({len(self._through)} of {self.hosts} hosts)" if self._through and self.hosts > 1 else ""
         with contextlib.suppress(Exception):
-            self.task.status(text)
+            self.task.status(self._now + of)
 
 
 def message(result: Mapping[str, Any]) -> str:

@@ -73,6 +73,23 @@ def test_only_hosts_ansible_gave_up_on_are_failures() -> None:
     assert events.recap() == "3 hosts, 4 ok, 2 changed, 1 failed, 1 unreachable"
 
 
+def test_progress_says_how_many_hosts_are_through() -> None:
+    said: list[str] = []
+
+    class Shown(Silent):
+        def status(self, text: str) -> None:
+            said.append(text)
+
+    events = Events(Shown(), hosts=2)
+    events({"event": "playbook_on_play_start", "event_data": {"play": "Add worker nodes"}})
+    for task in ("one", "two"):
+        events({"event": "playbook_on_task_start", "event_data": {"task": task}})
+        for host in ("a", "b"):
+            events({"event": "runner_on_ok", "event_data": {"host": host, "task": task, "res": {}}})
+    first = "Add worker nodes: one"
+    assert said[:4] == [first, f"{first} (1 of 2 hosts)", f"{first} (2 of 2 hosts)", "Add worker nodes: two"]
+
+
 def test_without_a_recap_every_failure_counts() -> None:
     events = Events(Silent())
     events(result("failed", "a", "x"))
