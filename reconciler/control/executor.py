@@ -24,8 +24,7 @@ from ..spec.render.machines import machines
 from ..spec.render.paths import without
 from ..spec.render.terraform import PARTS, UNREAD, address, kept, variables
 from ..spec.wiring import LATER
-from . import fetched
-from .installed import installed_on, lost, remember
+from . import fetched, installed
 from .sight import Sight, balancer_of, openshift, part_of
 from .toolkit import Access, Toolkit
 
@@ -120,6 +119,7 @@ class Executor:
         said = inventory(self.desired.cluster, hosts)
         if step.operation == "remove-node.yml":
             run(Playbook(step.operation, said, variables=_removal(step, sight)))
+            installed.forget(self.tools.state, self.desired.name, step.targets)
             return
         self._forget_replaced(step, sight)
         if step.operation == "recover-control-plane.yml":
@@ -139,13 +139,13 @@ class Executor:
         self._await_ready(step, sight)
 
     def _hosts(self, step: Step, sight: Sight) -> Hosts:
-        before = installed_on(self.tools.state, self.desired.name)
+        before = installed.installed_on(self.tools.state, self.desired.name)
         joined = {n.name for n in sight.nodes if n.fields.get("ready")} | set(before) | set(step.targets)
         recovers = step.operation == "recover-control-plane.yml"
         return Hosts(
             servers=[s for s in sight.servers if s.name in joined] if _upgrades(step) else sight.servers,
             balancer=balancer_of(self.desired, sight.observed.kinds(Component.INFRASTRUCTURE)),
-            installed=before.keys() - lost(before, sight.servers),
+            installed=before.keys() - installed.lost(before, sight.servers),
             leaving=step.targets if step.operation == "remove-node.yml" else (),
             broken=step.targets if recovers else (),
         )
@@ -154,7 +154,9 @@ class Executor:
         """Write down on which machines the cluster is, those excepted that were only put out of it."""
         out = step.targets if step.operation == "recover-control-plane.yml" else ()
         members = {m.name for m in machines(self.desired.cluster) if m.role in ("control-plane", "etcd")}
-        remember(self.tools.state, self.desired.name, (s for s in sight.servers if s.name in members - set(out)))
+        installed.remember(
+            self.tools.state, self.desired.name, (s for s in sight.servers if s.name in members - set(out))
+        )
 
     def _run_playbook(self, playbook: Playbook) -> None:
         self.tools.kubespray.run(self.desired.name, playbook, self.tools.progress)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.control.installed import installed_on, lost, remember
+from reconciler.control.installed import forget, installed_on, lost, remember
 from reconciler.model.resource import Resource
 
 
@@ -45,3 +45,9 @@ def test_a_kill_while_writing_leaves_the_old_answer(tmp_path: Path, monkeypatch:
 
 def test_a_machine_that_is_gone_or_another_is_lost() -> None:
     assert lost({"a": "1", "b": "2", "c": "3"}, [server("a"), server("b", "9"), server("d")]) == {"b", "c"}
+
+
+def test_who_left_is_forgotten(tmp_path: Path) -> None:
+    remember(tmp_path, "demo", [server("a"), server("b")])
+    forget(tmp_path, "demo", ["b", "c"])
+    assert installed_on(tmp_path, "demo") == {"a": "1"}
