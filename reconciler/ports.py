@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from .model.resource import Kinds, Listing, Resource, Symptom
+from .model.resource import Kinds, Listing, Resource, Symptom, Unknown
 
 
 class Task(Protocol):
@@ -64,13 +64,19 @@ class Repository(Protocol):
 @dataclass(frozen=True, slots=True)
 class CloudSnapshot:
     """One project of one cloud. `kinds` holds the resources of every cluster in it, each with its `owner`;
-    `flavors`, `images`, `networks` and `volume_types` are the names the desired state may refer to."""
+    `flavors`, `images`, `networks` and `volume_types` are the names the desired state may refer to. `blind` has, by
+    kind and owner, what could not be told of one cluster's alone: its machines' disks, while others boot from none."""
 
     kinds: Kinds
     flavors: Listing
     images: Listing
     networks: Listing
     volume_types: Listing
+    blind: Mapping[str, Mapping[str, Unknown]] = field(default_factory=dict)
+
+    def of(self, cluster: str) -> Kinds:
+        """All of the project as one cluster may take it."""
+        return {kind: self.blind.get(kind, {}).get(cluster, listing) for kind, listing in self.kinds.items()}
 
 
 class Cloud(Protocol):

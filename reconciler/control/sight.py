@@ -65,7 +65,9 @@ def look(
         guess = pool.submit(_nodes, tools, desired.name)
         shown = pool.submit(_certificates, tools, desired.name)
         snapshot, shared = cloud.result()
-        servers = recognised(desired.cluster, snapshot.kinds, tools.terraform_state(tools.workspace(desired.name)))
+        servers = recognised(
+            desired.cluster, snapshot.of(desired.name), tools.terraform_state(tools.workspace(desired.name))
+        )
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
@@ -75,9 +77,10 @@ def look(
         manifests = render(desired, files, api)
         found = pool.map(lambda c: _compare(desired, c, manifests[c], tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
-    if isinstance(nova := servers.get("server"), Unknown) and _waiting(manifests[Component.APPLICATIONS]):
+    silent = next((seen for k in _ENDPOINT_KINDS if isinstance(seen := servers.get(k), Unknown)), None)
+    if silent and _waiting(manifests[Component.APPLICATIONS]):
         # what they refer to is there and can't be seen: no reason to take it out of them
-        compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], nova)
+        compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], silent)
     sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, manifests, compared)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     return replace(sight, observed=replace(sight.observed, symptoms=symptoms), shared=shared)
@@ -97,6 +100,8 @@ def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]
 
 
 _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
+# Where the API's address is read from.
+_ENDPOINT_KINDS = ("server", "load_balancer")
 
 
 def balancer_of(desired: DesiredCluster, infrastructure: Kinds) -> Resource | None:

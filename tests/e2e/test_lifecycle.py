@@ -168,8 +168,8 @@ def test_told_to_stop_it_ends_the_playbook_and_the_next_cycle_goes_on(world: Wor
     assert re.search(r"(facts|scale)\.yml was interrupted", said), said
     assert "Traceback" not in said
     assert not [p for p in os.listdir("/proc") if p.isdigit() and _is_playbook(p, world)]
-    ran, _ = apply(world, "", "")
-    assert ran["scale"] == named("worker-7")
+    apply(world, "", "")
+    assert versions(world).keys() >= named("worker-7")
     assert world.reconciler("drift", NAME).code == 0
 
 

@@ -60,6 +60,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "monitor": ("monitors", "pools", "load_balancers"),
     "member": ("members", "pools", "load_balancers", "ports", "servers"),
 }
+_CATALOGUES = ("flavors", "images", "networks", "volume_types")
 _DELETE: dict[str, Callable[[Any, str], Any]] = {
     "server": lambda c, id: c.compute.delete_server(id),
     "server_group": lambda c, id: c.compute.delete_server_group(id),
@@ -98,9 +99,9 @@ class OpenStackCloud:
     def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
         answers = self._list_all()
         makers = _makers(answers, clusters)
-        kinds = {kind: _listing(_needs(kind, answers, clusters), answers, make) for kind, make in makers.items()}
-        catalogues = (_catalogue(answers, key) for key in ("flavors", "images", "networks", "volume_types"))
-        return CloudSnapshot(kinds, *catalogues)
+        kinds = {kind: _listing(_NEEDS[kind], answers, make) for kind, make in makers.items()}
+        flavors, images, networks, types = (_catalogue(answers, key) for key in _CATALOGUES)
+        return CloudSnapshot(kinds, flavors, images, networks, types, _blind(answers, clusters))
 
     def prune(self, kind: str, id: str) -> None:
         import openstack.exceptions as sdk
@@ -183,7 +184,8 @@ def _makers(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Ca
         return {} if isinstance(a["load_balancers"], Unknown) else balancers.ours(a["load_balancers"])
 
     def disks() -> dict[str, Any]:
-        return normalise.root_disks((s for s in a["servers"] if normalise.on_a_volume(s, clusters)), a["volumes"])
+        volumes = [] if isinstance(a["volumes"], Unknown) else a["volumes"]
+        return normalise.root_disks((s for s in a["servers"] if normalise.on_a_volume(s, clusters)), volumes)
 
     return {
         "network": lambda: normalise.networks(a["networks"]),
@@ -209,17 +211,18 @@ def _makers(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Ca
     }
 
 
-def _needs(kind: str, answers: Mapping[str, Any], clusters: Sequence[str]) -> tuple[str, ...]:
-    """What not every cloud has is needed only where something of ours stands on it: volumes where a machine has one as
-    its root disk, load balancers where a floating IP leads to one."""
-    always = _NEEDS[kind]
-    if any(isinstance(answers[need], Unknown) for need in always):
-        return always
-    if kind == "server" and any(normalise.on_a_volume(server, clusters) for server in answers["servers"]):
-        return (*always, "volumes")
-    if kind == "floating_ip" and normalise.lead_to_balancers(answers["floating_ips"], answers["ports"]):
-        return (*always, "load_balancers")
-    return always
+def _blind(answers: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, dict[str, Unknown]]:
+    """What not every cloud has is missed only where something stands on it: volumes by machines that have one as their
+    root disk, load balancers by floating IPs that lead to one."""
+    volumes, octavia = answers["volumes"], answers["load_balancers"]
+    found: dict[str, dict[str, Unknown]] = {}
+    if isinstance(volumes, Unknown) and not isinstance(answers["servers"], Unknown):
+        owners = {normalise.on_a_volume(server, clusters) for server in answers["servers"]}
+        found["server"] = dict.fromkeys(owners, volumes)
+    if isinstance(octavia, Unknown) and not any(isinstance(answers[k], Unknown) for k in ("floating_ips", "ports")):
+        owners = normalise.with_a_balancer(answers["floating_ips"], answers["ports"])
+        found["floating_ip"] = dict.fromkeys(owners, octavia)
+    return found
 
 
 def _names(answers: Mapping[str, Any]) -> Names:

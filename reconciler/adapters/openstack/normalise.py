@@ -154,10 +154,10 @@ def floating_ips(
         yield Resource("floating_ip", name, fields, ip.id, tagged(ip))
 
 
-def lead_to_balancers(found: Iterable[Any], ports: Iterable[Any]) -> bool:
-    """Is one of the clusters' floating IPs at a load balancer's port?"""
+def with_a_balancer(found: Iterable[Any], ports: Iterable[Any]) -> set[str]:
+    """The clusters that have a floating IP at a load balancer's port."""
     theirs = {port.id for port in ports if (port.device_id or "").startswith(_BALANCER)}
-    return any(ip.port_id in theirs and tagged(ip) for ip in found)
+    return {tagged(ip) for ip in found if ip.port_id in theirs}
 
 
 def _behind(port: Any, balancers: Mapping[str, Any]) -> str | None:
@@ -179,10 +179,12 @@ def server_groups(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Res
         yield Resource("server_group", group.name, {"policy": policy}, group.id, named(group.name, clusters))
 
 
-def on_a_volume(server: Any, clusters: Sequence[str]) -> bool:
-    """Is it a machine of a cluster, by its mark or its name, whose root disk is a volume? Nova then names no image."""
-    ours = (server.metadata or {}).get(OWNER_KEY) or named(server.name or "", clusters)
-    return bool(ours and server.attached_volumes) and not (server.image or {}).get("id")
+def on_a_volume(server: Any, clusters: Sequence[str]) -> str:
+    """The cluster, by its mark or its name, of a machine whose root disk is a volume: Nova then names no image. Empty
+    for any other."""
+    if not server.attached_volumes or (server.image or {}).get("id"):
+        return ""
+    return (server.metadata or {}).get(OWNER_KEY) or named(server.name or "", clusters)
 
 
 def servers(

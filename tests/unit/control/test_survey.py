@@ -78,3 +78,12 @@ def test_what_no_folder_describes_is_reported_and_left_alone() -> None:
     assert (found.cluster, found.status, found.steps) == ("ghost", Status.DRIFTED, ())
     assert [f.resource for f in found.findings] == ["server ghost-cp-1"]
     assert found.findings[0].repair == "nothing: left to people"
+
+
+def test_what_one_cluster_cannot_see_is_seen_by_the_others() -> None:
+    seen, silent = Known((Resource("server", "a-cp-1", {}, "1", "a"),)), Unknown("Cinder does not answer")
+    snapshot = CloudSnapshot(
+        {"server": seen, "port": seen}, Known(), Known(), Known(), Known(), {"server": {"b": silent}}
+    )
+    assert snapshot.of("a") == {"server": seen, "port": seen}
+    assert snapshot.of("b") == {"server": silent, "port": seen}
