@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from .. import interrupt
@@ -140,10 +140,10 @@ class Executor:
 
     def _hosts(self, step: Step, sight: Sight) -> Hosts:
         before = installed.installed_on(self.tools.state, self.desired.name)
-        joined = {n.name for n in sight.nodes if n.fields.get("ready")} | set(before) | set(step.targets)
+        waiting = _waiting(step, sight, before) if _upgrades(step) else frozenset()
         recovers = step.operation == "recover-control-plane.yml"
         return Hosts(
-            servers=[s for s in sight.servers if s.name in joined] if _upgrades(step) else sight.servers,
+            servers=[s for s in sight.servers if s.name not in waiting],
             balancer=balancer_of(self.desired, sight.observed.kinds(Component.INFRASTRUCTURE)),
             installed=before.keys() - installed.lost(before, sight.servers),
             leaving=step.targets if step.operation == "remove-node.yml" else (),
@@ -285,6 +285,13 @@ def _addresses(differences: Iterable[Difference]) -> frozenset[str]:
 
 def _association(server: str) -> str:
     return f'openstack_networking_floatingip_associate_v2.server["{server}"]'
+
+
+def _waiting(step: Step, sight: Sight, before: Collection[str]) -> frozenset[str]:
+    """Nodes that join after an upgrade, or that don't answer: it would fail for all."""
+    ready = {n.name for n in sight.nodes if n.fields.get("ready")}
+    wanted = {n.name for n in sight.expected.resources(Component.KUBERNETES)}
+    return frozenset(wanted - ready - set(before) - set(step.targets))
 
 
 def _upgrades(step: Step) -> bool:
