@@ -14,6 +14,7 @@ from ...ports import Manifest
 from .workload import manifests
 
 _SUFFIXES = (".yaml", ".yml")
+_SHOWN = 300  # characters of Jinja's own words, which repeat the template's
 # Sandboxed: a template is reviewed as data, and must not be able to do what code can.
 _JINJA = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
@@ -57,7 +58,7 @@ def _render(file: str, text: bytes, values: Mapping[str, object]) -> str:
         return _compiled(text).render(values)
     except (TemplateError, UnicodeDecodeError, TypeError, ValueError, ArithmeticError) as error:
         line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error)
-        problem = Problem(file, line, 1, "", f"the template can't be rendered: {error}")
+        problem = Problem(file, line, 1, "", f"the template can't be rendered: {str(error)[:_SHOWN]}")
         raise Invalid("an environment's template has a mistake", problems=[problem]) from None
 
 
