@@ -19,9 +19,7 @@ _LONGEST = 16 * 1024  # no public key is longer; whoever names a disk image by m
 
 def init(
     ctx: typer.Context,
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A new or an empty folder, or an empty git repository.")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder, or a git repository.")],
     name: Annotated[str, typer.Option("--name", help="What the first cluster is called.")] = "research",
     cloud: Annotated[str, typer.Option("--cloud", help="The name of its cloud in clouds.yaml.")] = "openstack",
     ssh_key: Annotated[
@@ -41,9 +39,8 @@ def init(
     made = starter.write(mine.repo / folder, files, git=git, author=(known.author_name, known.author_email))
     done = ", and a first commit" if made.committed else "; nothing is committed yet"
     _say(f"made {made.folder}: {len(files)} files{done}")
-    _say(
-        f"{starter.UNDECIDED} marks what a person has to decide: grep -rn {starter.UNDECIDED} {shlex.quote(str(made.folder))}"
-    )
+    search = shlex.join(["grep", "-rn", starter.UNDECIDED, str(made.folder)])
+    _say(f"{starter.UNDECIDED} marks what a person has to decide: {search}")
     _say("next: the three steps in its README.md")
 
 
@@ -60,9 +57,8 @@ def _key(file: Path | None) -> str | None:
     except UnicodeDecodeError:
         raise Invalid(f"{str(file)!r} is no text", hint=hint) from None
     if text.startswith("-----BEGIN") and "PRIVATE KEY" in text:
-        raise Invalid(
-            f"{str(file)!r} is a private key, which never goes into git", hint=f"name the public half: {file}.pub"
-        )
+        hint = f"name the public half, such as {file}.pub"
+        raise Invalid(f"{str(file)!r} is a private key, which never goes into git", hint=hint)
     if "\n" in text:
         raise Invalid(f"{str(file)!r} has more than one line", hint=hint)
     return text

@@ -1,4 +1,4 @@
-"""What a new GitOps repository holds: the project's own modules and manifests, and an example that a few answers fill."""
+"""What a new GitOps repository holds: the project's own modules and manifests, and an example filled in."""
 
 from __future__ import annotations
 
@@ -70,10 +70,7 @@ def answered(name: str, cloud: str, public_key: str | None) -> Answers:
     answers, problems = validate(Answers, Document("", given, {}))
     if answers is None:
         option, hint = _OPTIONS[problems[0].path]
-        shown = (
-            "" if option == "--ssh-key" else f" {given[problems[0].path]!r}"
-        )  # somebody may have named a private one
-        raise Invalid(f"{option}{shown}: {problems[0].message}", hint=hint)
+        raise Invalid(f"{option}: {problems[0].message}", hint=hint)
     return answers
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import process
-from ..errors import Invalid
+from ..errors import Invalid, Permanent
 
 _SECONDS = 60.0
 _MESSAGE = "The first state of the clusters, as `reconciler init` makes it"
@@ -35,6 +35,8 @@ def write(folder: Path, files: Mapping[str, bytes], *, git: bool, author: tuple[
     something in it, or can't be written; Permanent when git fails. Then all is as it was before.
     """
     folder = Path(os.path.abspath(folder))
+    if git and shutil.which("git") is None:
+        raise Permanent("git was not found", hint="install git, or say --no-git and have the files alone")
     try:
         base = _base(folder)
         entries = set(os.listdir(folder)) if base == folder else set()
@@ -72,7 +74,7 @@ def _refuse(folder: Path, entries: set[str], files: Mapping[str, bytes]) -> None
 
 @contextmanager
 def _stage(base: Path) -> Iterator[Path]:
-    """A folder beside what is to come, on the same file system, so that moving is one step and can't run out of room."""
+    """A folder beside what is to come, on the same file system: moving from there is one step and needs no room."""
     stage = Path(tempfile.mkdtemp(prefix=".reconciler-init-", dir=base))
     try:
         yield stage
@@ -104,9 +106,9 @@ def _move(stage: Path, base: Path) -> None:
 def _first_commit(root: Path, author: tuple[str, str]) -> None:
     """Raises Permanent when there is no git or it fails."""
     _git(root, "init", "--quiet", "--initial-branch=main")
-    known = _git(root, "config", "user.email", check=False).strip()
-    name, address = author
-    identity = () if known else ("-c", f"user.name={name}", "-c", f"user.email={address}")
+    fallback = zip(("user.name", "user.email"), author, strict=True)
+    unknown = [(key, value) for key, value in fallback if not _git(root, "config", key, check=False).strip()]
+    identity = [part for key, value in unknown for part in ("-c", f"{key}={value}")]
     _git(root, "add", "--all", "--force")  # whatever a person's own list of ignored files says
     _git(root, *identity, "commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", _MESSAGE)
 
