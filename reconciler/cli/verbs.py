@@ -23,6 +23,7 @@ from .adopt import adopt
 from .context import Context, context
 from .demo import demo
 from .desired import schema, show
+from .init import init
 from .show import Format, failure, out, outcome_view, report
 
 app = typer.Typer(
@@ -139,6 +140,7 @@ def tools(ctx: typer.Context, names: Annotated[list[str] | None, typer.Argument(
         out().print(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
 
 
+app.command()(init)
 app.command()(adopt)
 app.command()(show)
 app.command()(schema)

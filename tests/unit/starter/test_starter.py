@@ -1,0 +1,374 @@
+"""What a new GitOps repository holds, and that it comes whole, alone, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from reconciler import process
+from reconciler.errors import Invalid, Permanent
+from reconciler.spec import desired_state
+from reconciler.starter import UNDECIDED, answered, files, write
+from reconciler.toolchain import Toolbox
+from tests.unit.examples import KEY
+from tests.unit.test_docs import complain
+
+ROOT = Path(__file__).resolve().parents[3]
+AUTHOR = ("reconciler", "reconciler@example.org")
+MADE = files(answered("physics", "openstack", KEY))
+WORKFLOWS = {Path(path).name: text.decode() for path, text in MADE.items() if path.startswith(".github/workflows/")}
+
+every_workflow = pytest.mark.parametrize("workflow", WORKFLOWS)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below the folder, git's own left out."""
+    found = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {path: file.read_bytes() for path, file in found.items() if not path.startswith(".git/")}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return process.run(["git", "-C", folder, *arguments], timeout=60).stdout
+
+
+class TestFiles:
+    def test_everything_that_a_repository_needs_is_there(self) -> None:
+        tracked = git(ROOT, "ls-files", "terraform", "manifests").split()
+        alone = [
+            ".github/CODEOWNERS",
+            ".github/actionlint.yaml",
+            ".github/constraints.txt",
+            ".github/requirements.txt",
+            ".github/workflows/drift.yaml",
+            ".github/workflows/pull-request.yaml",
+            ".github/workflows/reconcile.yaml",
+            ".gitignore",
+            ".sops.yaml",
+            "README.md",
+            "desired/fleet.yaml",
+            "desired/physics/cluster.yaml",
+            "kubespray/version.yaml",
+            *(f"schema/{path.name}" for path in (ROOT / "schema").glob("*.json")),
+        ]
+        assert sorted(MADE) == sorted([*tracked, *alone])
+
+    def test_the_projects_own_files_are_copied_as_they_are(self) -> None:
+        same = [path for path in MADE if path.startswith(("terraform/", "manifests/", "kubespray/", "schema/"))]
+        assert [path for path in same if (ROOT / path).read_bytes() != MADE[path]] == []
+
+    def test_the_desired_state_is_valid_and_as_answered(self) -> None:
+        (cluster,) = desired_state.load(MADE)
+        spec = cluster.cluster.spec
+        assert (cluster.name, spec.cloud, spec.ssh.public_key) == ("physics", "openstack", KEY)
+        desired_state.refuse_plain_secrets(MADE)
+
+    @pytest.mark.parametrize("cloud", ["true", "1", "null", "moc: prod # new", 'a "quoted" \\ one', "Höhle", "@NAME@"])
+    def test_a_cloud_of_any_name_is_read_as_it_was_given(self, cloud: str) -> None:
+        (cluster,) = desired_state.load(files(answered("physics", cloud, KEY)))
+        assert cluster.cluster.spec.cloud == cloud
+
+    def test_editors_find_the_schemas(self) -> None:
+        for path in (path for path in MADE if path.startswith("desired/")):
+            modeline = re.match(r"# yaml-language-server: \$schema=(\S+)\n", MADE[path].decode())
+            assert modeline, path
+            schema = os.path.normpath(Path(path).parent / modeline[1])
+            assert "$schema" in json.loads(MADE[schema])
+
+    def test_a_key_that_is_not_given_is_said_plainly_to_be_missing(self) -> None:
+        made = files(answered("physics", "openstack", None))
+        desired_state.load(made)
+        (line,) = [x for x in made["desired/physics/cluster.yaml"].decode().splitlines() if "publicKey:" in x]
+        assert line.endswith(f"# {UNDECIDED}: your own")
+        assert KEY.split()[1] not in line
+
+    def test_what_only_a_person_knows_is_marked(self) -> None:
+        text = MADE["desired/physics/cluster.yaml"].decode()
+        for key in ("image", "user", "externalNetwork", "flavor", "ssh", "api"):
+            assert re.search(rf"^ +{key}: \S.* # {UNDECIDED}", text, re.M), key
+
+    def test_nothing_is_left_to_fill_in(self) -> None:
+        assert [path for path, text in MADE.items() if re.search(rb"@[A-Z]+@", text)] == []
+
+    def test_every_command_it_tells_of_exists(self) -> None:
+        readme, cluster = (MADE[path].decode() for path in ("README.md", "desired/physics/cluster.yaml"))
+        lines = [*re.findall(r"^ {4}(.*)$", readme, re.M), *re.findall(r"`([^`\n]+)`", readme + cluster)]
+        lines += [run for text in WORKFLOWS.values() for run in re.findall(r"- run: (.*)$", text, re.M)]
+        assert sum("reconciler " in line for line in lines) > 10
+        assert [said for line in lines if (said := complain(line))] == []
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "",
+            "Physics",
+            "phy_sics",
+            "1physics",
+            "-a",
+            "a-",
+            "../a",
+            "a/b",
+            "höhle",
+            "\uff50hy",
+            "a" * 41,
+            "a\n",
+            "\udcff",
+        ],
+    )
+    def test_names_that_no_machine_could_have(self, name: str) -> None:
+        with pytest.raises(Invalid, match="--name: ") as refused:
+            answered(name, "openstack", KEY)
+        assert "lower-case letters" in (refused.value.hint or "")
+
+    @pytest.mark.parametrize(
+        "cloud", ["", " ", "a\nb", "a\x1b[2J", "a\u2028b", "\u202eknab", " a", "\udcff", "a" * 256]
+    )
+    def test_clouds_that_no_file_names_so(self, cloud: str) -> None:
+        with pytest.raises(Invalid, match="--cloud: ") as refused:
+            answered("physics", cloud, KEY)
+        assert "clouds.yaml" in (refused.value.hint or "")
+
+    @pytest.mark.parametrize("key", ["", "ssh-ed25519", "AAAA secret-of-mine", "ssh-dss " + "A" * 60])
+    def test_what_is_no_public_key_is_refused_and_not_repeated(self, key: str) -> None:
+        with pytest.raises(Invalid, match="--ssh-key: ") as refused:
+            answered("physics", "openstack", key)
+        assert ".pub" in (refused.value.hint or "")
+        assert "secret-of-mine" not in str(refused.value)
+
+    def test_a_clone_without_symbolic_links_says_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "project").mkdir()
+        (tmp_path / "project/terraform").write_text("../../../terraform")
+        monkeypatch.setattr("reconciler.starter.content._HERE", tmp_path)
+        with pytest.raises(Permanent, match="has no terraform to copy") as refused:
+            files(answered("physics", "openstack", KEY))
+        assert "symbolic links" in (refused.value.hint or "")
+
+    def test_what_tools_left_beside_a_module_stays_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        here = tmp_path / "starter"
+        shutil.copytree(ROOT / "reconciler/starter", here)
+        module = here / "project/terraform/openstack-cluster"
+        (module / ".terraform").mkdir()
+        for name in (".terraform/main.tf", "terraform.tfstate", ".main.tf"):
+            (module / name).write_text("mine")
+        monkeypatch.setattr("reconciler.starter.content._HERE", here)
+        assert files(answered("physics", "openstack", KEY)) == MADE
+
+
+class TestWorkflows:
+    @pytest.mark.live
+    def test_they_are_valid(self, toolbox: Toolbox, tmp_path: Path) -> None:
+        write(tmp_path / "gitops", MADE, git=True, author=AUTHOR)
+        workflows = sorted((tmp_path / "gitops/.github/workflows").iterdir())
+        actionlint = toolbox.ensure("actionlint")["actionlint"].path
+        said = process.run([actionlint, "-no-color", *workflows], cwd=tmp_path / "gitops", timeout=60, check=False)
+        assert (len(workflows), said.exit_code, said.stdout) == (3, 0, "")
+
+    @every_workflow
+    def test_actions_are_pinned_by_commit_as_in_this_project(self, workflow: str) -> None:
+        pinned = re.findall(r"uses: *(.+)", (ROOT / ".github/workflows/ci.yml").read_text())
+        uses = re.findall(r"uses: *(.+)", WORKFLOWS[workflow])
+        assert uses
+        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", action) for action in uses)
+        assert set(uses) <= set(pinned)
+
+    @every_workflow
+    def test_none_may_more_than_it_needs(self, workflow: str) -> None:
+        text = WORKFLOWS[workflow]
+        assert re.findall(r"^ *permissions:\n((?:  .*\n)+)", text, re.M)[0].split()[:2] == [
+            "contents:",
+            "write" if workflow == "reconcile.yaml" else "read",
+        ]
+        assert text.count("permissions:") == 1
+        assert ("persist-credentials: true" in text) == (workflow == "reconcile.yaml")
+        assert text.count("persist-credentials:") == text.count("actions/checkout@")
+
+    @every_workflow
+    def test_a_fork_gets_neither_secrets_nor_the_machine_that_has_some(self, workflow: str) -> None:
+        text = WORKFLOWS[workflow]
+        assert not re.search(r"secrets\.|pull_request_target|workflow_run", text)
+        guard = "github.event.pull_request.head.repo.full_name == github.repository"
+        guard = guard if workflow == "pull-request.yaml" else "github.ref == 'refs/heads/main'"
+        for job in re.split(r"^  (?=\w+:\n)", text.partition("\njobs:\n")[2], flags=re.M):
+            assert "self-hosted" not in job or f"    if: {guard}\n" in job
+
+    @every_workflow
+    def test_nothing_from_outside_is_put_into_a_command(self, workflow: str) -> None:
+        assert [run for run in re.findall(r"run: (.*)", WORKFLOWS[workflow]) if "${{" in run] == []
+
+
+class TestWrite:
+    def test_a_new_folder_becomes_a_repository_with_one_commit(self, tmp_path: Path) -> None:
+        made = write(tmp_path / "new/gitops", MADE, git=True, author=AUTHOR)
+        assert (made.folder, made.committed) == (tmp_path / "new/gitops", True)
+        assert tree(made.folder) == MADE
+        assert git(made.folder, "status", "--porcelain") == ""
+        assert git(made.folder, "ls-files", "-z").split("\0")[:-1] == sorted(MADE)
+        assert git(made.folder, "rev-list", "--count", "main").strip() == "1"
+        assert os.listdir(tmp_path) == ["new"]
+
+    def test_an_empty_folder_is_taken_as_it_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "gitops").mkdir(mode=0o750)
+        monkeypatch.chdir(tmp_path / "gitops")
+        write(Path("."), MADE, git=True, author=AUTHOR)
+        assert tree(Path.cwd()) == MADE
+        assert (tmp_path / "gitops").stat().st_mode & 0o777 == 0o750
+
+    def test_without_git(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert not write(tmp_path / "gitops", MADE, git=False, author=AUTHOR).committed
+        assert not (tmp_path / "gitops/.git").exists()
+        assert tree(tmp_path / "gitops") == MADE
+
+    def test_a_repository_gets_the_files_and_no_commit(self, tmp_path: Path) -> None:
+        git(tmp_path, "init", "--quiet")
+        (tmp_path / "LICENSE").write_text("mine")
+        assert not write(tmp_path, MADE, git=True, author=AUTHOR).committed
+        assert tree(tmp_path) == {**MADE, "LICENSE": b"mine"}
+        assert git(tmp_path, "status", "--porcelain", "LICENSE") == "?? LICENSE\n"
+
+    def test_a_hook_does_not_lead_git_elsewhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GIT_DIR", str(tmp_path / "other.git"))
+        monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+        write(tmp_path / "gitops", MADE, git=True, author=AUTHOR)
+        assert os.listdir(tmp_path) == ["gitops"]
+
+    def test_whom_git_does_not_know_the_settings_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in [n for n in os.environ if n.startswith("GIT_")]:
+            monkeypatch.delenv(name)
+        for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+            monkeypatch.setenv(name, os.devnull)
+        write(tmp_path / "a", MADE, git=True, author=AUTHOR)
+        assert git(tmp_path / "a", "log", "--format=%an %ae") == "reconciler reconciler@example.org\n"
+        (tmp_path / "gitconfig").write_text(
+            "[user]\nname = Ada\nemail = ada@example.org\n[commit]\ngpgSign = true\n"
+            f"[core]\nexcludesFile = {tmp_path}/ignored\nautocrlf = input\n"
+        )
+        (tmp_path / "ignored").write_text("*.yaml\n")
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+        write(tmp_path / "b", MADE, git=True, author=AUTHOR)
+        assert git(tmp_path / "b", "log", "--format=%an %ae") == "Ada ada@example.org\n"
+        assert git(tmp_path / "b", "ls-files").split() == sorted(MADE)
+
+    @pytest.mark.parametrize("own", ["notes", ".hidden", "README.md", "desired"])
+    def test_a_folder_that_is_not_empty_is_refused(self, tmp_path: Path, own: str) -> None:
+        (tmp_path / own).write_text("mine")
+        with pytest.raises(Invalid, match=f"already: '{re.escape(own)}'$") as refused:
+            write(tmp_path, MADE, git=True, author=AUTHOR)
+        assert "nothing is ever overwritten" in (refused.value.hint or "")
+        assert tree(tmp_path) == {own: b"mine"}
+
+    @pytest.mark.parametrize("own", ["README.md", ".gitignore", ".github", "desired"])
+    def test_so_is_a_repository_with_such_files(self, tmp_path: Path, own: str) -> None:
+        git(tmp_path, "init", "--quiet")
+        (tmp_path / own).symlink_to("nowhere")
+        with pytest.raises(Invalid, match="there is something"):
+            write(tmp_path, MADE, git=True, author=AUTHOR)
+        assert sorted(os.listdir(tmp_path)) == sorted([".git", own])
+
+    def test_a_second_time_is_refused(self, tmp_path: Path) -> None:
+        write(tmp_path / "gitops", MADE, git=True, author=AUTHOR)
+        with pytest.raises(Invalid, match="there is something"):
+            write(tmp_path / "gitops", {**MADE, "README.md": b"other"}, git=True, author=AUTHOR)
+        assert tree(tmp_path / "gitops") == MADE
+
+    @pytest.mark.parametrize("folder", ["file", "file/below", "link", "link/below"])
+    def test_what_is_no_folder_is_refused(self, tmp_path: Path, folder: str) -> None:
+        (tmp_path / "file").write_text("mine")
+        (tmp_path / "link").symlink_to("nowhere")
+        with pytest.raises(Invalid, match="is not a folder") as refused:
+            write(tmp_path / folder, MADE, git=True, author=AUTHOR)
+        assert refused.value.hint
+        assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+    @pytest.mark.parametrize("folder", ["/proc/gitops", "{here}/" + "a" * 300], ids=["read-only", "too long"])
+    def test_where_nobody_can_write(self, tmp_path: Path, folder: str) -> None:
+        with pytest.raises(Invalid, match="cannot write to") as refused:
+            write(Path(folder.format(here=tmp_path)), MADE, git=True, author=AUTHOR)
+        assert "may write" in (refused.value.hint or "")
+        assert os.listdir(tmp_path) == []
+
+    def test_a_name_that_no_terminal_can_show(self, tmp_path: Path) -> None:
+        (tmp_path / "a\x1b\udcff").write_text("mine")
+        with pytest.raises(Invalid) as refused:
+            write(tmp_path / "a\x1b\udcff", MADE, git=True, author=AUTHOR)
+        assert refused.value.message.isprintable()
+
+    def test_without_git_on_the_machine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(Permanent, match="git was not found") as refused:
+            write(tmp_path / "gitops", MADE, git=True, author=AUTHOR)
+        assert "--no-git" in (refused.value.hint or "")
+        assert os.listdir(tmp_path) == []
+
+    @pytest.mark.parametrize("folder", ["new/gitops", "there"])
+    def test_nothing_is_left_when_git_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+        (tmp_path / "there").mkdir()
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "there"))  # a folder, which git can't read
+        with pytest.raises(Permanent):
+            write(tmp_path / folder, MADE, git=True, author=AUTHOR)
+        assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["there"]
+
+    @pytest.mark.parametrize("stopped", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+    def test_nothing_is_left_when_it_is_stopped_in_the_middle(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: BaseException
+    ) -> None:
+        rename, done = Path.rename, []
+
+        def third_fails(this: Path, target: Path) -> Path:
+            done.append(target)
+            if len(done) == 3:
+                raise stopped
+            return rename(this, target)
+
+        monkeypatch.setattr(Path, "rename", third_fails)
+        with pytest.raises((Invalid, KeyboardInterrupt)):
+            write(tmp_path, MADE, git=True, author=AUTHOR)
+        assert len(done) == 5, "two were put in place, and taken back"
+        assert os.listdir(tmp_path) == []
+
+    def test_what_somebody_else_made_meanwhile_stays(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "there").mkdir()
+        monkeypatch.setattr(
+            "reconciler.starter.disk._first_commit", lambda *_: (tmp_path / "there/README.md").write_text("mine")
+        )
+        with pytest.raises(Invalid, match="somebody else made"):
+            write(tmp_path / "there", MADE, git=True, author=AUTHOR)
+        assert tree(tmp_path) == {"there/README.md": b"mine"}
+
+
+def test_an_installed_wheel_makes_the_same(tmp_path: Path) -> None:
+    """The links of the clone are files in the wheel; no clone is at hand where it is installed."""
+    source = tmp_path / "source"
+    tracked = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")[:-1]
+    for path in (p for p in tracked if not p.startswith((".", "tests/", "docs/")) and os.path.lexists(ROOT / p)):
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, source / path, follow_symlinks=False)
+    build = "from setuptools import build_meta; build_meta.build_wheel('..')"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True, timeout=300)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    shutil.rmtree(source)
+    made = [
+        sys.executable,
+        "-m",
+        "reconciler",
+        "init",
+        tmp_path / "gitops",
+        "--name",
+        "physics",
+        "--ssh-key",
+        "key.pub",
+    ]
+    (tmp_path / "key.pub").write_text(f"{KEY} ada@laptop\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "PYTHONSAFEPATH": "1"}
+    said = process.run(made, cwd=tmp_path, env=env, timeout=60)
+    assert "and a first commit" in said.stdout
+    assert tree(tmp_path / "gitops") == MADE
