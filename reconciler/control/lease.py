@@ -72,7 +72,7 @@ def _take(terms: Terms, cluster: str, note: Path) -> _Tenure:
         now = terms.clock()
         if held and standing(held, host, before, now, terms.grace) is Standing.OTHERS:
             raise Transient(
-                f"another reconciler applies {cluster!r}: {held}",
+                f"{cluster!r} is applied by another reconciler: {held}",
                 hint=f"wait for it; a lease that nobody renews is taken over {terms.grace:g} s after it ended",
             )
         lease = Lease(host, os.getpid(), mine, now, now + datetime.timedelta(seconds=terms.seconds))

@@ -224,7 +224,7 @@ def test_a_killed_holders_lease_expires_and_is_taken_over(holders: Holders) -> N
     until(lambda: holders.said()[-1] == f"has {second.pid}")
     assert time.monotonic() - killed > 1.5
     second.terminate()
-    assert "another reconciler applies 'demo'" in second.communicate(timeout=30)[0]
+    assert "'demo' is applied by another reconciler" in second.communicate(timeout=30)[0]
 
 
 def test_who_was_killed_and_starts_again_need_not_wait(holders: Holders) -> None:

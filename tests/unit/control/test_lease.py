@@ -120,7 +120,7 @@ def test_without_a_remote_the_lock_of_this_machine_is_enough(world: World, store
 def test_somebody_elses_is_named_and_nothing_is_changed(world: World, store: Memory) -> None:
     store.give(60)
     world.lose("port", "demo-worker-1")
-    with pytest.raises(Transient, match=r"another reconciler applies 'demo': elsewhere \(process 7\) until 2"):
+    with pytest.raises(Transient, match=r"'demo' is applied by another reconciler: elsewhere \(process 7\) until 2"):
         cycle(world, store).reconcile()
     assert (world.log, world.recorded) == ([], [])
 
@@ -142,7 +142,7 @@ def test_an_expired_one_is_taken_over(world: World, store: Memory) -> None:
 def test_who_was_faster_has_it(world: World, store: Memory) -> None:
     store.meanwhile = lambda: store.give(60)
     world.lose("port", "demo-worker-1")
-    with pytest.raises(Transient, match="another reconciler applies 'demo': elsewhere"):
+    with pytest.raises(Transient, match="'demo' is applied by another reconciler: elsewhere"):
         cycle(world, store).reconcile()
     assert world.log == []
 
