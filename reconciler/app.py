@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
-from .adapters.git import GitRepository
+from .adapters.git import GitLeases, GitRepository
 from .adapters.kubernetes import KubernetesApi
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
 from .adapters.openstack import OpenStackCloud
@@ -18,6 +18,7 @@ from .adapters.terraform import Terraform as OpenTofu
 from .adapters.terraform import known
 from .control import record
 from .control.cycle import Cycle
+from .control.lease import Terms
 from .control.survey import Survey
 from .control.toolkit import Access, Toolkit
 from .errors import Invalid, ReconcilerError
@@ -115,6 +116,11 @@ class App:
             self.path, remote=git.remote, branch=git.observed_branch, author=(git.author_name, git.author_email)
         )
 
+    def _leases(self) -> Terms:
+        git = self.settings.git
+        store = GitLeases(self.path, remote=git.remote, author=(git.author_name, git.author_email))
+        return Terms(store, git.lease_seconds)
+
     @cached_property
     def toolbox(self) -> Toolbox:
         return Toolbox(self.settings.cache_folder, overrides=self.settings.tools, progress=self.progress)
@@ -139,6 +145,7 @@ class App:
             state=self.state,
             environment=self._environment(),
             ready_seconds=self.settings.timeouts.ready,
+            leases=self._leases(),
         )
 
     def _kubespray(self, version: bytes | None = None) -> Kubespray:

@@ -1,9 +1,13 @@
-"""A first SIGTERM lets what runs end politely and be written down; a second one ends at once."""
+"""A first SIGTERM lets what runs end politely and be written down; a second one ends at once. A thread can have
+a reason of its own to end what it runs."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 
 from .errors import Transient
@@ -11,9 +15,27 @@ from .errors import Transient
 _asked = threading.Event()
 
 
+def _none() -> str:
+    return ""
+
+
+# of one thread: why one cycle has to end is nothing to the others
+_own: ContextVar[Callable[[], str]] = ContextVar("_own", default=_none)
+
+
 def requested() -> bool:
-    """Did somebody ask us to stop?"""
-    return _asked.is_set()
+    """Did somebody ask us to stop, or has this thread a reason of its own to?"""
+    return _asked.is_set() or bool(_own.get()())
+
+
+@contextmanager
+def unless(reason: Callable[[], str]) -> Iterator[None]:
+    """While the block runs, this thread is to stop as soon as `reason` says why ("": go on)."""
+    token = _own.set(reason)
+    try:
+        yield
+    finally:
+        _own.reset(token)
 
 
 def wait(seconds: float) -> None:
@@ -22,9 +44,9 @@ def wait(seconds: float) -> None:
 
 
 def check() -> None:
-    """Raises Transient when somebody asked us to stop: called before something new is begun."""
-    if requested():
-        raise Transient("interrupted", hint="run it again, it goes on from where things are")
+    """Raises Transient when we are to stop: called before something new is begun."""
+    if reason := "interrupted" if _asked.is_set() else _own.get()():
+        raise Transient(reason, hint="run it again, it goes on from where things are")
 
 
 def listen(*numbers: signal.Signals) -> None:

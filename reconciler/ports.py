@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from .model.lease import Lease
 from .model.resource import Kinds, Listing, Resource, Symptom, Unknown
 
 
@@ -59,6 +60,22 @@ class Repository(Protocol):
     def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
         """Make a branch with one commit on top of `base` that replaces `files`, push it, and return the commit's id. No
         checkout is touched. Raises Invalid when there is such a branch; Permanent when the push is refused."""
+
+
+class Leases(Protocol):
+    """Who may apply a cluster, kept where every reconciler of it looks. Who changes one says what was there before."""
+
+    def shared(self) -> bool:
+        """Say whether others can see these leases at all; when not, there is nothing to take. Starts no program."""
+
+    def read(self, cluster: str) -> tuple[str, Lease] | None:
+        """Return a cluster's lease, and by which name `swap` knows it; None when nobody holds one. Raises Transient
+        when that can't be asked; Permanent when what is there is no lease."""
+
+    def swap(self, cluster: str, before: str | None, after: Lease | None) -> str | None:
+        """Put `after` (None: nothing) in the place of `before` (None: nothing). Return the name of `after` ("" for
+        nothing), or None when something else than `before` was there: then nothing was changed. Raises Transient when
+        that can't be asked; Permanent when it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

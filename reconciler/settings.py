@@ -42,6 +42,7 @@ class Git(_Model):
     observed_branch: str = "observed"
     author_name: str = "reconciler"
     author_email: str = "reconciler@localhost"
+    lease_seconds: float = Field(default=300.0, ge=30)
 
 
 class SopsKeys(_Model):

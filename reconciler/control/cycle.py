@@ -28,6 +28,7 @@ from ..spec.render.terraform import REPLACING
 from . import durations, fetched, record
 from .executor import Executor
 from .installed import installed_on, lost
+from .lease import leased
 from .sight import Sight, look
 from .survey import Survey
 from .toolkit import Toolkit
@@ -60,25 +61,36 @@ class Cycle:
     def reconcile(self) -> tuple[Outcome, Sight]:
         """Bring the cluster to its desired state and commit what was observed.
 
-        Raises what `check` raises: when the cluster can't be looked at at all, there is nothing to record.
+        Raises what `check` raises: when the cluster can't be looked at at all, there is nothing to record. Raises
+        Transient when another reconciler applies it, or when that can't be asked: then nothing was changed.
         """
         started = time.monotonic()
         with self._alone():
             first, sight = self.check()
-            steps: tuple[StepOutcome, ...] = ()
             if self.desired.cluster.spec.suspend:
-                after, status = first, Status.SUSPENDED
-            else:
-                first, sight = self._anew(first, sight)
+                return self._ended(first, first, sight, (), started)
+            first, sight = self._anew(first, sight)
+            if not _acts(first):
+                return self._ended(first, first, sight, (), started)
+            with leased(self.tools.leases, self.desired.name, self.tools.state, self.tools.progress) as taken:
+                if taken:  # who had it before may have changed what we saw
+                    self.survey.forget(self.desired.cluster.spec.cloud)
+                    first, sight = self.check()
                 after, sight, steps = self._apply(first, sight)
-                status = _status(after, steps)
-            if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
-                fetched.forget(self.tools.state, self.desired.name)
-            durations.remember(self.tools.state, self.desired.name, steps)
-            seconds = time.monotonic() - started
-            error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
-            outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
-            self._record(outcome, sight)
+                return self._ended(first, after, sight, steps, started)
+
+    def _ended(
+        self, first: Plan, after: Plan, sight: Sight, steps: tuple[StepOutcome, ...], started: float
+    ) -> tuple[Outcome, Sight]:
+        """Remember and record how it went. `started` is a time of the monotonic clock."""
+        status = Status.SUSPENDED if self.desired.cluster.spec.suspend else _status(after, steps)
+        if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
+            fetched.forget(self.tools.state, self.desired.name)
+        durations.remember(self.tools.state, self.desired.name, steps)
+        seconds = time.monotonic() - started
+        error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
+        outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
+        self._record(outcome, sight)
         return outcome, sight
 
     def _anew(self, first: Plan, sight: Sight) -> tuple[Plan, Sight]:
@@ -187,6 +199,11 @@ class Cycle:
                 hint = "wait for it to end, or look for it with: ps aux | grep reconciler"
                 raise Transient(f"another cycle for {self.desired.name!r} is running", hint=hint) from None
             yield
+
+
+def _acts(current: Plan) -> bool:
+    """Whether this plan would be carried out."""
+    return bool(current.steps) and not current.refusals
 
 
 def _next_phase(current: Plan, seen: Collection[str]) -> tuple[Step, ...]:

@@ -11,7 +11,7 @@ from reconciler.app import App
 from reconciler.errors import Permanent
 from reconciler.ports import Playbook
 from reconciler.progress import QuietProgress
-from reconciler.settings import Settings
+from reconciler.settings import Git, Settings
 
 from .examples import CLUSTER, FILE
 
@@ -41,3 +41,13 @@ def test_the_commit_says_which_kubespray_and_the_settings_from_where(tmp_path: P
         kubespray = app.cycle(state, state.clusters[0]).tools.kubespray
         with pytest.raises(Permanent, match=f"{tag} can't be cloned from {mirror}"):
             kubespray.run("demo", Playbook("cluster.yml", {}), QuietProgress())
+
+
+def test_leases_last_as_long_as_the_settings_say_and_need_a_remote(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    committed(repo, "v7.0.0")
+    terms = App(Settings(git=Git(leaseSeconds=90.0)), repo, QuietProgress()).toolkit.leases
+    assert terms is not None
+    assert (terms.seconds, terms.store.shared()) == (90, False)
+    subprocess.run(["git", "-C", str(repo), "remote", "add", "origin", "elsewhere"], check=True)
+    assert terms.store.shared()

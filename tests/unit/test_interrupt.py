@@ -6,7 +6,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
+
+from reconciler import interrupt
+from reconciler.errors import Transient
+from reconciler.process import run
 
 SCRIPT = """
     import signal, sys
@@ -62,3 +70,15 @@ def test_the_second_ends_at_once(tmp_path: Path) -> None:
     except subprocess.TimeoutExpired:
         running.send_signal(signal.SIGTERM)
     assert running.wait(5) == -signal.SIGTERM
+
+
+def test_a_thread_with_a_reason_of_its_own_ends_what_it_runs_and_no_other_does() -> None:
+    ended = threading.Event()
+    with interrupt.unless(lambda: "the lease is lost" if ended.is_set() else ""):
+        interrupt.check()
+        threading.Timer(0.3, ended.set).start()
+        with pytest.raises(Transient, match="the lease is lost"):
+            run([sys.executable, "-c", "import time; time.sleep(60)"], timeout=60)
+        with ThreadPoolExecutor(1) as pool:
+            assert not pool.submit(interrupt.requested).result()
+    assert not interrupt.requested()

@@ -1,5 +1,7 @@
-"""The git repository: desired state read without starting a program, observed state written without a checkout."""
+"""The git repository: desired state read without starting a program, observed state written without a checkout, and
+leases that several machines share."""
 
+from .leases import GitLeases
 from .repository import GitRepository
 
-__all__ = ["GitRepository"]
+__all__ = ["GitLeases", "GitRepository"]

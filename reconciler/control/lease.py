@@ -1,0 +1,137 @@
+"""A cluster's lease while it is applied: taken, kept alive by a thread, given back; who loses it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from .. import interrupt
+from ..errors import ReconcilerError, Transient
+from ..model.lease import Lease, Standing, standing
+from ..ports import Leases, Progress
+
+_ATTEMPTS = 3  # how often somebody else may be faster before we leave it to them
+_RETRY_PART = 12  # a heartbeat that failed is tried again after this part of a lease's life
+
+
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Where leases are, for how many seconds one is taken, and how far the machines' clocks may differ (`grace`)."""
+
+    store: Leases
+    seconds: float = 300.0
+    grace: float = 10.0
+    clock: Callable[[], datetime.datetime] = _utc_now
+
+
+@contextmanager
+def leased(terms: Terms | None, cluster: str, state: Path, progress: Progress) -> Iterator[bool]:
+    """Hold the cluster's lease while the block runs, and say whether there was one to take. As soon as it is lost this
+    thread is told to stop, by `interrupt`.
+
+    The caller has the lock of `state`/`cluster`: what was taken from there before belongs to a process that is dead,
+    and is taken over at once. Raises Transient when somebody else holds the lease or that can't be asked; Permanent
+    when it can't be written.
+    """
+    if terms is None or not terms.store.shared():
+        yield False
+        return
+    tenure = _take(terms, cluster, state / cluster / "lease")
+    beat = threading.Thread(target=tenure.keep, name=f"lease of {cluster}", daemon=True)
+    beat.start()
+    try:
+        with interrupt.unless(tenure.lost):
+            yield True
+    finally:
+        tenure.over.set()
+        beat.join()
+        try:
+            tenure.give_back()
+        except ReconcilerError as error:
+            progress.log(f"the lease of {cluster} could not be given back, it expires by itself: {error.message}")
+
+
+def _take(terms: Terms, cluster: str, note: Path) -> _Tenure:
+    before = note.read_text().split() if note.exists() else []
+    host, mine = socket.gethostname(), uuid.uuid4().hex
+    for _ in range(_ATTEMPTS):
+        there = terms.store.read(cluster)
+        name, held = there or (None, None)
+        now = terms.clock()
+        if held and standing(held, host, before, now, terms.grace) is Standing.OTHERS:
+            raise Transient(
+                f"{cluster!r} is applied by another reconciler: {held}",
+                hint=f"wait for it; a lease that nobody renews is taken over {terms.grace:g} s after it ended",
+            )
+        lease = Lease(host, os.getpid(), mine, now, now + datetime.timedelta(seconds=terms.seconds))
+        # both, and first: whenever we are killed, who comes after us here knows what was ours
+        note.write_text(f"{mine}\n{held.id if held and held.id in before else ''}\n")
+        if taken := terms.store.swap(cluster, name, lease):
+            return _Tenure(terms, cluster, taken, lease)
+    raise Transient(f"other reconcilers were faster on the lease of {cluster!r}", hint="run it again")
+
+
+@dataclass
+class _Tenure:
+    """One lease from taking it to giving it back. `name` is what the store calls it by now."""
+
+    terms: Terms
+    cluster: str
+    name: str
+    lease: Lease
+    over: threading.Event = field(default_factory=threading.Event)
+    taken_by: str = ""
+
+    def lost(self) -> str:
+        """Why the lease is not ours any more; "" while it is."""
+        if self.taken_by:
+            return f"the lease of {self.cluster!r} was lost: {self.taken_by}"
+        if self.terms.clock() >= self.lease.expires:
+            return f"the lease of {self.cluster!r} was lost: it could not be renewed in time"
+        return ""
+
+    def keep(self) -> None:
+        """Renew at each third of the lease's life until it is over or lost."""
+        wait = third = self.terms.seconds / 3
+        while not self.over.wait(wait) and not self.lost():
+            wait = third if self._renewed() else self.terms.seconds / _RETRY_PART
+
+    def _renewed(self) -> bool:
+        after = replace(self.lease, expires=self.terms.clock() + datetime.timedelta(seconds=self.terms.seconds))
+        try:
+            if name := self.terms.store.swap(self.cluster, self.name, after):
+                self.name, self.lease = name, after
+                return True
+            self._look()
+        except Exception:  # whatever it was: what is not renewed in time is lost, and `lost` says so
+            return False
+        return False
+
+    def _look(self) -> None:
+        """See who has the lease. A push whose answer was lost may have arrived: then it is still ours."""
+        there = self.terms.store.read(self.cluster)
+        if there and there[1].id == self.lease.id:
+            self.name, self.lease = there
+        else:
+            self.taken_by = f"taken over by {there[1]}" if there else "somebody took it away"
+
+    def give_back(self) -> None:
+        """Take the lease away, if it is still ours. Raises Transient when the remote can't be reached."""
+        if self.taken_by or self.terms.store.swap(self.cluster, self.name, None) is not None:
+            return
+        with contextlib.suppress(Transient):
+            self._look()
+        if not self.taken_by:
+            self.terms.store.swap(self.cluster, self.name, None)

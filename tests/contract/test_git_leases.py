@@ -1,0 +1,276 @@
+"""Leases on a real remote, by several processes: one has it at any time, and who is killed loses it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.git import GitLeases
+from reconciler.control.lease import Terms, leased
+from reconciler.errors import Invalid, Permanent, Transient
+from reconciler.model.lease import Lease
+from reconciler.progress import QuietProgress
+from tests.contract.test_git import Make, clone, git, remote
+
+__all__ = ["clone", "remote"]
+
+AUTHOR = ("Reconciler", "reconciler@example.org")
+REF = "refs/reconciler/leases/demo"
+
+# Takes the lease `times` times, or until it is killed, and appends to one log what it does while it has it.
+HOLDER = """
+    import os, random, signal, sys, time
+    from pathlib import Path
+    from reconciler import interrupt
+    from reconciler.adapters.git import GitLeases
+    from reconciler.control.lease import Terms, leased
+    from reconciler.errors import Transient
+    from reconciler.progress import QuietProgress
+
+    clone, state, log, seconds, grace, hold, times = (*map(Path, sys.argv[1:4]), *map(float, sys.argv[4:]))
+    terms = Terms(GitLeases(clone, author=("R", "r@example.org")), seconds, grace)
+    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    interrupt.listen(signal.SIGTERM)
+    (state / "demo").mkdir(parents=True, exist_ok=True)
+
+    def say(word):
+        os.write(out, f"{word} {os.getpid()}\\n".encode())
+
+    done = 0
+    while done < times:
+        try:
+            with leased(terms, "demo", state, QuietProgress()):
+                say("has")
+                ends = time.monotonic() + hold
+                while time.monotonic() < ends and not interrupt.requested():
+                    time.sleep(0.01)
+                try:
+                    interrupt.check()
+                    say("leaves")
+                except Transient as error:
+                    say("stops")
+                    print(error, flush=True)
+                    break
+            done += 1
+        except Transient as error:
+            print(error, flush=True)
+            time.sleep(random.uniform(0.05, 0.3))
+"""
+
+
+class Holders:
+    """Processes, each on its own clone as on a machine of its own, that share one log."""
+
+    def __init__(self, make: Make, folder: Path) -> None:
+        self._make, self._folder = make, folder
+        self.log = folder / "log"
+        self.script = folder / "holder.py"
+        self.script.write_text(textwrap.dedent(HOLDER))
+        self.running: dict[str, subprocess.Popen[str]] = {}
+
+    def start(
+        self, name: str, *, seconds: float = 60, grace: float = 0.5, hold: float = 60, times: int = 1
+    ) -> subprocess.Popen[str]:
+        folder = self._folder / name
+        place = folder if folder.exists() else self._make(name)
+        values = [str(v) for v in (place, self._folder / f"{name}-state", self.log, seconds, grace, hold, times)]
+        command = [sys.executable, str(self.script), *values]
+        self.running[name] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return self.running[name]
+
+    def said(self) -> list[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+
+@pytest.fixture
+def holders(clone: Make, tmp_path: Path) -> Iterator[Holders]:
+    made = Holders(clone, tmp_path)
+    yield made
+    for process in made.running.values():
+        process.kill()
+        process.communicate()
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def lease(host: str = "a", ends: float = 60) -> Lease:
+    now = datetime.datetime.now(datetime.UTC)
+    return Lease(host, 7, f"id of {host}", now, now + datetime.timedelta(seconds=ends))
+
+
+def store(folder: Path) -> GitLeases:
+    return GitLeases(folder, author=AUTHOR)
+
+
+def test_taken_renewed_seen_and_given_back(remote: Path, clone: Make) -> None:
+    one, two = store(clone("one")), store(clone("two"))
+    assert one.shared()
+    assert one.read("demo") is None
+    first = one.swap("demo", None, lease())
+    assert first == git(remote, "rev-parse", REF)
+    seen = two.read("demo")
+    assert seen is not None
+    assert (seen[0], seen[1].host, seen[1].pid) == (first, "a", 7)
+    second = one.swap("demo", first, lease())
+    assert two.read("demo") == one.read("demo") != seen
+    assert one.swap("demo", second, None) == ""
+    assert (two.read("demo"), git(remote, "for-each-ref", "refs/reconciler")) == (None, "")
+
+
+def test_whoever_is_wrong_about_what_is_there_changes_nothing(remote: Path, clone: Make) -> None:
+    one, two = store(clone("one")), store(clone("two"))
+    first = one.swap("demo", None, lease())
+    assert two.swap("demo", None, lease("b")) is None
+    second = one.swap("demo", first, lease())
+    assert two.swap("demo", first, lease("b")) is None
+    assert two.swap("demo", first, None) is None
+    assert git(remote, "rev-parse", REF) == second
+    one.swap("demo", second, None)
+    assert two.swap("demo", second, lease("b")) is None
+    assert git(remote, "for-each-ref", "refs/reconciler") == ""
+
+
+def test_clusters_have_leases_of_their_own_and_checkouts_stay(clone: Make) -> None:
+    folder = clone("one")
+    before = (git(folder, "status", "--porcelain"), git(folder, "branch", "--all"))
+    one = store(folder)
+    assert one.swap("demo", None, lease())
+    assert one.swap("other", None, lease())
+    assert store(clone("two")).read("demo")
+    assert (git(folder, "status", "--porcelain"), git(folder, "branch", "--all")) == before
+
+
+def test_a_lease_says_who_and_until_when_and_no_secret(remote: Path, clone: Make) -> None:
+    folder = clone("one")
+    git(folder, "remote", "set-url", "origin", f"file://bot:s3cret@{remote}")
+    git(folder, "config", f"url.file://{remote}.insteadOf", f"file://bot:s3cret@{remote}")
+    store(folder).swap("demo", None, lease("machine-1"))
+    said = git(remote, "log", "-1", "--format=%B%an%ae", "-p", "--root", REF)
+    assert "demo: held by machine-1 (process 7) until 2" in said
+    assert "s3cret" not in said
+
+
+def test_a_remote_that_is_gone_and_one_that_refuses(remote: Path, clone: Make) -> None:
+    one = store(clone("one"))
+    hook = remote / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho no leases here >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(Permanent, match="nobody else is to blame") as caught:
+        one.swap("demo", None, lease())
+    assert "no leases here" in str(caught.value.evidence)
+    shutil.rmtree(remote)
+    with pytest.raises(Transient, match="can't be reached"):
+        one.read("demo")
+    with pytest.raises(Transient, match="can't be reached"):
+        one.swap("demo", None, lease())
+
+
+def test_what_is_no_lease_is_not_taken_for_one(remote: Path, clone: Make) -> None:
+    git(remote, "update-ref", REF, "HEAD")
+    with pytest.raises(Permanent, match="holds something that is no lease") as caught:
+        store(clone("one")).read("demo")
+    assert f"git push origin :{REF}" in str(caught.value.hint)
+
+
+def test_without_a_remote_nothing_is_shared(clone: Make, tmp_path: Path) -> None:
+    assert not store(tmp_path / "seed").shared()
+    assert not GitLeases(clone("one"), author=AUTHOR, remote=None).shared()
+    with pytest.raises(Invalid, match="has no remote"):
+        GitLeases(tmp_path / "one", author=AUTHOR, remote="elsewhere").read("demo")
+
+
+def test_of_eight_that_race_one_has_it_at_any_time(holders: Holders, remote: Path) -> None:
+    racing = [holders.start(f"m{n}", hold=0.05, times=2) for n in range(8)]
+    for process in racing:
+        process.communicate(timeout=240)
+    said = [line.split() for line in holders.said()]
+    assert len(said) == 8 * 2 * 2
+    for (came, who), (went, same) in zip(said[::2], said[1::2], strict=True):
+        assert (came, went, who) == ("has", "leaves", same)
+    assert git(remote, "for-each-ref", "refs/reconciler") == ""
+
+
+def test_of_eight_that_see_an_expired_one_one_takes_it_over(holders: Holders, clone: Make) -> None:
+    store(clone("dead")).swap("demo", None, lease("dead", ends=-5))
+    for n in range(8):
+        holders.start(f"m{n}", times=1)
+    until(lambda: len(holders.said()) == 1)
+    time.sleep(2)
+    assert len(holders.said()) == 1
+
+
+def test_a_killed_holders_lease_expires_and_is_taken_over(holders: Holders) -> None:
+    first = holders.start("first", seconds=3)
+    until(lambda: holders.said() == [f"has {first.pid}"])
+    time.sleep(1.5)  # renewed at least once
+    os.kill(first.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    second = holders.start("second", seconds=3)
+    until(lambda: holders.said()[-1] == f"has {second.pid}")
+    assert time.monotonic() - killed > 1.5
+    second.terminate()
+    assert "'demo' is applied by another reconciler" in second.communicate(timeout=30)[0]
+
+
+def test_who_was_killed_and_starts_again_need_not_wait(holders: Holders) -> None:
+    first = holders.start("first", seconds=600)
+    until(lambda: holders.said() == [f"has {first.pid}"])
+    os.kill(first.pid, signal.SIGKILL)
+    again = holders.start("first", seconds=600)
+    until(lambda: holders.said()[-1] == f"has {again.pid}", 20)
+
+
+def test_told_to_stop_it_gives_the_lease_back(holders: Holders, remote: Path) -> None:
+    first = holders.start("first")
+    until(lambda: holders.said() == [f"has {first.pid}"])
+    first.terminate()
+    assert "interrupted" in first.communicate(timeout=30)[0]
+    assert git(remote, "for-each-ref", "refs/reconciler") == ""
+
+
+def test_who_slept_past_its_end_stops_when_it_wakes(holders: Holders, remote: Path) -> None:
+    first = holders.start("first", seconds=3)
+    until(lambda: holders.said() == [f"has {first.pid}"])
+    os.kill(first.pid, signal.SIGSTOP)
+    second = holders.start("second")
+    until(lambda: holders.said()[-1] == f"has {second.pid}")
+    theirs = git(remote, "rev-parse", REF)
+    os.kill(first.pid, signal.SIGCONT)
+    assert "the lease of 'demo' was lost" in first.communicate(timeout=30)[0]
+    assert holders.said()[-1] == f"stops {first.pid}"
+    assert git(remote, "rev-parse", REF) == theirs
+
+
+def test_a_remote_that_goes_away_stops_the_holder(holders: Holders, remote: Path) -> None:
+    first = holders.start("first", seconds=3)
+    until(lambda: holders.said() == [f"has {first.pid}"])
+    remote.rename(remote.with_name("away.git"))
+    assert "it could not be renewed in time" in first.communicate(timeout=30)[0]
+
+
+def test_a_heartbeat_keeps_a_lease_that_is_shorter_than_the_work(clone: Make, tmp_path: Path) -> None:
+    (tmp_path / "state/demo").mkdir(parents=True)
+    one, two = store(clone("one")), store(clone("two"))
+    with leased(Terms(one, 2.0, 0.0), "demo", tmp_path / "state", QuietProgress()):
+        first = two.read("demo")
+        time.sleep(3)
+        last = two.read("demo")
+        assert first is not None
+        assert last is not None
+        assert (last[1].id, last[1].since) == (first[1].id, first[1].since)
+        assert last[1].expires > datetime.datetime.now(datetime.UTC)
