@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from . import interrupt
 from .adapters.git import GitLeases, GitRepository
 from .adapters.kubernetes import KubernetesApi
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
+from .adapters.kustomize import Kustomize
 from .adapters.openstack import OpenStackCloud
 from .adapters.sops import Sops
 from .adapters.terraform import Terraform as OpenTofu
@@ -27,7 +28,7 @@ from .process import Redactor
 from .settings import OpenShift, Settings
 from .spec import desired_state, versions
 from .spec.load import DesiredCluster
-from .toolchain import Toolbox
+from .toolchain import Toolbox, pins
 
 _FOLDERS = ("desired", "kubespray", "manifests", "terraform")
 
@@ -53,7 +54,8 @@ class App:
     _plain: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def working_tree(self) -> Desired:
-        """The desired state as it lies on disk, for checking before a commit. Raises Invalid."""
+        """The desired state as it lies on disk, for checking before a commit. Kustomize folders are built where kubectl
+        is on this machine; else the clusters say which were not. Raises Invalid."""
         files = {
             str(file.relative_to(self.path)): file.read_bytes()
             for folder in _FOLDERS
@@ -61,7 +63,7 @@ class App:
             if file.is_file() and not file.is_symlink()
         }
         desired_state.refuse_plain_secrets(files)
-        return Desired("", files, desired_state.load(files))
+        return Desired("", files, desired_state.load(files, self._kustomize(self._kubectl_here)))
 
     def check_versions(self, state: Desired) -> None:
         """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,
@@ -83,8 +85,8 @@ class App:
         commit = self.repository.resolve(ref)
         files = self.raw(commit)
         desired_state.refuse_plain_secrets(files)
-        files = {path: self._opened(path, text) for path, text in files.items()}
-        return Desired(commit, files, desired_state.load(files))
+        clear = {path: self._opened(path, text) for path, text in files.items()}
+        return Desired(commit, clear, desired_state.load(clear, self._kustomize(self._kubectl), files))
 
     def raw(self, commit: str) -> dict[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
@@ -99,6 +101,17 @@ class App:
             sops = Sops(self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file)
             self._plain[name] = sops.decrypt(text, path)
         return self._plain[name]
+
+    def _kustomize(self, program: Callable[[], Path | None]) -> Kustomize:
+        version = f"{pins.load()['kubectl'].version} {self.settings.tools.get('kubectl', '')}"
+        return Kustomize(program, version, self.settings.cache_folder / "kustomize")
+
+    def _kubectl(self) -> Path:
+        return self.toolbox.ensure("kubectl")["kubectl"].path
+
+    def _kubectl_here(self) -> Path | None:
+        found = self.toolbox.find("kubectl")
+        return found.path if found else None
 
     def survey(self, state: Desired) -> Survey:
         """A new round: every cloud is asked once, whichever clusters look at it."""

@@ -166,6 +166,14 @@ class Kubespray(Protocol):
         """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
 
 
+class Kustomize(Protocol):
+    """Kustomize, as a function of files."""
+
+    def build(self, folder: str, files: Mapping[str, bytes]) -> bytes | None:
+        """What it makes of `folder`, reading `files` (paths from the repository's root) and nothing else; None when the
+        program is not to be had here. Starts no program for what it built before. Raises Invalid with its own words."""
+
+
 Manifest: TypeAlias = Mapping[str, Any]
 
 

@@ -67,6 +67,10 @@ def validate(ctx: typer.Context) -> None:
     state = mine.working_tree()
     mine.check_versions(state)
     count = len(state.clusters)
+    for folder in sorted({path for cluster in state.clusters for path in cluster.unbuilt}):
+        out().print(
+            f"not checked: {folder} is built by kubectl, which is not here (`reconciler tools kubectl` gets it)"
+        )
     out().print(f"valid: {count} cluster{'s' * (count != 1)} ({', '.join(c.name for c in state.clusters)})")
 
 

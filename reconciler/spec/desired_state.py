@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..errors import Invalid, Problem
-from . import secrets, wiring
+from ..ports import Kustomize
+from . import kustomize, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
 from .yaml import Unreadable, parse
 
 
-def load(files: Mapping[str, bytes]) -> tuple[DesiredCluster, ...]:
-    """Load and check every cluster. `files` has desired/ and manifests/. Raises Invalid with every problem."""
+def load(
+    files: Mapping[str, bytes], program: Kustomize | None = None, raw: Mapping[str, bytes] | None = None
+) -> tuple[DesiredCluster, ...]:
+    """Load and check every cluster. `files` has desired/ and manifests/; `raw` the same as git has it, where something
+    was decrypted. `program` builds kustomize folders; without it they are not looked into. Raises Invalid with every
+    problem."""
 
     def exists(folder: str) -> bool:
         prefix = folder.rstrip("/") + "/"
@@ -22,6 +28,7 @@ def load(files: Mapping[str, bytes]) -> tuple[DesiredCluster, ...]:
     mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     clusters = load_clusters(mine, exists)
     problems: list[Problem] = []
+    clusters = _built(clusters, files, raw or files, program, problems)
     for cluster in clusters:
         problems += wiring.check(cluster)
         without = [env for env in cluster.environments if not exists(objects.templates(env.spec.type))]
@@ -31,7 +38,7 @@ def load(files: Mapping[str, bytes]) -> tuple[DesiredCluster, ...]:
             problems.append(cluster.problem("Environment", env.name, ("spec", "type"), message, hint))
         problems += _render(cluster, files) if not without else ()
     if problems:
-        raise Invalid("the desired state has mistakes", problems=problems)
+        raise Invalid("the desired state has mistakes", problems=list(dict.fromkeys(problems)))
     return clusters
 
 
@@ -63,9 +70,37 @@ def _plain_secrets(path: str, text: bytes) -> list[Problem]:
         return secrets.check_text(path, text)
 
 
+def _built(
+    clusters: Sequence[DesiredCluster],
+    files: Mapping[str, bytes],
+    raw: Mapping[str, bytes],
+    program: Kustomize | None,
+    problems: list[Problem],
+) -> tuple[DesiredCluster, ...]:
+    """The clusters with their kustomize folders built, each folder once; mistakes go to `problems`."""
+    paths = dict.fromkeys(w.path for c in clusters for w in c.cluster.spec.workloads)
+    made: dict[str, kustomize.Built | None] = {}
+    for path in (p for p in paths if kustomize.file_of(raw, p)):
+        try:
+            made[path] = kustomize.built(raw, files, path, program) if program else None
+        except Invalid as error:
+            made[path] = None
+            problems += error.problems
+    return tuple(_with(cluster, made) for cluster in clusters)
+
+
+def _with(cluster: DesiredCluster, made: Mapping[str, kustomize.Built | None]) -> DesiredCluster:
+    mine = {w.path: made[w.path] for w in cluster.cluster.spec.workloads if w.path in made}
+    done = {path: one for path, one in mine.items() if one is not None}
+    return replace(cluster, built=done, unbuilt=tuple(path for path in mine if path not in done))
+
+
 def _render(cluster: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Problem, ...]:
+    """Every mistake of the workloads and environments; what was not built has none that anybody knows of."""
+    known = [w for w in cluster.cluster.spec.workloads if w.path not in cluster.unbuilt]
     try:
-        objects.workloads(cluster, files)
+        objects.each_once(cluster, files, known)
+        objects.environments(cluster, files)
     except Invalid as error:
         return error.problems
     return ()

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from ..errors import Invalid, Problem
 from ..model.desired import Application, Cluster, ClusterSpec, Environment, Fleet
+from .kustomize import Built
 from .layers import Layered, Origin, layered, over_the_ceiling, ruled
 from .validate import validate, validate_part
 from .yaml import Document, Path, Unreadable, parse
@@ -23,12 +24,15 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class DesiredCluster:
-    """One cluster with all that belongs to it. `documents` remembers where each object stood."""
+    """One cluster with all that belongs to it. `documents` remembers where each object stood; `built` has what
+    kustomize made of the folders of workloads; the folders in `unbuilt` could not be built here."""
 
     cluster: Cluster
     environments: tuple[Environment, ...] = ()
     applications: tuple[Application, ...] = ()
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
+    built: Mapping[str, Built] = field(default_factory=dict, compare=False, repr=False)
+    unbuilt: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

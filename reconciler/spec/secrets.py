@@ -31,6 +31,7 @@ _SAYING = re.compile(
 _SAYING_ALONE = {"pass", "pwd", "passwords", "psk"}
 _NAMES_OF_SECRETS = re.compile(r"(existing|pull|tls|basicauth)secret$")  # fields that hold a Secret's name
 _ENTRY = re.compile(r"[ \t]*(?:- )?[\"']?([\w.-]{1,100})[\"']?:[ \t]+(?:!!str[ \t]+)?([^#\s][^#]*)")
+_ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([\w.-]{1,100})[ \t]*=[ \t]*([^#\s][^#]*)")
 _FLAG = re.compile(r"--?([\w.-]+)=(.+)", re.DOTALL)
 
 
@@ -86,11 +87,12 @@ def check(document: Document) -> list[Problem]:
     return [document.problem(path, said, _hint(document.file, said)) for path, said in found]
 
 
-def check_text(file: str, text: bytes) -> list[Problem]:
-    """The same for what is no YAML, such as a template before it is filled in: line by line."""
+def check_text(file: str, text: bytes, *, assignments: bool = False) -> list[Problem]:
+    """The same for what is no YAML, such as a template before it is filled in: line by line. With `assignments`, also
+    those of the form KEY=value."""
     problems = []
     for number, line in enumerate(text.decode(errors="replace").split("\n"), 1):
-        entry = _ENTRY.match(line)
+        entry = _ENTRY.match(line) or (_ASSIGNMENT.match(line) if assignments else None)
         if form := form_of(line):
             problems.append(Problem(file, number, 1, "", f"looks like {form} in plain text", _hint(file, form)))
         elif entry and _plain(entry[1], entry[2].strip("\"' \t\r")):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...model.change import Class, Difference
 from ...model.resource import Component, Key
+from .. import kustomize
 from ..edit import Edit
 from ..render.paths import place
 from ..secrets import says_secret
@@ -24,7 +25,7 @@ def object_(scene: Scene, d: Difference) -> Found:
     for file, number, manifest in _manifests(scene):
         if _is(manifest, d.key, scene):
             return _in_manifest(file, number, manifest, d)
-    return "it is made from a template: change what the template is given"
+    return "it is made from a template, or by kustomize: change what that is given"
 
 
 def _in_manifest(file: str, number: int, manifest: Mapping[str, Any], d: Difference) -> Found:
@@ -41,7 +42,8 @@ def _in_manifest(file: str, number: int, manifest: Mapping[str, Any], d: Differe
 
 def _manifests(scene: Scene) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     """Every document of the workloads' folders that is plain YAML."""
-    folders = [w.path.rstrip("/") + "/" for w in scene.desired.cluster.spec.workloads]
+    plain = [w for w in scene.desired.cluster.spec.workloads if not kustomize.file_of(scene.files, w.path)]
+    folders = [w.path.rstrip("/") + "/" for w in plain]
     for file, text in sorted(scene.files.items()):
         if not file.endswith((".yaml", ".yml")) or not any(file.startswith(folder) for folder in folders):
             continue

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import yaml
 
+from ...errors import Invalid, Permanent, Problem
+from ...model.desired import Workload
 from ...model.resource import Key, Resource
 from ...ports import Manifest
+from .. import kustomize
 from ..load import DesiredCluster
 from .application import application
 from .environment import environment
-from .workload import workload
+from .workload import Placed, located
 
 __all__ = ["address", "application", "key", "labelled", "name", "resource", "text", "workloads"]
 
@@ -21,16 +24,44 @@ _TEMPLATES = "manifests/environments"
 
 
 def workloads(desired: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Manifest, ...]:
-    """The objects of the cluster's workloads and environments; what two of them share stands once."""
-    made: dict[Key, Manifest] = {}
-    for source in desired.cluster.spec.workloads:
-        for manifest in workload(_below(files, source.path), source):
-            made.setdefault(key(manifest), manifest)
-    for env in desired.environments:
-        texts = _below(files, templates(env.spec.type))
-        for manifest in environment(env, texts):
-            made.setdefault(key(manifest), manifest)
+    """The objects of the cluster's workloads and environments; what two environments share stands once.
+
+    Raises Invalid with every mistake, Permanent for a kustomize folder that was not built.
+    """
+    sources = desired.cluster.spec.workloads
+    for source in sources:
+        if kustomize.file_of(files, source.path) and source.path not in desired.built:
+            raise Permanent(f"{source.path} was not built", hint="kubectl builds it: `reconciler tools kubectl`")
+    made: dict[Key, Manifest] = {key(one.object): one.object for one in each_once(desired, files, sources)}
+    for manifest in environments(desired, files):
+        made.setdefault(key(manifest), manifest)
     return tuple(made.values())
+
+
+def environments(desired: DesiredCluster, files: Mapping[str, bytes]) -> list[Manifest]:
+    """The objects of every environment. Raises Invalid."""
+    return [m for env in desired.environments for m in environment(env, _below(files, templates(env.spec.type)))]
+
+
+def each_once(desired: DesiredCluster, files: Mapping[str, bytes], sources: Sequence[Workload]) -> list[Placed]:
+    """The objects of `sources`. Raises Invalid, with both places, for one that stands in two of them."""
+    first: dict[Key, Placed] = {}
+    problems: list[Problem] = []
+    for source in sources:
+        try:
+            found = located(_below(files, source.path), source, desired.built.get(source.path))
+        except Invalid as error:
+            problems += error.problems
+            continue
+        for one in found:
+            before = first.setdefault(key(one.object), one)
+            if before is not one:
+                message = f"{key(one.object)} is already defined at {before.where}"
+                hint = "an object belongs to one workload: leave it in one, and let the other say dependsOn"
+                problems.append(one.problem(("metadata", "name"), message, hint))
+    if problems:
+        raise Invalid("the manifests have mistakes", problems=problems)
+    return list(first.values())
 
 
 def templates(type: str) -> str:

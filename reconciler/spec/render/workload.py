@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import Invalid, Problem
 from ...model.desired import Workload
 from ...ports import Manifest
+from .. import kustomize
 from ..yaml import Document, Path, Unreadable, parse
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -31,24 +32,53 @@ _LEADING_ZERO = re.compile(r"(?:^|[\s:\[,-])(0[0-9]+)\s*(?:[#,\]}].*)?$")
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Placed:
     """One object, and where in which document it stands."""
 
     document: Document
     path: Path
     object: dict[str, Any]
+    built: kustomize.Built | None = None
+
+    @property
+    def where(self) -> str:
+        place = self.problem((), "")
+        return f"{place.file}:{place.line}"
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> Problem:
-        return self.document.problem((*self.path, *path), message, hint)
+        """A problem of the object; of one that kustomize made, at its kustomization."""
+        found = self.document.problem((*self.path, *path), message, hint)
+        return kustomize.told(self.built, found) if self.built else found
 
 
 def workload(files: Mapping[str, bytes], source: Workload) -> list[Manifest]:
     """Every object of the folder `files`, in the order of file names. Raises Invalid with every problem."""
-    return manifests({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, source.namespace)
+    return [one.object for one in located(files, source)]
+
+
+def located(files: Mapping[str, bytes], source: Workload, built: kustomize.Built | None = None) -> list[Placed]:
+    """The same, each with its place; of what kustomize `built` of the folder, where it did."""
+    if built is None:
+        return placed({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, source.namespace)
+    try:
+        found = placed({built.file: built.text}, source.namespace)
+    except Invalid as error:
+        raise Invalid(error.message, problems=[kustomize.told(built, p) for p in error.problems]) from None
+    return [_opened(one, built) for one in found]
+
+
+def _opened(one: Placed, built: kustomize.Built) -> Placed:
+    plain = {key: value for key, value in one.object.items() if key != "sops"}
+    return replace(one, object=kustomize.unsealed(built, plain), built=built)
 
 
 def manifests(files: Mapping[str, bytes], namespace: str) -> list[Manifest]:
     """Every object of `files`; what names no namespace goes to `namespace`. Raises Invalid with every problem."""
+    return [one.object for one in placed(files, namespace)]
+
+
+def placed(files: Mapping[str, bytes], namespace: str) -> list[Placed]:
+    """The same, each with its place."""
     found, problems = _read(files)
     problems += [problem for one in found for problem in _mistakes(one)]
     if not problems:
@@ -58,7 +88,7 @@ def manifests(files: Mapping[str, bytes], namespace: str) -> list[Manifest]:
         problems += _duplicates(found)
     if problems:
         raise Invalid("the manifests have mistakes", problems=_first(problems))
-    return [one.object for one in found]
+    return found
 
 
 def _first(problems: list[Problem]) -> list[Problem]:
@@ -69,8 +99,8 @@ def _first(problems: list[Problem]) -> list[Problem]:
     return [*shown, more] if rest > 0 else shown
 
 
-def _read(files: Mapping[str, bytes]) -> tuple[list[_Found], list[Problem]]:
-    found: list[_Found] = []
+def _read(files: Mapping[str, bytes]) -> tuple[list[Placed], list[Problem]]:
+    found: list[Placed] = []
     problems: list[Problem] = []
     for name, text in files.items():
         try:
@@ -87,16 +117,16 @@ def _read(files: Mapping[str, bytes]) -> tuple[list[_Found], list[Problem]]:
     return found, problems
 
 
-def _objects(document: Document, path: Path, value: Any) -> Iterator[_Found]:
+def _objects(document: Document, path: Path, value: Any) -> Iterator[Placed]:
     """An object, or those of a List: what `kubectl get -o yaml` writes."""
     if isinstance(value, dict) and str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
         for index, item in enumerate(value["items"]):
             yield from _objects(document, (*path, "items", index), item)
     else:
-        yield _Found(document, path, value)
+        yield Placed(document, path, value)
 
 
-def _mistakes(one: _Found) -> Iterator[Problem]:
+def _mistakes(one: Placed) -> Iterator[Problem]:
     if not isinstance(one.object, dict):
         yield one.problem((), "is not a Kubernetes object", "an object has apiVersion, kind and metadata")
         return
@@ -119,7 +149,7 @@ def _mistakes(one: _Found) -> Iterator[Problem]:
                 yield one.problem(("metadata", key), f"metadata.{key} is not a mapping of keys to values")
 
 
-def _defined_cluster_scoped(found: Sequence[_Found]) -> frozenset[str]:
+def _defined_cluster_scoped(found: Sequence[Placed]) -> frozenset[str]:
     definitions = (f.object.get("spec") for f in found if f.object["kind"] == "CustomResourceDefinition")
     specs = [s for s in definitions if isinstance(s, dict) and s.get("scope") == "Cluster"]
     return frozenset(
@@ -134,16 +164,15 @@ def _place(obj: dict[str, Any], namespace: str, cluster_scoped: frozenset[str]) 
         obj["metadata"]["namespace"] = namespace
 
 
-def _duplicates(found: Sequence[_Found]) -> Iterator[Problem]:
-    first: dict[tuple[str, ...], _Found] = {}
+def _duplicates(found: Sequence[Placed]) -> Iterator[Problem]:
+    first: dict[tuple[str, ...], Placed] = {}
     for one in found:
         obj, metadata = one.object, one.object["metadata"]
         group = obj["apiVersion"].rpartition("/")[0]
         at = (group, obj["kind"], metadata.get("namespace") or "", metadata["name"])
         before = first.setdefault(at, one)
         if before is not one:
-            where = before.problem((), "")
-            message = f"{obj['kind']} {metadata['name']} is already defined at {where.file}:{where.line}"
+            message = f"{obj['kind']} {metadata['name']} is already defined at {before.where}"
             yield one.problem(("metadata", "name"), message, "remove one of them")
 
 

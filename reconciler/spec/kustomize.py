@@ -1,0 +1,262 @@
+"""Kustomize folders as text: what a build reads, what is refused before it, and where a mistake it finds stands.
+
+The build itself is a program's (`Kustomize` of ports). It sees the files as git has them, so that what SOPS encrypted
+stays so: on disk, in the cache, and in what comes out. Only the objects made from that are opened, in memory.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import Invalid, Problem
+from ..ports import Kustomize
+from . import secrets
+from .yaml import Path, Unreadable, parse, quoted
+
+NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_YAML = (".yaml", ".yml", ".json", "/Kustomization")
+_LISTS = (
+    *("resources", "bases", "components", "crds", "configurations"),
+    *("generators", "transformers", "validators", "patchesStrategicMerge"),
+)
+_WITH_PATH = ("patches", "patchesJson6902", "replacements")
+_REMOTE = re.compile(r"[a-z+]+://|[a-z]+::|[\w.-]+@[\w.-]+:|(?:[\w-]+\.)+[a-z]{2,}/|.*\?(?:ref|version|timeout)=", re.I)
+_REFUSED = {
+    "secretGenerator": (
+        "would keep a Secret's data in plain text",
+        "write the Secret as a file of its own, encrypt that with SOPS, and name it under resources",
+    ),
+    **dict.fromkeys(
+        ("helmCharts", "helmChartInflationGenerator", "helmGlobals"),
+        (
+            "Helm charts are not rendered",
+            "render it with `helm template`, commit the result, and name it under resources",
+        ),
+    ),
+}
+_VENDOR = "copy what you need of it into the repository, at the version you mean, and name that folder"
+_LONGEST = 600
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build made, secrets still encrypted, and what each encrypted value is in the clear."""
+
+    file: str
+    text: bytes
+    opened: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A path that a kustomization names. `folders`: it may be a folder as well."""
+
+    path: Path
+    name: str
+    folders: bool
+
+
+def file_of(files: Mapping[str, bytes], folder: str) -> str | None:
+    """The folder's kustomization; None for a folder of plain manifests."""
+    names = (f"{folder.rstrip('/')}/{name}" for name in NAMES)
+    return next((name for name in names if name in files), None)
+
+
+def built(raw: Mapping[str, bytes], clear: Mapping[str, bytes], folder: str, program: Kustomize) -> Built | None:
+    """Build a folder. `raw` are the files as git has them, `clear` the same with what SOPS keeps opened. None when
+    the program is not on this machine. Raises Invalid with every problem that shows before the build, or the build's own."""
+    folder = folder.rstrip("/")
+    kustomization = file_of(raw, folder)
+    if kustomization is None:
+        raise Invalid(f"{folder} has no {NAMES[0]}")
+    used = sources(raw, folder)
+    try:
+        text = program.build(folder, used)
+    except Invalid as error:
+        raise Invalid(f"{folder} can't be built", problems=[_blamed(used, kustomization, error.message)]) from None
+    if text is None:
+        return None
+    made = Built(kustomization, text, _opened(used, clear))
+    _check_secrets(made)
+    return made
+
+
+def sources(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
+    """Every file a build of the folder may read: all below it and below the folders it refers to. Raises Invalid for
+    what leads out of the commit, for what is not supported, and for secrets in plain text."""
+    used: dict[str, bytes] = {}
+    problems: list[Problem] = []
+    left, seen = [folder], {folder}
+    while left:
+        root = left.pop()
+        used |= {path: text for path, text in files.items() if path.startswith(f"{root}/")}
+        for found in _referred(files, root, problems):
+            if found not in seen:
+                seen.add(found)
+                left.append(found)
+    problems += [problem for path in sorted(used) for problem in _plain_secrets(path, used[path])]
+    if problems:
+        raise Invalid("a kustomization has mistakes", problems=list(dict.fromkeys(problems)))
+    return used
+
+
+def told(one: Built, problem: Problem) -> Problem:
+    """A problem of what came out, at the kustomization it came from."""
+    folder = posixpath.dirname(one.file)
+    message = f"line {problem.line} of what kustomize makes of it: {problem.message}"
+    shown = f"look at it: kubectl kustomize {folder}"
+    return Problem(one.file, 1, 1, problem.path, message, f"{problem.hint}; {shown}" if problem.hint else shown)
+
+
+def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) -> Iterator[str]:
+    """The folders that the kustomization of `root` refers to."""
+    name = file_of(files, root)
+    if name is None:
+        return
+    try:
+        documents = parse(name, files[name])
+    except Unreadable as error:
+        problems.append(error.problem)
+        return
+    for document in documents:
+        value = document.value if isinstance(document.value, dict) else {}
+        problems += [document.problem((key,), *_REFUSED[key]) for key in value if key in _REFUSED]
+        for entry in _entries(value):
+            target = posixpath.normpath(posixpath.join(root, entry.name))
+            if target in files and target.startswith(f"{root}/"):
+                continue
+            if entry.folders and file_of(files, target) and not entry.name.startswith("/"):
+                yield target
+            else:
+                problems.append(document.problem(entry.path, *_astray(files, target, entry)))
+
+
+def _astray(files: Mapping[str, bytes], target: str, entry: _Entry) -> tuple[str, str]:
+    """What is wrong with a path that leads to nothing a build may read."""
+    name = quoted(entry.name)
+    if target in files:
+        hint = f"give that folder a {NAMES[0]} of its own, and name the folder"
+        return f"{name} lies outside of this kustomization's folder", hint
+    if any(path.startswith(f"{target}/") for path in files):
+        return f"{name} is a folder without a {NAMES[0]}", "name its files one by one, or add one"
+    if _REMOTE.match(entry.name):
+        return f"{name} is not in this repository: a build asks no network", _VENDOR
+    if entry.name.startswith("/") or target.startswith(".."):
+        return f"{name} leads out of the repository", "paths are relative to the kustomization"
+    return f"there is no {name}", "paths are relative to the kustomization, and count only when they are in git"
+
+
+def _entries(value: Mapping[str, Any]) -> Iterator[_Entry]:
+    for key in _LISTS:
+        for index, name in enumerate(_list(value.get(key))):
+            if isinstance(name, str) and "\n" not in name and not name.lstrip().startswith("{"):
+                yield _Entry((key, index), name, key not in ("crds", "configurations", "patchesStrategicMerge"))
+    for key in _WITH_PATH:
+        for index, item in enumerate(_list(value.get(key))):
+            if isinstance(item, dict) and isinstance(item.get("path"), str):
+                yield _Entry((key, index, "path"), item["path"], False)
+    if isinstance(schema := value.get("openapi"), dict) and isinstance(schema.get("path"), str):
+        yield _Entry(("openapi", "path"), schema["path"], False)
+    for index, item in enumerate(_list(value.get("configMapGenerator"))):
+        if isinstance(item, dict):
+            yield from _generated(item, ("configMapGenerator", index))
+
+
+def _generated(item: Mapping[str, Any], path: Path) -> Iterator[_Entry]:
+    """`files` are paths, or key=path; `env` is the older word for one of `envs`."""
+    for key in ("files", "envs"):
+        for index, name in enumerate(_list(item.get(key))):
+            if isinstance(name, str):
+                yield _Entry((*path, key, index), name.rpartition("=")[2] if key == "files" else name, False)
+    if isinstance(item.get("env"), str):
+        yield _Entry((*path, "env"), item["env"], False)
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _plain_secrets(path: str, text: bytes) -> list[Problem]:
+    if path.endswith(".md"):
+        return []
+    if not path.endswith(_YAML):
+        return secrets.check_text(path, text, assignments=True)
+    try:
+        return [problem for document in parse(path, text) for problem in secrets.check(document)]
+    except Unreadable:
+        return secrets.check_text(path, text, assignments=True)
+
+
+def _opened(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> dict[str, Any]:
+    """What every encrypted value of the files is in the clear (itself, where nothing was opened)."""
+    found: dict[str, Any] = {}
+    for path, text in used.items():
+        if b"ENC[AES256_GCM," in text and path.endswith(_YAML):
+            for sealed, plain in zip(parse(path, text), parse(path, clear[path]), strict=False):
+                found.update(_pairs(sealed.value, plain.value))
+    return found
+
+
+def _pairs(sealed: Any, plain: Any) -> Iterator[tuple[str, Any]]:
+    if secrets.sealed(sealed):
+        yield sealed, plain
+    elif isinstance(sealed, dict) and isinstance(plain, dict):
+        for key in sealed.keys() & plain.keys():
+            yield from _pairs(sealed[key], plain[key])
+    elif isinstance(sealed, tuple) and isinstance(plain, tuple):
+        for one, other in zip(sealed, plain, strict=False):
+            yield from _pairs(one, other)
+
+
+def unsealed(one: Built, value: Any) -> Any:
+    """The value with all that is encrypted in the clear. Raises Invalid for what was encrypted and then changed."""
+    if isinstance(value, dict):
+        return {key: unsealed(one, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unsealed(one, item) for item in value]
+    if isinstance(value, str) and "ENC[AES256_GCM," in value and value not in one.opened:
+        message = "changes a value that is encrypted: it can only be passed on whole"
+        hint = "take the patch, generator or replacement out that does so"
+        raise Invalid("a kustomization has mistakes", problems=[Problem(one.file, 1, 1, "", message, hint)])
+    return one.opened.get(value, value) if isinstance(value, str) else value
+
+
+_LINE = re.compile(r"\bline (\d+)")
+_NAMED = re.compile(r"""in File: (\S+)|unknown field \\?"([^"\\]+)|path\(([^)]+)\)|'([^'\s]+)'|"([^"\s]+)\"""")
+
+
+def _blamed(used: Mapping[str, bytes], kustomization: str, said: str) -> Problem:
+    """The problem where kustomize says it is: a file it names with a line, or the word it stumbled over."""
+    names = [name for groups in _NAMED.findall(said) for name in groups if name]
+    line = _LINE.search(said)
+    hint = f"look closer: kubectl kustomize {posixpath.dirname(kustomization)}"
+    message = said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
+    message = f"kustomize refuses it: {message}"
+    for name in reversed(names):
+        files = [path for path in used if path == name or path.endswith(f"/{name}")]
+        if len(files) == 1 and files[0] != kustomization and "File:" in said:
+            try:
+                parse(files[0], used[files[0]])
+            except Unreadable as error:  # ours knows the place better
+                return error.problem
+            return Problem(files[0], int(line[1]) if line else 1, 1, "", message, hint)
+    for name in reversed(names):
+        for path in sorted(used, key=lambda path: path != kustomization):
+            if path.endswith(NAMES) and name.encode() in used[path]:
+                number = used[path][: used[path].index(name.encode())].count(b"\n") + 1
+                return Problem(path, number, 1, "", message, hint)
+    return Problem(kustomization, int(line[1]) if line else 1, 1, "", message, hint)
+
+
+def _check_secrets(one: Built) -> None:
+    """Raises Invalid when what came out is no YAML we read, or has a secret in plain text."""
+    try:
+        made = parse(one.file, one.text)
+    except Unreadable as error:
+        raise Invalid("a kustomization has mistakes", problems=[told(one, error.problem)]) from None
+    if problems := [told(one, problem) for document in made for problem in secrets.check(document)]:
+        raise Invalid("there is a secret in plain text", problems=problems)

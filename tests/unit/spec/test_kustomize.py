@@ -1,0 +1,274 @@
+"""Kustomize folders: built from the commit's files by the real kubectl, mistakes at their line, nothing from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.kustomize import Kustomize
+from reconciler.errors import Invalid, Permanent, Problem
+from reconciler.progress import QuietProgress
+from reconciler.settings import Settings
+from reconciler.spec import desired_state
+from reconciler.spec.load import DesiredCluster
+from reconciler.spec.render import objects
+from reconciler.toolchain import Toolbox
+from tests.unit.examples import CLUSTER, FILE
+
+K = "kustomization.yaml"
+BASE, OVER = "manifests/base", "manifests/over"
+SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {colour: blue, size: '1'}\n"
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, image: example.org/web:1, envFrom: [{configMapRef: {name: made}}]}]
+"""
+FILES = {
+    f"{BASE}/{K}": "resources: [settings.yaml, web.yaml]\n",
+    f"{BASE}/settings.yaml": SETTINGS,
+    f"{BASE}/web.yaml": DEPLOYMENT,
+    f"{OVER}/{K}": """\
+resources:
+- ../base
+namePrefix: blue-
+images:
+- {name: example.org/web, newTag: '2'}
+patches:
+- path: patch.yaml
+configMapGenerator:
+- name: made
+  envs: [made.env]
+""",
+    f"{OVER}/patch.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {colour: red}\n",
+    f"{OVER}/made.env": "WORD=one\n",
+}
+REMOTE = "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: g}\nfiles: ['https://example.org/a']\n"
+
+
+@pytest.fixture(scope="module")
+def kubectl() -> Path:
+    found = Toolbox(Settings().cache_folder, progress=QuietProgress()).find("kubectl")
+    if found is None:
+        pytest.skip("kubectl is not here, and building it takes minutes: `reconciler tools kubectl` does so")
+    return found.path
+
+
+@pytest.fixture
+def kustomize(kubectl: Path, tmp_path: Path) -> Kustomize:
+    return Kustomize(lambda: kubectl, "1", tmp_path / "cache")
+
+
+class Stub:
+    """A program that says what it was told to, and remembers what it was given."""
+
+    def __init__(self, text: bytes | None = b"") -> None:
+        self.text = text
+        self.given: list[dict[str, bytes]] = []
+
+    def build(self, folder: str, files: Mapping[str, bytes]) -> bytes | None:
+        self.given.append(dict(files))
+        return self.text
+
+
+def files(more: Mapping[str, str] = {}, path: str = OVER) -> dict[str, bytes]:
+    cluster = CLUSTER + f"  workloads:\n    - {{name: w, path: {path}, namespace: sid}}\n"
+    return {name: text.encode() for name, text in {FILE: cluster, **FILES, **more}.items()}
+
+
+def load(program: Kustomize | Stub, more: Mapping[str, str] = {}, path: str = OVER) -> DesiredCluster:
+    (cluster,) = desired_state.load(files(more, path), program)
+    return cluster
+
+
+def problems(program: Kustomize | Stub, more: Mapping[str, str], path: str = OVER) -> tuple[Problem, ...]:
+    with pytest.raises(Invalid) as caught:
+        load(program, more, path)
+    return caught.value.problems
+
+
+def test_bases_patches_images_and_generators(kustomize: Kustomize) -> None:
+    made = {str(objects.key(m)): m for m in objects.workloads(load(kustomize), files())}
+    (name,) = (key for key in made if key.startswith("ConfigMap sid/blue-made-"))
+    assert made[name]["data"] == {"WORD": "one"}
+    assert made["ConfigMap sid/blue-settings"]["data"] == {"colour": "red", "size": "1"}
+    (container,) = made["Deployment sid/blue-web"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "example.org/web:2"
+    assert f"ConfigMap sid/{container['envFrom'][0]['configMapRef']['name']}" == name
+
+
+def test_components(kustomize: Kustomize) -> None:
+    part = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnameSuffix: -x\n"
+    more = {f"{OVER}/{K}": "resources: [../base]\ncomponents: [../part]\n", f"manifests/part/{K}": part}
+    found = {str(objects.key(m)) for m in objects.workloads(load(kustomize, more), files(more))}
+    assert found == {"ConfigMap sid/settings-x", "Deployment sid/web-x"}
+
+
+def test_what_was_built_is_not_built_again(kubectl: Path, tmp_path: Path) -> None:
+    asked = []
+
+    def program() -> Path:
+        asked.append(1)
+        return kubectl
+
+    def made(more: Mapping[str, str]) -> object:
+        again = Kustomize(program, "1", tmp_path)
+        return objects.workloads(load(again, more), files(more))
+
+    first = made({})
+    assert (made({}), made({"manifests/elsewhere/a.yaml": SETTINGS}), len(asked)) == (first, first, 1)
+    assert made({f"{BASE}/settings.yaml": SETTINGS.replace("'1'", "'2'")}) != first
+    assert len(asked) == 2, "a change in the base counts"
+
+
+def test_of_two_clusters_with_one_folder_it_is_built_once() -> None:
+    program = Stub(SETTINGS.encode())
+    both = {**files(), "desired/two/cluster.yaml": files()[FILE].replace(b"name: demo", b"name: two")}
+    assert len(desired_state.load(both, program)) == 2
+    assert len(program.given) == 1
+
+
+def test_only_the_files_it_refers_to_are_given() -> None:
+    program = Stub(SETTINGS.encode())
+    load(program, {"manifests/elsewhere/a.yaml": SETTINGS})
+    (given,) = program.given
+    assert given.keys() == FILES.keys()
+
+
+def test_without_the_program_the_rest_is_checked_and_nothing_is_rendered() -> None:
+    cluster = load(Stub(None))
+    assert cluster.unbuilt == (OVER,)
+    with pytest.raises(Permanent, match="was not built"):
+        objects.workloads(cluster, files())
+    assert desired_state.load(files())[0].unbuilt == (OVER,)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("resources:\n- https://example.org/base\n", 2, "asks no network"),
+        ("resources:\n- github.com/a/b//c?ref=v1\n", 2, "asks no network"),
+        ("resources:\n- git@example.org:a/b\n", 2, "asks no network"),
+        ("components:\n- git::https://example.org/a\n", 2, "asks no network"),
+        ("openapi:\n  path: https://example.org/schema.json\n", 2, "asks no network"),
+        ("patches:\n- path: http://example.org/p.yaml\n", 2, "asks no network"),
+        ("configMapGenerator:\n- name: a\n  files:\n  - k=https://example.org/f\n", 4, "asks no network"),
+        ("resources:\n- ../../../x\n", 2, "leads out of the repository"),
+        ("resources:\n- /etc/passwd\n", 2, "leads out of the repository"),
+        ("resources:\n- ../base/web.yaml\n", 2, "outside of this kustomization's folder"),
+        ("resources:\n- ../base\n- lost.yaml\n", 3, "there is no 'lost.yaml'"),
+        ("resources:\n- ..\n", 2, "is a folder without a kustomization.yaml"),
+        ("helmCharts:\n- name: a\n", 1, "Helm charts are not rendered"),
+        ("secretGenerator:\n- name: a\n  literals: [word=one]\n", 1, "would keep a Secret's data in plain text"),
+        ("resources: [../base\n", 1, "broken YAML"),
+    ],
+)
+def test_what_is_refused_before_a_build(text: str, line: int, message: str) -> None:
+    program = Stub()
+    (problem,) = problems(program, {f"{OVER}/{K}": text})
+    assert (problem.file, problem.line) == (f"{OVER}/{K}", line)
+    assert message in problem.message
+    assert problem.hint
+    assert not program.given
+
+
+@pytest.mark.parametrize(
+    ("more", "file", "line", "message"),
+    [
+        ({f"{OVER}/{K}": "resources:\n- ../base\nnamePrefx: a\n"}, f"{OVER}/{K}", 3, "unknown field"),
+        ({f"{BASE}/settings.yaml": "a: b\nc: [d\n"}, f"{BASE}/settings.yaml", 2, "broken YAML"),
+        ({f"{BASE}/{K}": "resources: [web.yaml]\n"}, f"{OVER}/{K}", 1, "no matches for"),
+        ({f"{OVER}/{K}": "generators: [g.yaml]\n", f"{OVER}/g.yaml": REMOTE}, f"{OVER}/{K}", 1, "proxyconnect"),
+    ],
+)
+def test_what_kustomize_refuses(
+    kustomize: Kustomize, more: Mapping[str, str], file: str, line: int, message: str
+) -> None:
+    (problem,) = problems(kustomize, more)
+    assert (problem.file, problem.line) == (file, line), problem
+    assert message in problem.message
+    assert "reconciler-kustomize" not in problem.message, "the private folder means nothing to anybody"
+
+
+@pytest.mark.parametrize(
+    ("made", "path", "message"),
+    [
+        (
+            SETTINGS.replace("name: settings", "generateName: a-"),
+            "metadata.generateName",
+            "a new object at every apply",
+        ),
+        (SETTINGS + "---\n" + SETTINGS, "metadata.name", "is already defined"),
+        (SETTINGS.replace("size: '1'", "mode: 0644"), "data.mode", "octal"),
+        (SETTINGS.replace("size: '1'", "password: hunter22"), "data.password", "secret in plain text"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: aHVudGVy}\n", "data.a", "in plain text"),
+        ("a: [", "", "broken YAML"),
+    ],
+)
+def test_what_comes_out_is_held_to_the_same_rules(made: str, path: str, message: str) -> None:
+    (problem,) = problems(Stub(made.encode()), {})
+    assert (problem.file, problem.line, problem.path) == (f"{OVER}/{K}", 1, path)
+    assert "of what kustomize makes of it" in problem.message
+    assert message in problem.message
+    assert "hunter22" not in str(problem)
+
+
+@pytest.mark.parametrize("name", ["made.env", "notes.txt"])
+def test_a_secret_in_any_file_of_the_folder_is_refused(name: str) -> None:
+    (problem,) = problems(Stub(), {f"{OVER}/{name}": "WORD=one\nDB_PASSWORD=hunter22\n"})
+    assert (problem.file, problem.line) == (f"{OVER}/{name}", 2)
+    assert "hunter22" not in str(problem)
+
+
+SEALED = "ENC[AES256_GCM,data:YWJj,iv:YWJj,tag:YWJj,type:str]"
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata:\n  word: {}\n"
+SOPS = "sops: {mac: 'ENC[AES256_GCM,data:eHl6,iv:YWJj,tag:YWJj,type:str]', version: 3.13.3}\n"
+
+
+def sealed(program: Kustomize, kustomization: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    more = {f"{OVER}/{K}": kustomization}
+    raw = files({**more, f"{OVER}/s.yaml": SECRET.format(SEALED) + SOPS})
+    return raw, files({**more, f"{OVER}/s.yaml": SECRET.format("b25l")})
+
+
+def test_a_secret_stays_encrypted_until_it_is_an_object(kustomize: Kustomize, tmp_path: Path) -> None:
+    raw, clear = sealed(kustomize, "resources: [s.yaml]\nnamePrefix: a-\n")
+    (cluster,) = desired_state.load(clear, kustomize, raw)
+    (made,) = objects.workloads(cluster, clear)
+    assert (made["metadata"]["name"], made["data"]) == ("a-s", {"word": "b25l"})
+    assert "sops" not in made
+    kept = [file.read_text() for file in (tmp_path / "cache").iterdir()]
+    assert [SEALED in text and "b25l" not in text for text in kept] == [True]
+    assert "b25l" not in repr(cluster)
+
+
+def test_an_encrypted_value_is_passed_on_whole_or_not_at_all(kustomize: Kustomize) -> None:
+    part = """\
+resources: [s.yaml, c.yaml]
+replacements:
+- source: {kind: Secret, name: s, fieldPath: data.word}
+  targets:
+  - {select: {kind: ConfigMap}, fieldPaths: [data.a], options: {delimiter: ':', index: 0}}
+"""
+    raw, clear = sealed(kustomize, part)
+    config = SETTINGS.replace("colour: blue", "a: 'x:y'").encode()
+    with pytest.raises(Invalid) as caught:
+        desired_state.load({**clear, f"{OVER}/c.yaml": config}, kustomize, {**raw, f"{OVER}/c.yaml": config})
+    assert "can only be passed on whole" in caught.value.problems[0].message
+
+
+def test_an_object_of_two_workloads_is_refused_with_both_places() -> None:
+    text = CLUSTER + "  workloads:\n    - {name: a, path: manifests/a}\n    - {name: b, path: manifests/b}\n"
+    wanted = {FILE: text, "manifests/a/x.yaml": "# first\n" + SETTINGS, "manifests/b/y.yaml": SETTINGS}
+    with pytest.raises(Invalid) as caught:
+        desired_state.load({name: content.encode() for name, content in wanted.items()})
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line) == ("manifests/b/y.yaml", 3)
+    assert problem.message == "ConfigMap default/settings is already defined at manifests/a/x.yaml:2"
