@@ -68,7 +68,8 @@ def file_of(files: Mapping[str, bytes], folder: str) -> str | None:
 
 def built(raw: Mapping[str, bytes], clear: Mapping[str, bytes], folder: str, program: Kustomize) -> Built | None:
     """Build a folder. `raw` are the files as git has them, `clear` the same with what SOPS keeps opened. None when
-    the program is not on this machine. Raises Invalid with every problem that shows before the build, or the build's own."""
+    the program is not on this machine. Raises Invalid with every problem that shows before the build, or with the
+    build's own."""
     folder = folder.rstrip("/")
     kustomization = file_of(raw, folder)
     if kustomization is None:

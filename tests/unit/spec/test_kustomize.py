@@ -1,4 +1,4 @@
-"""Kustomize folders: built from the commit's files by the real kubectl, mistakes at their line, nothing from outside."""
+"""Kustomize folders: built from the commit's files by the real kubectl, mistakes at their line, nothing fetched."""
 
 from __future__ import annotations
 

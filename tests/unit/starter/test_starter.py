@@ -356,7 +356,7 @@ def test_an_installed_wheel_makes_the_same(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
     shutil.rmtree(source)
-    made = [
+    made: list[str | Path] = [
         sys.executable,
         "-m",
         "reconciler",
