@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
 import socket
@@ -55,6 +54,8 @@ def leased(terms: Terms | None, cluster: str, state: Path, progress: Progress) -
         with interrupt.unless(tenure.lost):
             yield True
     finally:
+        if why := tenure.lost():  # a tool that was ended says only that it was
+            progress.log(why)
         tenure.over.set()
         beat.join()
         try:
@@ -131,7 +132,6 @@ class _Tenure:
         """Take the lease away, if it is still ours. Raises Transient when the remote can't be reached."""
         if self.taken_by or self.terms.store.swap(self.cluster, self.name, None) is not None:
             return
-        with contextlib.suppress(Transient):
-            self._look()
+        self._look()
         if not self.taken_by:
             self.terms.store.swap(self.cluster, self.name, None)

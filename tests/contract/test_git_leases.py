@@ -118,6 +118,9 @@ def store(folder: Path) -> GitLeases:
 
 
 def test_taken_renewed_seen_and_given_back(remote: Path, clone: Make) -> None:
+    """On a remote that lets nobody rewrite or delete branches, too: leases are none."""
+    git(remote, "config", "receive.denyNonFastForwards", "true")
+    git(remote, "config", "receive.denyDeletes", "true")
     one, two = store(clone("one")), store(clone("two"))
     assert one.shared()
     assert one.read("demo") is None
