@@ -146,7 +146,7 @@ class TestFiles:
         (tmp_path / "project").mkdir()
         (tmp_path / "project/terraform").write_text("../../../terraform")
         monkeypatch.setattr("reconciler.starter.content._HERE", tmp_path)
-        with pytest.raises(Permanent, match="has no terraform to copy") as refused:
+        with pytest.raises(Permanent, match="there is no terraform here to copy") as refused:
             files(answered("physics", "openstack", KEY))
         assert "symbolic links" in (refused.value.hint or "")
 
@@ -356,19 +356,9 @@ def test_an_installed_wheel_makes_the_same(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
     shutil.rmtree(source)
-    made: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "reconciler",
-        "init",
-        tmp_path / "gitops",
-        "--name",
-        "physics",
-        "--ssh-key",
-        "key.pub",
-    ]
     (tmp_path / "key.pub").write_text(f"{KEY} ada@laptop\n")
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "PYTHONSAFEPATH": "1"}
-    said = process.run(made, cwd=tmp_path, env=env, timeout=60)
+    init = [sys.executable, "-m", "reconciler", "init", "gitops", "--name", "physics", "--ssh-key", "key.pub"]
+    said = process.run(init, cwd=tmp_path, env=env, timeout=60)
     assert "and a first commit" in said.stdout
     assert tree(tmp_path / "gitops") == MADE
