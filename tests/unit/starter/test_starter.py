@@ -94,6 +94,13 @@ class TestFiles:
         for key in ("image", "user", "externalNetwork", "flavor", "ssh", "api"):
             assert re.search(rf"^ +{key}: \S.* # {UNDECIDED}", text, re.M), key
 
+    def test_what_is_suggested_in_a_comment_is_valid_too(self) -> None:
+        path = "desired/physics/cluster.yaml"
+        text = MADE[path].replace(b"    # variables: {", b"    variables: {")
+        assert text != MADE[path]
+        (cluster,) = desired_state.load({**MADE, path: text})
+        assert "supplementary_addresses_in_ssl_keys" in cluster.cluster.spec.kubernetes.variables
+
     def test_nothing_is_left_to_fill_in(self) -> None:
         assert [path for path, text in MADE.items() if re.search(rb"@[A-Z]+@", text)] == []
 
