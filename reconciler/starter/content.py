@@ -101,7 +101,7 @@ def _copied(target: str, source: Path) -> Iterator[tuple[str, bytes]]:
                 yield f"{target}/{path}", file.read_bytes()
     else:
         hint = "use a clone of the project, on a file system with symbolic links, or a wheel that was built from one"
-        raise Permanent(f"this installation of the reconciler has no {target} to copy", hint=hint)
+        raise Permanent(f"there is no {target} here to copy", hint=hint)
 
 
 def _filled(text: str, words: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
 
 ROOT = Path(__file__).parents[3]
-VERBS = ["validate", "plan", "drift", "apply", "run", "doctor", "tools", "demo", "version", "sandbox"]
+VERBS = ["init", "validate", "plan", "drift", "apply", "run", "doctor", "tools", "demo", "version", "sandbox"]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import git
@@ -16,7 +17,7 @@ def test_what_it_makes_is_valid(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "my gitops"
     said = run("init", folder, "--name", "physics", "--cloud", "moc")
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines()[0] == f"made {folder}: 42 files, and a first commit"
+    assert re.match(rf"made {re.escape(str(folder))}: \d+ files, and a first commit\n", said.out)
     assert f"grep -rn CHANGE-ME '{folder}'" in said.out
     checked = run("-C", folder, "validate")
     assert (checked.code, checked.out, checked.err) == (0, "valid: 1 cluster (physics)\n", "")
@@ -37,9 +38,8 @@ def test_the_plan_reads_its_first_commit(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_folder_is_meant_from_where_c_leads(run: Run, tmp_path: Path) -> None:
-    assert run("-C", tmp_path, "init", "gitops", "--no-git").out.startswith(
-        f"made {tmp_path}/gitops: 42 files; nothing is"
-    )
+    said = run("-C", tmp_path, "init", "gitops", "--no-git")
+    assert re.match(rf"made {re.escape(str(tmp_path))}/gitops: \d+ files; nothing is committed yet\n", said.out)
     assert not (tmp_path / "gitops/.git").exists()
 
 

@@ -94,6 +94,13 @@ class TestFiles:
         for key in ("image", "user", "externalNetwork", "flavor", "ssh", "api"):
             assert re.search(rf"^ +{key}: \S.* # {UNDECIDED}", text, re.M), key
 
+    def test_what_is_suggested_in_a_comment_is_valid_too(self) -> None:
+        path = "desired/physics/cluster.yaml"
+        text = MADE[path].replace(b"    # variables: {", b"    variables: {")
+        assert text != MADE[path]
+        (cluster,) = desired_state.load({**MADE, path: text})
+        assert "supplementary_addresses_in_ssl_keys" in cluster.cluster.spec.kubernetes.variables
+
     def test_nothing_is_left_to_fill_in(self) -> None:
         assert [path for path, text in MADE.items() if re.search(rb"@[A-Z]+@", text)] == []
 
@@ -146,7 +153,7 @@ class TestFiles:
         (tmp_path / "project").mkdir()
         (tmp_path / "project/terraform").write_text("../../../terraform")
         monkeypatch.setattr("reconciler.starter.content._HERE", tmp_path)
-        with pytest.raises(Permanent, match="has no terraform to copy") as refused:
+        with pytest.raises(Permanent, match="there is no terraform here to copy") as refused:
             files(answered("physics", "openstack", KEY))
         assert "symbolic links" in (refused.value.hint or "")
 
@@ -356,19 +363,9 @@ def test_an_installed_wheel_makes_the_same(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
     shutil.rmtree(source)
-    made: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "reconciler",
-        "init",
-        tmp_path / "gitops",
-        "--name",
-        "physics",
-        "--ssh-key",
-        "key.pub",
-    ]
     (tmp_path / "key.pub").write_text(f"{KEY} ada@laptop\n")
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "PYTHONSAFEPATH": "1"}
-    said = process.run(made, cwd=tmp_path, env=env, timeout=60)
+    init = [sys.executable, "-m", "reconciler", "init", "gitops", "--name", "physics", "--ssh-key", "key.pub"]
+    said = process.run(init, cwd=tmp_path, env=env, timeout=60)
     assert "and a first commit" in said.stdout
     assert tree(tmp_path / "gitops") == MADE
