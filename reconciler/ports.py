@@ -211,6 +211,9 @@ class Kubernetes(Protocol):
     def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
         """Server-side apply in order, and wait until healthy. Raises Permanent naming the object and why."""
 
+    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+        """Wait until objects that are there are healthy. Raises as `apply` does; changes nothing."""
+
     def prune(self, resources: Sequence[Resource]) -> None:
         """Delete live objects by uid; already gone is success."""
 

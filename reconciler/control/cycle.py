@@ -17,7 +17,7 @@ from ..engine.playbook import Roles
 from ..errors import Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
-from ..model.plan import Plan, Step
+from ..model.plan import WAVE, Plan, Step
 from ..model.resource import Component, Expected, Known
 from ..report import markdown
 from ..report.view import view
@@ -104,13 +104,14 @@ class Cycle:
         """Phase by phase, looking again after each: a plan gone stale is made again, never applied.
 
         What a later plan would destroy must have been in the first one, which was guarded; and a step that
-        comes back unchanged after it was carried out did not help, and is not tried twice.
+        comes back unchanged after it was carried out did not help, and is not tried twice. Behind a wave of workloads
+        that failed, no other goes.
         """
         executor = Executor(self.desired, self.files, self.tools)
         done: list[StepOutcome] = []
         seen: set[str] = set()
         current = first
-        while not current.refusals and (phase := _next_phase(current, seen)):
+        while not current.refusals and (phase := _next_phase(current, seen, [s.step for s in done if not s.ok])):
             for step in phase:
                 seen.add(_name(step))
                 self.tools.progress.log(f"{step.component}: {step.summary}")
@@ -206,10 +207,18 @@ def _acts(current: Plan) -> bool:
     return bool(current.steps) and not current.refusals
 
 
-def _next_phase(current: Plan, seen: Collection[str]) -> tuple[Step, ...]:
+def _next_phase(current: Plan, seen: Collection[str], failed: Sequence[Step]) -> tuple[Step, ...]:
     """The leading steps of one component that were not tried yet: what comes after them depends on what they leave."""
-    left = [step for step in current.steps if _name(step) not in seen]
+    left = [s for s in current.steps if _name(s) not in seen and not any(_behind(s, other) for other in failed)]
     return tuple(takewhile(lambda step: step.component is left[0].component, left))
+
+
+def _behind(step: Step, other: Step) -> bool:
+    """Does the step build on what the other one should have done? What goes, goes in the reverse order."""
+    if (step.component, step.operation) != (other.component, other.operation):
+        return False
+    mine, theirs = (int(s.arguments.get(WAVE, 0)) for s in (step, other))
+    return mine < theirs if step.operation == "prune" else mine > theirs
 
 
 def _name(step: Step) -> str:

@@ -13,7 +13,7 @@ from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
-from ..model.plan import Step, Tool
+from ..model.plan import WAVE, Step, Tool
 from ..model.resource import Component, Known, Resource, Unknown, Value
 from ..ports import Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
@@ -217,8 +217,10 @@ class Executor:
         keys = {d.key for d in step.differences}
         asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
         manifests = [_left_alone(m, step) for m in asked]
-        api = self._api(self.tools.api(self.desired.name))
-        api.apply(part_of(self.desired.name, step.component), manifests, self.tools.progress)
+        api, group = self._api(self.tools.api(self.desired.name)), part_of(self.desired.name, step.component)
+        if earlier := _earlier(step, sight):
+            api.settle(group, earlier, self.tools.progress)
+        api.apply(group, manifests, self.tools.progress)
 
     def _prune_objects(self, step: Step, _: Sight) -> None:
         target = step.arguments.get("target", "")
@@ -268,6 +270,13 @@ class Executor:
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)
+
+
+def _earlier(step: Step, sight: Sight) -> list[Manifest]:
+    """What the step's wave waits for: it may be as git says, and not healthy since an earlier cycle."""
+    wave = int(step.arguments.get(WAVE, 0))
+    before = {r.key for r in sight.expected.resources(step.component) if r.wave < wave}
+    return [m for m in sight.manifests[step.component][""] if objects.key(m) in before]
 
 
 def _left_alone(manifest: Manifest, step: Step) -> Manifest:

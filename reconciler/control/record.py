@@ -116,12 +116,13 @@ def _applied(resource: Resource) -> dict[str, Any]:
         said |= {"digest": resource.digest, "type": resource.type}
     else:
         said["fields"] = {k: _plain(v) for k, v in resource.fields.items()}
-    return said | ({"target": resource.target} if resource.target else {})
+    said |= {"target": resource.target} if resource.target else {}
+    return said | ({"wave": resource.wave} if resource.wave else {})
 
 
 def _resource(item: Mapping[str, Any]) -> Resource:
     fields = {k: _frozen(v) for k, v in item.get("fields", {}).items()}
-    rest = {name: item[name] for name in ("digest", "type", "target") if name in item}
+    rest = {name: item[name] for name in ("digest", "type", "target", "wave") if name in item}
     return Resource(item["kind"], item["name"], fields, **rest)
 
 

@@ -74,8 +74,8 @@ def look(
         certificates = () if absent else fetched.judged(desired, tools, applied, servers, listing, shown.result())
         _check_version(desired, listing, tools)
         api = published(desired.cluster, _resources(servers, "server"), balancer_of(desired, servers))
-        manifests = render(desired, files, api)
-        found = pool.map(lambda c: _compare(desired, c, manifests[c], tools, applied, absent), _ON_KUBERNETES)
+        manifests, waves = render(desired, files, api)
+        found = pool.map(lambda c: _compare(desired, c, manifests[c], waves, tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
     silent = next((seen for k in _ENDPOINT_KINDS if isinstance(seen := servers.get(k), Unknown)), None)
     if silent and _waiting(manifests[Component.APPLICATIONS]):
@@ -112,17 +112,19 @@ def balancer_of(desired: DesiredCluster, infrastructure: Kinds) -> Resource | No
 
 def render(
     desired: DesiredCluster, files: Mapping[str, bytes], api: str | None
-) -> dict[Component, dict[str, tuple[Manifest, ...]]]:
-    """Every Kubernetes object the cluster wants, by component and target."""
+) -> tuple[dict[Component, dict[str, tuple[Manifest, ...]]], Mapping[Key, int]]:
+    """Every Kubernetes object the cluster wants, by component and target, and in which wave a workload's object is."""
     known = wiring.outputs(desired, api)
     apps: dict[str, dict[Key, Manifest]] = {}
     for app in desired.applications:
         rendered = objects.application(wiring.wire(app, known))
         apps.setdefault(app.spec.target, {}).update({objects.key(m): m for m in rendered})
-    return {
-        Component.WORKLOADS: {"": objects.workloads(desired, files)},
+    own = objects.arranged(desired, files)
+    made = {
+        Component.WORKLOADS: {"": own.manifests},
         Component.APPLICATIONS: {target: tuple(found.values()) for target, found in apps.items()},
     }
+    return made, own.waves
 
 
 def _waiting(manifests: Mapping[str, Sequence[Manifest]]) -> bool:
@@ -188,6 +190,7 @@ def _compare(
     desired: DesiredCluster,
     component: Component,
     manifests: Mapping[str, Sequence[Manifest]],
+    waves: Mapping[Key, int],
     tools: Toolkit,
     applied: Expected,
     absent: bool,
@@ -202,7 +205,10 @@ def _compare(
         kinds = sorted({r.type for r in before if r.target == target and r.type})
         wanted = manifests.get(target, ())
         found = _ask(tools, access, part_of(desired.name, component), wanted, kinds, absent and access == own)
-        expected += (replace(r, target=target) for r in _digested(found.expected, wanted))
+        expected += (
+            replace(r, target=target)
+            for r in _digested(found.expected, wanted, waves if component is Component.WORKLOADS else {})
+        )
         for kind, listing in found.live.items():
             live[kind] = _merged(live.get(kind, Known()), _on(target, listing))
     return Comparison(tuple(expected), live)
@@ -270,11 +276,17 @@ def _sight(
     return Sight(Expected(expected), Observed(observed), manifests)
 
 
-def _digested(expected: Sequence[Resource], manifests: Sequence[Manifest]) -> tuple[Resource, ...]:
-    """Let each object remember which manifest it came from, so that a change in git is told from one outside it."""
+def _digested(
+    expected: Sequence[Resource], manifests: Sequence[Manifest], waves: Mapping[Key, int]
+) -> tuple[Resource, ...]:
+    """Let each object remember which manifest it came from, so that a change in git is told from one outside it; and
+    its wave, so that it is known still when git no longer names it."""
     by_key = {objects.key(m): m for m in manifests}
     found = _matched(expected, by_key)
-    return tuple(replace(r, digest=digest(m), type=f"{m['apiVersion']}/{r.kind}") for r, m in found)
+    return tuple(
+        replace(r, digest=digest(m), type=f"{m['apiVersion']}/{r.kind}", wave=waves.get(objects.key(m), 0))
+        for r, m in found
+    )
 
 
 def _matched(expected: Sequence[Resource], by_key: Mapping[Key, Manifest]) -> Iterator[tuple[Resource, Manifest]]:

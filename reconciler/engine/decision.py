@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ..model.change import Class, Difference
 from ..model.desired import Ignore, Repair
 from ..model.plan import Plan, Step
-from ..model.resource import Expected, Observed
+from ..model.resource import Component, Expected, Observed
 from . import certificates
 from .causes import joined
 from .command import command
@@ -45,7 +45,9 @@ def decide(case: Case) -> Plan:
     seen = ignored(_found(case), case.ignore)
     cared = treated(seen, case.observed, case.repair, case.roles, case.facts.now)
     told = dated(joined(cared.differences, case.observed.symptoms), case.history)
-    made = plan(case.cluster, case.commit, told, roles=case.roles, reboot=cared.reboot)
+    both = (*case.applied.resources(Component.WORKLOADS), *case.expected.resources(Component.WORKLOADS))
+    waves = {resource.key: resource.wave for resource in both}
+    made = plan(case.cluster, case.commit, told, roles=case.roles, reboot=cared.reboot, waves=waves)
     return guard(replace(made, steps=tuple(_complete(step, told, case) for step in made.steps)), case.facts)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..model.change import Action, Class, Difference
-from ..model.plan import Counts, Plan, Step, Tool
-from ..model.resource import Component
+from ..model.plan import WAVE, Counts, Plan, Step, Tool
+from ..model.resource import Component, Key
 from .playbook import Roles, fetch_steps, kubernetes_steps
 
 
@@ -17,8 +17,10 @@ def plan(
     *,
     roles: Roles,
     reboot: frozenset[str] = frozenset(),
+    waves: Mapping[Key, int] | None = None,
 ) -> Plan:
-    """Make the plan of one cluster. `reboot` names servers whose nodes are not Ready.
+    """Make the plan of one cluster. `reboot` names servers whose nodes are not Ready; `waves` says of a workload's
+    object in which wave it is (0 where it does not say).
 
     A component with anything unknown gets no step, and neither does what is built on it: a missing answer is
     not a missing machine. The one exception is what makes the Kubernetes API answer again.
@@ -35,7 +37,7 @@ def plan(
             before, after = [], fetch_steps(todo)
         steps = [*before, *_infrastructure(infrastructure), *after]
     if Component.WORKLOADS not in blind:
-        steps += _workloads([d for d in todo if d.component is Component.WORKLOADS])
+        steps += _workloads([d for d in todo if d.component is Component.WORKLOADS], waves or {})
     if Component.APPLICATIONS not in blind:
         steps += _applications([d for d in todo if d.component is Component.APPLICATIONS])
     return Plan(cluster, commit, tuple(differences), tuple(steps))
@@ -68,18 +70,27 @@ def _infrastructure(differences: Sequence[Difference]) -> list[Step]:
     return steps
 
 
-def _workloads(differences: Sequence[Difference]) -> list[Step]:
-    steps = []
-    changed = tuple(d for d in differences if d.action is not Action.DELETE)
-    if changed:
-        counts = Counts.of(changed)
-        summary = f"server-side apply: {counts}"
-        steps.append(_step(Component.WORKLOADS, Tool.KUBERNETES, "apply", summary, changed, counts))
-    extra = tuple(d for d in differences if d.action is Action.DELETE)
-    if extra:
-        counts = Counts.of(extra)
-        steps.append(_step(Component.WORKLOADS, Tool.KUBERNETES, "prune", f"prune: {counts}", extra, counts))
-    return steps
+def _workloads(differences: Sequence[Difference], waves: Mapping[Key, int]) -> list[Step]:
+    """Wave after wave; what goes, goes in the reverse of the order it came in."""
+    changed = [d for d in differences if d.action is not Action.DELETE]
+    extra = [d for d in differences if d.action is Action.DELETE]
+    steps = [_wave("apply", "server-side apply", wave, mine) for wave, mine in _in_waves(changed, waves)]
+    return steps + [_wave("prune", "prune", wave, mine) for wave, mine in reversed(_in_waves(extra, waves))]
+
+
+def _in_waves(differences: Sequence[Difference], waves: Mapping[Key, int]) -> list[tuple[int, tuple[Difference, ...]]]:
+    found: dict[int, list[Difference]] = {}
+    for difference in differences:
+        found.setdefault(waves.get(difference.key, 0), []).append(difference)
+    return [(wave, tuple(found[wave])) for wave in sorted(found)]
+
+
+def _wave(operation: str, word: str, wave: int, differences: tuple[Difference, ...]) -> Step:
+    """The first wave is not called one: most clusters have no other."""
+    counts = Counts.of(differences)
+    said, at = (f", wave {wave + 1}", {WAVE: str(wave)}) if wave else ("", {})
+    summary = f"{word}{said}: {counts}"
+    return _step(Component.WORKLOADS, Tool.KUBERNETES, operation, summary, differences, counts, at)
 
 
 def _applications(differences: Sequence[Difference]) -> list[Step]:

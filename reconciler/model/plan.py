@@ -52,6 +52,10 @@ class Counts:
         return cls(*(acts.count(a) for a in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)))
 
 
+# The argument of a step that says in which wave its workloads are; left out for the first.
+WAVE = "wave"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One run of one tool. `operation` is the tool's own word (apply, prune, cluster.yml, scale.yml, labels, …);

@@ -43,7 +43,7 @@ class Resource:
     `id` is the live side's own id; empty on the desired side. It is never compared.
     `owner` is the cluster a live resource of the cloud belongs to; `target` the OpenShift an object is on.
     `digest` names a whole manifest where `fields` cannot tell what was asked for, and `type` is its
-    apiVersion/Kind, such as apps/v1/Deployment.
+    apiVersion/Kind, such as apps/v1/Deployment. `wave` says after which other objects it is applied.
     """
 
     kind: str
@@ -54,6 +54,7 @@ class Resource:
     digest: str = ""
     type: str = ""
     target: str = ""
+    wave: int = 0
 
     @property
     def key(self) -> Key:

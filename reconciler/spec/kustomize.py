@@ -68,8 +68,7 @@ def file_of(files: Mapping[str, bytes], folder: str) -> str | None:
 
 def built(raw: Mapping[str, bytes], clear: Mapping[str, bytes], folder: str, program: Kustomize) -> Built | None:
     """Build a folder. `raw` are the files as git has them, `clear` the same with what SOPS keeps opened. None when
-    the program is not on this machine. Raises Invalid with every problem that shows before the build, or with the
-    build's own."""
+    the program is not on this machine. Raises Invalid: all problems that show before the build, or the build's own."""
     folder = folder.rstrip("/")
     kustomization = file_of(raw, folder)
     if kustomization is None:
@@ -196,7 +195,7 @@ def _opened(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> dict[str, 
     """What every encrypted value of the files is in the clear (itself, where nothing was opened)."""
     found: dict[str, Any] = {}
     for path, text in used.items():
-        if b"ENC[AES256_GCM," in text and path.endswith(_YAML):
+        if b"ENC[AES256_GCM," in text and path.endswith((".yaml", ".yml")):
             for sealed, plain in zip(parse(path, text), parse(path, clear[path]), strict=False):
                 found.update(_pairs(sealed.value, plain.value))
     return found
@@ -220,8 +219,8 @@ def unsealed(one: Built, value: Any) -> Any:
     if isinstance(value, list):
         return [unsealed(one, item) for item in value]
     if isinstance(value, str) and "ENC[AES256_GCM," in value and value not in one.opened:
-        message = "changes a value that is encrypted: it can only be passed on whole"
-        hint = "take the patch, generator or replacement out that does so"
+        message = "makes something of an encrypted value that can't be opened: it can only be passed on whole"
+        hint = "take out the patch, generator or replacement that does so; what SOPS keeps has to be YAML"
         raise Invalid("a kustomization has mistakes", problems=[Problem(one.file, 1, 1, "", message, hint)])
     return one.opened.get(value, value) if isinstance(value, str) else value
 

@@ -437,6 +437,18 @@ def test_the_deadline_names_object_pod_and_reason(kube: Path, namespace: str) ->
     ) as late:
         KubernetesApi(kube, wait=2).apply(namespace, manifests, Spoken())
     assert "kubectl" in (late.value.hint or "")
+    with pytest.raises(Permanent, match=rf"Deployment {namespace}/stuck is not healthy after 2 s"):
+        KubernetesApi(kube, wait=2).settle(namespace, manifests, Spoken())
+
+
+def test_what_is_healthy_is_not_waited_for_and_what_is_not_there_is_named(
+    kube: Path, api: KubernetesApi, namespace: str
+) -> None:
+    there = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    api.apply(namespace, [there], Spoken())
+    api.settle(namespace, [there], Spoken())
+    with pytest.raises(Permanent, match=f"ConfigMap {namespace}/lost"):
+        api.settle(namespace, [there, config(namespace, "lost", {})], Spoken())
 
 
 def test_nodes_are_what_the_cluster_says_they_are(api: KubernetesApi) -> None:

@@ -69,6 +69,9 @@ class KubernetesApi:
     def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
         self._applier.apply(part_of, manifests, progress)
 
+    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+        self._applier.settle(part_of, manifests, progress)
+
     def prune(self, resources: Sequence[Resource]) -> None:
         """Returns once they are gone; raises Transient naming the one that stays."""
         prune(self._connection, self._discovery, resources, self._wait)

@@ -64,6 +64,16 @@ class Applier:
             grace = _NEW_KIND_SECONDS if any(m["kind"] == _DEFINITION for m in foundations) else 0.0
             self._settle([self._send(m, task, grace) for m in rest], task)
 
+    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+        """Wait for what was applied before. Raises Permanent for what fails, or is not healthy in time."""
+        with progress.task(f"wait for {part_of}") as task:
+            task.total(len(manifests))
+            self._settle([self._there(prepared(m, part_of)) for m in manifests], task)
+
+    def _there(self, manifest: dict[str, Any]) -> _Applied:
+        kind = self._kind(manifest, 0.0)
+        return _Applied(f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind))
+
     def _send(self, manifest: dict[str, Any], task: Task, grace: float = 0.0) -> _Applied:
         kind = self._kind(manifest, grace)
         title = f"{kind.name} {name_of(manifest, kind)}"

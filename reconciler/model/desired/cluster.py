@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from .base import At, CloudName, Kind, Model, YamlPath, distinct
-from .kubernetes import Kubernetes, Ssh, Workload
+from .kubernetes import Kubernetes, Ssh, Workload, waves
 from .machines import Bastion, ControlPlane, Etcd, NodeGroup
 from .network import Access, ApiLoadBalancer, Network
 from .policy import Guards, Ignore, Maintenance
@@ -46,6 +46,7 @@ class ClusterSpec(Model):
             if name in _RESERVED:
                 raise At(("nodeGroups", index, "name"), f"{name!r} is {_RESERVED[name]}'s own; choose another name")
         distinct(("workloads",), [w.name for w in self.workloads])
+        waves(self.workloads)
         distinct(("access", "rules"), [r.name for r in self.access.rules])
         if self.api_load_balancer and self.network.subnet_range is None:
             message = "cidr is missing: the rule that lets apiLoadBalancer reach the APIs names the subnet's range"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from .base import Cidr, Model, Name, Port, PublicKey
+from .base import At, Cidr, Model, Name, Port, PublicKey, YamlPath
 
 # what Kubespray 2.32 knows (kube_network_plugin)
 NetworkPlugin = Literal[
@@ -50,8 +51,34 @@ class Kubernetes(Model):
 
 
 class Workload(Model):
-    """A folder of manifests, applied together. `path` is relative to the repository's root."""
+    """A folder of manifests, or one with a kustomization.yaml, applied together. `path` is relative to the repository's
+    root; `dependsOn` names workloads of the cluster that must be there and healthy first."""
 
     name: Name
     path: str
     namespace: Name = "default"
+    depends_on: tuple[Name, ...] = ()
+
+
+def waves(workloads: Sequence[Workload]) -> dict[str, int]:
+    """Which wave each workload goes in: 0 for those that depend on nothing, else one after the last they depend on.
+    Raises At for an unknown name, and for a circle with all of its names."""
+    by_name = {workload.name: (index, workload) for index, workload in enumerate(workloads)}
+    made: dict[str, int] = {}
+    for start in by_name:
+        path = [start]  # each depends on the one after it; no recursion, for a chain may be long
+        while path:
+            index, workload = by_name[path[-1]]
+            left = next((n for n in workload.depends_on if n not in made), None)
+            if left is None:
+                made[path.pop()] = 1 + max((made[n] for n in workload.depends_on), default=-1)
+                continue
+            place: YamlPath = ("workloads", index, "dependsOn", workload.depends_on.index(left))
+            if left not in by_name:
+                known = ", ".join(n for n in by_name if n != workload.name) or "none"
+                raise At(place, f"there is no workload {left!r} in this cluster (others there: {known})")
+            if left in path:
+                circle = " -> ".join([*path[path.index(left) :], left])
+                raise At(place, f"workloads depend on each other in a circle: {circle}")
+            path.append(left)
+    return made

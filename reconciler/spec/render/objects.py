@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import yaml
 
 from ...errors import Invalid, Permanent, Problem
-from ...model.desired import Workload
+from ...model.desired import Workload, waves
 from ...model.resource import Key, Resource
 from ...ports import Manifest
 from .. import kustomize
@@ -23,8 +24,22 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 _TEMPLATES = "manifests/environments"
 
 
+@dataclass(frozen=True)
+class Arranged:
+    """The objects of a cluster, and the wave of each: what it is applied after."""
+
+    manifests: tuple[Manifest, ...]
+    waves: Mapping[Key, int]
+
+
 def workloads(desired: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Manifest, ...]:
-    """The objects of the cluster's workloads and environments; what two environments share stands once.
+    """The objects of the cluster's workloads and environments. Raises as `arranged` does."""
+    return arranged(desired, files).manifests
+
+
+def arranged(desired: DesiredCluster, files: Mapping[str, bytes]) -> Arranged:
+    """The objects of the cluster's workloads, and in the last wave those of its environments, which may run on any of
+    them; what two environments share stands once.
 
     Raises Invalid with every mistake, Permanent for a kustomize folder that was not built.
     """
@@ -32,10 +47,17 @@ def workloads(desired: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Mani
     for source in sources:
         if kustomize.file_of(files, source.path) and source.path not in desired.built:
             raise Permanent(f"{source.path} was not built", hint="kubectl builds it: `reconciler tools kubectl`")
-    made: dict[Key, Manifest] = {key(one.object): one.object for one in each_once(desired, files, sources)}
+    order = waves(sources)
+    made: dict[Key, Manifest] = {}
+    at: dict[Key, int] = {}
+    for one in each_once(desired, files, sources):
+        named = key(one.object)
+        made[named], at[named] = one.object, order[one.workload]
+    last = max(order.values(), default=0)
     for manifest in environments(desired, files):
         made.setdefault(key(manifest), manifest)
-    return tuple(made.values())
+        at.setdefault(key(manifest), last)
+    return Arranged(tuple(made.values()), at)
 
 
 def environments(desired: DesiredCluster, files: Mapping[str, bytes]) -> list[Manifest]:

@@ -33,12 +33,13 @@ _LEADING_ZERO = re.compile(r"(?:^|[\s:\[,-])(0[0-9]+)\s*(?:[#,\]}].*)?$")
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One object, and where in which document it stands."""
+    """One object, where in which document it stands, and of which workload it is."""
 
     document: Document
     path: Path
     object: dict[str, Any]
     built: kustomize.Built | None = None
+    workload: str = ""
 
     @property
     def where(self) -> str:
@@ -59,12 +60,13 @@ def workload(files: Mapping[str, bytes], source: Workload) -> list[Manifest]:
 def located(files: Mapping[str, bytes], source: Workload, built: kustomize.Built | None = None) -> list[Placed]:
     """The same, each with its place; of what kustomize `built` of the folder, where it did."""
     if built is None:
-        return placed({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, source.namespace)
+        plain = {name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}
+        return [replace(one, workload=source.name) for one in placed(plain, source.namespace)]
     try:
         found = placed({built.file: built.text}, source.namespace)
     except Invalid as error:
         raise Invalid(error.message, problems=[kustomize.told(built, p) for p in error.problems]) from None
-    return [_opened(one, built) for one in found]
+    return [replace(_opened(one, built), workload=source.name) for one in found]
 
 
 def _opened(one: Placed, built: kustomize.Built) -> Placed:

@@ -20,6 +20,7 @@ from reconciler.control.survey import Survey
 from reconciler.errors import Evidence, Permanent, Transient
 from reconciler.model.resource import Component, Expected, Resource
 from reconciler.settings import FILE_VARIABLE
+from reconciler.toolchain import Toolbox
 from tests.unit.cli.conftest import Run
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
@@ -89,6 +90,23 @@ def test_version(run: Run) -> None:
 def test_the_repositorys_own_desired_state_is_valid(run: Run) -> None:
     said = run("-C", ROOT, "validate")
     assert (said.code, said.out, said.err) == (0, "valid: 1 cluster (demo)\n", "")
+
+
+def test_what_could_not_be_checked_is_said(run: Run, clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toolbox, "find", lambda *_: None)
+    monkeypatch.setenv("RECONCILER_CACHE", str(clone / "no cache"))
+    kustomization = clone / "manifests/sid/kustomization.yaml"
+    kustomization.write_text("resources: [a.yaml]\n")
+    said = run("-C", clone, "validate")
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        "not checked: manifests/sid is built by kubectl, which is not here (`reconciler tools kubectl` gets it)",
+        "valid: 1 cluster (demo)",
+    ]
+    kustomization.write_text("resources: [a.yaml, https://example.org/b]\n")
+    said = run("-C", clone, "validate")
+    assert said.code == 2
+    assert f"{kustomization.relative_to(clone)}:1:21 resources.1: 'https://example.org/b' is not in this" in said.err
 
 
 def test_mistakes_are_shown_with_their_place_and_a_hint(run: Run, clone: Path) -> None:

@@ -77,6 +77,9 @@ class Api:
         if self.world.did(f"{self.name} apply {' '.join(str(objects.key(m)) for m in manifests)}"):
             self.objects.update({objects.key(m): m for m in manifests})
 
+    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+        self.world.did(f"{self.name} settle {' '.join(str(objects.key(m)) for m in manifests)}")
+
     def prune(self, resources: Sequence[Resource]) -> None:
         if self.world.did(f"{self.name} prune {' '.join(f'{r.key} {r.id}' for r in resources)}"):
             for r in resources:

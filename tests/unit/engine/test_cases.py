@@ -177,17 +177,17 @@ def values(fields: Mapping[str, Any]) -> dict[str, Value]:
 
 def parsed(case: Case, of: Component) -> Iterator[tuple[Case, Resource]]:
     for said in case.get("objects", []):
-        assert set(said) <= {"is", "target", "git", "applied", "wants", "live", "id"}, said
+        assert set(said) <= {"is", "target", "git", "applied", "wants", "live", "id", "wave"}, said
         component, kind, name = said["is"].split(" ", 2)
         if Component(component) is of:
-            yield said, Resource(kind, name, target=said.get("target", ""))
+            yield said, Resource(kind, name, target=said.get("target", ""), wave=said.get("wave", 0))
 
 
 def objects(case: Case, side: str) -> dict[Component, tuple[Resource, ...]]:
     """The objects git has or had. Compared with the API, what is as desired has no fields on either side."""
     return {
         component: tuple(
-            Resource(o.kind, o.name, values(said.get("wants", {})), digest=said[side], target=o.target)
+            Resource(o.kind, o.name, values(said.get("wants", {})), digest=said[side], target=o.target, wave=o.wave)
             for said, o in parsed(case, component)
             if side in said
         )

@@ -1,4 +1,4 @@
-"""Kustomize folders: built from the commit's files by the real kubectl, mistakes at their line, nothing fetched."""
+"""Kustomize folders: built from a commit's files by the real kubectl, mistakes at their line, nothing from outside."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ configMapGenerator:
     f"{OVER}/made.env": "WORD=one\n",
 }
 REMOTE = "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: g}\nfiles: ['https://example.org/a']\n"
+PROGRAM = """\
+apiVersion: example.org/v1
+kind: Function
+metadata:
+  name: f
+  annotations: {config.kubernetes.io/function: "exec: {path: /bin/true}"}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +193,7 @@ def test_what_is_refused_before_a_build(text: str, line: int, message: str) -> N
         ({f"{BASE}/settings.yaml": "a: b\nc: [d\n"}, f"{BASE}/settings.yaml", 2, "broken YAML"),
         ({f"{BASE}/{K}": "resources: [web.yaml]\n"}, f"{OVER}/{K}", 1, "no matches for"),
         ({f"{OVER}/{K}": "generators: [g.yaml]\n", f"{OVER}/g.yaml": REMOTE}, f"{OVER}/{K}", 1, "proxyconnect"),
+        ({f"{OVER}/{K}": "transformers: [g.yaml]\n", f"{OVER}/g.yaml": PROGRAM}, f"{OVER}/{K}", 1, "plugin"),
     ],
 )
 def test_what_kustomize_refuses(
@@ -272,3 +280,8 @@ def test_an_object_of_two_workloads_is_refused_with_both_places() -> None:
     (problem,) = caught.value.problems
     assert (problem.file, problem.line) == ("manifests/b/y.yaml", 3)
     assert problem.message == "ConfigMap default/settings is already defined at manifests/a/x.yaml:2"
+
+
+def test_an_encrypted_file_that_is_no_yaml_is_refused(kustomize: Kustomize) -> None:
+    (problem,) = problems(kustomize, {f"{OVER}/made.env": f"WORD={SEALED}\n"})
+    assert "can't be opened" in problem.message
