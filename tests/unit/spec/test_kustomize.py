@@ -135,6 +135,23 @@ def test_what_was_built_is_not_built_again(kubectl: Path, tmp_path: Path) -> Non
     assert len(asked) == 2, "a change in the base counts"
 
 
+@pytest.mark.parametrize("torn", [b"", b"x", b"x\n"])
+def test_what_is_torn_in_the_cache_is_built_again(kustomize: Kustomize, tmp_path: Path, torn: bytes) -> None:
+    first = objects.workloads(load(kustomize), files())
+    (kept,) = (tmp_path / "cache").iterdir()
+    whole = kept.read_bytes()
+    for left in (torn, whole[:-9]):
+        kept.write_bytes(left)
+        assert objects.workloads(load(kustomize), files()) == first
+        assert kept.read_bytes() == whole
+
+
+def test_a_cache_that_can_not_be_written_is_no_mistake(kubectl: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    cluster = load(Kustomize(lambda: kubectl, "1", tmp_path / "file" / "cache"))
+    assert len(objects.workloads(cluster, files())) == 3
+
+
 def test_of_two_clusters_with_one_folder_it_is_built_once() -> None:
     program = Stub(SETTINGS.encode())
     both = {**files(), "desired/two/cluster.yaml": files()[FILE].replace(b"name: demo", b"name: two")}
@@ -285,3 +302,23 @@ def test_an_object_of_two_workloads_is_refused_with_both_places() -> None:
 def test_an_encrypted_file_that_is_no_yaml_is_refused(kustomize: Kustomize) -> None:
     (problem,) = problems(kustomize, {f"{OVER}/made.env": f"WORD={SEALED}\n"})
     assert "can't be opened" in problem.message
+
+
+def test_objects_of_two_api_groups_and_one_name_can_not_be_told_apart() -> None:
+    text = CLUSTER + "  workloads:\n    - {name: a, path: manifests/a}\n"
+    service = "apiVersion: {}\nkind: Service\nmetadata: {{name: web}}\n"
+    made = service.format("v1") + "---\n" + service.format("serving.knative.dev/v1")
+    with pytest.raises(Invalid) as caught:
+        desired_state.load({FILE: text.encode(), "manifests/a/x.yaml": made.encode()})
+    (problem,) = caught.value.problems
+    assert problem.message == "Service default/web is already defined at manifests/a/x.yaml:1, as v1"
+    assert "give one of them another name" in (problem.hint or "")
+
+
+def test_one_folder_in_two_namespaces() -> None:
+    line = "    - {{name: {0}, path: manifests/a, namespace: {0}}}\n"
+    text = CLUSTER + "  workloads:\n" + line.format("one") + line.format("two")
+    wanted = {FILE: text.encode(), "manifests/a/x.yaml": SETTINGS.encode()}
+    (cluster,) = desired_state.load(wanted)
+    made = [str(objects.key(m)) for m in objects.workloads(cluster, wanted)]
+    assert made == ["ConfigMap one/settings", "ConfigMap two/settings"]
