@@ -209,7 +209,6 @@ def test_what_is_refused_before_a_build(text: str, line: int, message: str) -> N
         ({f"{OVER}/{K}": "resources:\n- ../base\nnamePrefx: a\n"}, f"{OVER}/{K}", 3, "unknown field"),
         ({f"{BASE}/settings.yaml": "a: b\nc: [d\n"}, f"{BASE}/settings.yaml", 2, "broken YAML"),
         ({f"{BASE}/{K}": "resources: [web.yaml]\n"}, f"{OVER}/{K}", 1, "no matches for"),
-        ({f"{OVER}/{K}": "generators: [g.yaml]\n", f"{OVER}/g.yaml": REMOTE}, f"{OVER}/{K}", 1, "proxyconnect"),
         ({f"{OVER}/{K}": "transformers: [g.yaml]\n", f"{OVER}/g.yaml": PROGRAM}, f"{OVER}/{K}", 1, "plugin"),
     ],
 )
@@ -322,3 +321,26 @@ def test_one_folder_in_two_namespaces() -> None:
     (cluster,) = desired_state.load(wanted)
     made = [str(objects.key(m)) for m in objects.workloads(cluster, wanted)]
     assert made == ["ConfigMap one/settings", "ConfigMap two/settings"]
+
+
+@pytest.mark.parametrize(
+    ("more", "file", "line"),
+    [
+        ({f"{OVER}/{K}": "generators: [g.yaml]\n", f"{OVER}/g.yaml": REMOTE}, f"{OVER}/g.yaml", 4),
+        ({f"{OVER}/{K}": "generators:\n- |\n  " + REMOTE.replace("\n", "\n  ")}, f"{OVER}/{K}", 2),
+    ],
+)
+def test_a_generator_downloads_nothing(more: Mapping[str, str], file: str, line: int) -> None:
+    program = Stub()
+    (problem,) = problems(program, more)
+    assert (problem.file, problem.line) == (file, line)
+    assert "asks no network" in problem.message
+    assert not program.given
+
+
+def test_what_gets_past_that_finds_nobody(kustomize: Kustomize) -> None:
+    given = {f"{OVER}/{K}": b"generators: [g.yaml]\n", f"{OVER}/g.yaml": REMOTE.encode()}
+    with pytest.raises(Invalid, match="proxyconnect"):
+        kustomize.build(OVER, given)
+    with pytest.raises(Invalid, match="no 'git' program"):
+        kustomize.build(OVER, {f"{OVER}/{K}": b"resources: ['https://example.org/a/b']\n"})
