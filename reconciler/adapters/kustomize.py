@@ -36,10 +36,8 @@ class Kustomize:
         when there is no program. Raises Invalid with kustomize's own words, Transient when it takes too long, and what
         getting the program raises."""
         place = self._cache / self._name(folder, files)
-        with contextlib.suppress(OSError):
-            text = place.read_bytes()
-            os.utime(place)
-            return text
+        if kept := _whole(place):
+            return kept
         program = self._program()
         if program is None:
             return None
@@ -56,15 +54,28 @@ class Kustomize:
         return digest.hexdigest()
 
     def _keep(self, place: Path, text: bytes) -> None:
-        """Whole or not at all, also when two do so at once."""
+        """Whole or not at all, also when two do so at once; what a crash tore is known by its first line."""
         self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=self._cache, prefix=".")
         with os.fdopen(handle, "wb") as file:
-            file.write(text)
+            file.write(_digest(text) + b"\n" + text)
         Path(name).replace(place)
         kept = sorted(self._cache.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in kept[_KEPT:]:
             old.unlink(missing_ok=True)
+
+
+def _whole(place: Path) -> bytes:
+    """What was kept there; empty where nothing was, or not all of it is there: an empty folder deletes what runs."""
+    with contextlib.suppress(OSError):
+        digest, _, text = place.read_bytes().partition(b"\n")
+        os.utime(place)
+        return text if digest == _digest(text) else b""
+    return b""
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode()
 
 
 def _run(program: Path, folder: str, files: Mapping[str, bytes]) -> bytes:

@@ -6,6 +6,7 @@ stays so: on disk, in the cache, and in what comes out. Only the objects made fr
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 from ..errors import Invalid, Problem
 from ..ports import Kustomize
 from . import secrets
-from .yaml import Path, Unreadable, parse, quoted
+from .yaml import Document, Path, Unreadable, parse, quoted
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _YAML = (".yaml", ".yml", ".json", "/Kustomization")
@@ -98,7 +99,7 @@ def sources(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
             if found not in seen:
                 seen.add(found)
                 left.append(found)
-    problems += [problem for path in sorted(used) for problem in _plain_secrets(path, used[path])]
+    problems += [problem for path in sorted(used) for problem in _mistakes(path, used[path])]
     if problems:
         raise Invalid("a kustomization has mistakes", problems=list(dict.fromkeys(problems)))
     return used
@@ -125,6 +126,7 @@ def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) ->
     for document in documents:
         value = document.value if isinstance(document.value, dict) else {}
         problems += [document.problem((key,), *_REFUSED[key]) for key in value if key in _REFUSED]
+        problems += [document.problem(path, *said) for path, said in _inline(value)]
         for entry in _entries(value):
             target = posixpath.normpath(posixpath.join(root, entry.name))
             if target in files and target.startswith(f"{root}/"):
@@ -133,6 +135,15 @@ def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) ->
                 yield target
             else:
                 problems.append(document.problem(entry.path, *_astray(files, target, entry)))
+
+
+def _inline(value: Mapping[str, Any]) -> Iterator[tuple[Path, tuple[str, str | None]]]:
+    """What is wrong with generators and transformers that are written where others are named."""
+    for key in ("generators", "transformers", "validators"):
+        for index, text in enumerate(_list(value.get(key))):
+            with contextlib.suppress(Unreadable):  # kustomize tells it
+                for document in parse(key, text.encode()) if isinstance(text, str) else ():
+                    yield from (((key, index), (p.message, p.hint)) for p in _downloads(document))
 
 
 def _astray(files: Mapping[str, bytes], target: str, entry: _Entry) -> tuple[str, str]:
@@ -180,15 +191,36 @@ def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, tuple) else ()
 
 
-def _plain_secrets(path: str, text: bytes) -> list[Problem]:
+def _mistakes(path: str, text: bytes) -> list[Problem]:
+    """Secrets in plain text, and what would be downloaded, in any file that a build may read."""
     if path.endswith(".md"):
         return []
     if not path.endswith(_YAML):
         return secrets.check_text(path, text, assignments=True)
     try:
-        return [problem for document in parse(path, text) for problem in secrets.check(document)]
+        documents = parse(path, text)
     except Unreadable:
         return secrets.check_text(path, text, assignments=True)
+    return [problem for document in documents for problem in (*secrets.check(document), *_downloads(document))]
+
+
+def _downloads(document: Document) -> Iterator[Problem]:
+    """A generator or transformer of its own file names files too, and kustomize would take a URL for one."""
+    value = document.value
+    if isinstance(value, dict) and value.get("apiVersion") == "builtin":
+        for path, name in _files_in(value, ()):
+            if "://" in name:
+                yield document.problem(
+                    path, f"{quoted(name)} is not in this repository: a build asks no network", _VENDOR
+                )
+
+
+def _files_in(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, (dict, tuple)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _files_in(item, (*path, key))
+    elif isinstance(value, str) and any(key in path for key in ("path", "paths", "files", "envs", "env")):
+        yield path, value
 
 
 def _opened(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> dict[str, Any]:

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from reconciler import process
+from reconciler.adapters.kustomize import Kustomize
 from reconciler.adapters.sops import Sops
 from reconciler.errors import Invalid, Permanent, ReconcilerError
-from reconciler.spec import secrets
+from reconciler.spec import desired_state, secrets
+from reconciler.spec.render import objects
 from reconciler.spec.yaml import parse
 from reconciler.toolchain import Toolbox
+from tests.unit.examples import CLUSTER, FILE
 
 pytestmark = pytest.mark.live
 
@@ -172,3 +175,29 @@ def test_no_process_shows_it(tools: dict[str, Path], encrypted: bytes, key: Path
         watcher.join()
     assert programs == {b"sops"}, "the watcher never met sops at work"
     assert seen == set()
+
+
+def test_kustomize_passes_on_what_is_encrypted(
+    tools: dict[str, Path], toolbox: Toolbox, key: Path, encrypted: bytes, tmp_path: Path
+) -> None:
+    """An overlay of an encrypted Secret, with another name and more labels: opened in the objects and nowhere else."""
+    base, over = "manifests/base", "manifests/over"
+    cluster = CLUSTER + f"  workloads: [{{name: w, path: {over}}}]\n"
+    raw = {
+        FILE: cluster.encode(),
+        f"{base}/kustomization.yaml": b"resources: [secret.yaml]\n",
+        f"{base}/secret.yaml": encrypted,
+        f"{over}/kustomization.yaml": b"resources: [../base]\nnamePrefix: a-\nlabels: [{pairs: {team: blue}}]\n",
+    }
+    desired_state.refuse_plain_secrets(raw)
+    clear = {**raw, f"{base}/secret.yaml": Sops(tools["sops"], key).decrypt(encrypted, NAME)}
+    kubectl = toolbox.ensure("kubectl")["kubectl"].path
+    cache = tmp_path / "kustomize"
+    (opened,) = desired_state.load(clear, Kustomize(lambda: kubectl, "1", cache), raw)
+    (made,) = objects.workloads(opened, clear)
+    assert made["stringData"] == {"password": CANARY}
+    assert made["metadata"] == {"name": "a-database", "labels": {"team": "blue"}, "namespace": "default"}
+    assert made.keys() == {"apiVersion", "kind", "metadata", "stringData"}
+    assert [CANARY.encode() in file.read_bytes() for file in cache.iterdir()] == [False]
+    (closed,) = desired_state.load(raw, Kustomize(lambda: None, "1", cache))
+    assert CANARY not in str(objects.workloads(closed, raw))

@@ -78,12 +78,19 @@ def each_once(desired: DesiredCluster, files: Mapping[str, bytes], sources: Sequ
         for one in found:
             before = first.setdefault(key(one.object), one)
             if before is not one:
-                message = f"{key(one.object)} is already defined at {before.where}"
-                hint = "an object belongs to one workload: leave it in one, and let the other say dependsOn"
-                problems.append(one.problem(("metadata", "name"), message, hint))
+                problems.append(_twice(one, before))
     if problems:
         raise Invalid("the manifests have mistakes", problems=problems)
     return list(first.values())
+
+
+def _twice(one: Placed, before: Placed) -> Problem:
+    message = f"{key(one.object)} is already defined at {before.where}"
+    hint = "an object belongs to one workload: leave it in one, and let the other say dependsOn"
+    if one.object["apiVersion"].rpartition("/")[0] != before.object["apiVersion"].rpartition("/")[0]:
+        message += f", as {before.object['apiVersion']}"
+        hint = "objects are told apart by kind and name, whatever their API group: give one of them another name"
+    return one.problem(("metadata", "name"), message, hint)
 
 
 def templates(type: str) -> str:

@@ -190,6 +190,14 @@ def test_a_field_of_a_manifest_keeps_its_comment() -> None:
     assert edited(MANIFEST, FILES[MANIFEST], made.edits).decode() == WEB.replace("2 # enough", "5 # enough")
 
 
+def test_what_kustomize_made_is_no_files_alone() -> None:
+    seen = scene(live(cluster()), workload("spec.replicas", 2, 5))
+    built = {**FILES, "manifests/sid/kustomization.yaml": b"resources: [web.yaml]\n"}
+    made, (left,) = adoptions(replace(seen, files=built))
+    assert made == ()
+    assert "by kustomize" in left.why
+
+
 @pytest.mark.parametrize(
     ("pair", "why"),
     [

@@ -135,6 +135,23 @@ def test_what_was_built_is_not_built_again(kubectl: Path, tmp_path: Path) -> Non
     assert len(asked) == 2, "a change in the base counts"
 
 
+@pytest.mark.parametrize("torn", [b"", b"x", b"x\n"])
+def test_what_is_torn_in_the_cache_is_built_again(kustomize: Kustomize, tmp_path: Path, torn: bytes) -> None:
+    first = objects.workloads(load(kustomize), files())
+    (kept,) = (tmp_path / "cache").iterdir()
+    whole = kept.read_bytes()
+    for left in (torn, whole[:-9]):
+        kept.write_bytes(left)
+        assert objects.workloads(load(kustomize), files()) == first
+        assert kept.read_bytes() == whole
+
+
+def test_a_cache_that_can_not_be_written_is_no_mistake(kubectl: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    cluster = load(Kustomize(lambda: kubectl, "1", tmp_path / "file" / "cache"))
+    assert len(objects.workloads(cluster, files())) == 3
+
+
 def test_of_two_clusters_with_one_folder_it_is_built_once() -> None:
     program = Stub(SETTINGS.encode())
     both = {**files(), "desired/two/cluster.yaml": files()[FILE].replace(b"name: demo", b"name: two")}
@@ -192,7 +209,6 @@ def test_what_is_refused_before_a_build(text: str, line: int, message: str) -> N
         ({f"{OVER}/{K}": "resources:\n- ../base\nnamePrefx: a\n"}, f"{OVER}/{K}", 3, "unknown field"),
         ({f"{BASE}/settings.yaml": "a: b\nc: [d\n"}, f"{BASE}/settings.yaml", 2, "broken YAML"),
         ({f"{BASE}/{K}": "resources: [web.yaml]\n"}, f"{OVER}/{K}", 1, "no matches for"),
-        ({f"{OVER}/{K}": "generators: [g.yaml]\n", f"{OVER}/g.yaml": REMOTE}, f"{OVER}/{K}", 1, "proxyconnect"),
         ({f"{OVER}/{K}": "transformers: [g.yaml]\n", f"{OVER}/g.yaml": PROGRAM}, f"{OVER}/{K}", 1, "plugin"),
     ],
 )
@@ -285,3 +301,46 @@ def test_an_object_of_two_workloads_is_refused_with_both_places() -> None:
 def test_an_encrypted_file_that_is_no_yaml_is_refused(kustomize: Kustomize) -> None:
     (problem,) = problems(kustomize, {f"{OVER}/made.env": f"WORD={SEALED}\n"})
     assert "can't be opened" in problem.message
+
+
+def test_objects_of_two_api_groups_and_one_name_can_not_be_told_apart() -> None:
+    text = CLUSTER + "  workloads:\n    - {name: a, path: manifests/a}\n"
+    service = "apiVersion: {}\nkind: Service\nmetadata: {{name: web}}\n"
+    made = service.format("v1") + "---\n" + service.format("serving.knative.dev/v1")
+    with pytest.raises(Invalid) as caught:
+        desired_state.load({FILE: text.encode(), "manifests/a/x.yaml": made.encode()})
+    (problem,) = caught.value.problems
+    assert problem.message == "Service default/web is already defined at manifests/a/x.yaml:1, as v1"
+    assert "give one of them another name" in (problem.hint or "")
+
+
+def test_one_folder_in_two_namespaces() -> None:
+    line = "    - {{name: {0}, path: manifests/a, namespace: {0}}}\n"
+    text = CLUSTER + "  workloads:\n" + line.format("one") + line.format("two")
+    wanted = {FILE: text.encode(), "manifests/a/x.yaml": SETTINGS.encode()}
+    (cluster,) = desired_state.load(wanted)
+    made = [str(objects.key(m)) for m in objects.workloads(cluster, wanted)]
+    assert made == ["ConfigMap one/settings", "ConfigMap two/settings"]
+
+
+@pytest.mark.parametrize(
+    ("more", "file", "line"),
+    [
+        ({f"{OVER}/{K}": "generators: [g.yaml]\n", f"{OVER}/g.yaml": REMOTE}, f"{OVER}/g.yaml", 4),
+        ({f"{OVER}/{K}": "generators:\n- |\n  " + REMOTE.replace("\n", "\n  ")}, f"{OVER}/{K}", 2),
+    ],
+)
+def test_a_generator_downloads_nothing(more: Mapping[str, str], file: str, line: int) -> None:
+    program = Stub()
+    (problem,) = problems(program, more)
+    assert (problem.file, problem.line) == (file, line)
+    assert "asks no network" in problem.message
+    assert not program.given
+
+
+def test_what_gets_past_that_finds_nobody(kustomize: Kustomize) -> None:
+    given = {f"{OVER}/{K}": b"generators: [g.yaml]\n", f"{OVER}/g.yaml": REMOTE.encode()}
+    with pytest.raises(Invalid, match="proxyconnect"):
+        kustomize.build(OVER, given)
+    with pytest.raises(Invalid, match="no 'git' program"):
+        kustomize.build(OVER, {f"{OVER}/{K}": b"resources: ['https://example.org/a/b']\n"})
