@@ -9,6 +9,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
+# Each worker of the live tests has an OpenStack and a Kubernetes of its own: about 2 GiB of memory.
+LIVE_WORKERS ?= 2
 
 # The environment is made anew when what is wanted of it changes, when the clone was moved, or when its Python is gone.
 # The stamp is written last: an interrupted run starts over.
@@ -16,7 +18,7 @@ WANTED := $(shell { cat pyproject.toml constraints.txt; pwd; } | sha256sum | cut
 READY := $(VENV)/ready-$(WANTED)
 $(shell $(PY) -c '' 2>/dev/null || rm -f $(VENV)/ready-*)
 
-.PHONY: help venv demo test test-unit test-live lint format tools bench lock clean-sandbox clean
+.PHONY: help venv demo test test-unit test-live soak browser lint format tools bench lock clean-sandbox clean
 
 help: ## Show this list
 	@echo "make demo   sets everything up and shows the whole loop on a real cloud"
@@ -27,13 +29,23 @@ help: ## Show this list
 demo: venv ## The whole loop: empty cloud, plan, apply, break it, see it, repair it
 	@$(PY) -m reconciler demo
 
-test: venv lint test-unit test-live ## Linters, then every test, the ones against real services included
+test: venv lint test-unit browser test-live ## Linters, then every test, the ones against real services included
 
 test-unit: venv ## The tests that need no sandbox: seconds
-	@$(PY) -m pytest -m "not live"
+	@$(PY) -m pytest -m "not live and not soak" -n auto --dist loadfile
 
-test-live: venv ## The tests against a real OpenStack and a real Kubernetes: minutes
-	@$(PY) -m pytest -m live
+test-live: venv tools ## The tests against a real OpenStack and a real Kubernetes: minutes
+	@$(PY) -m pytest -m "live and not soak" -n $(LIVE_WORKERS) --dist loadfile
+
+soak: venv tools ## The long ones: many processes, random kills, minutes on end
+	@$(PY) -m pytest -m soak
+
+browser: # a CI machine gets the browser that looks at the HTML reports; elsewhere nothing is installed, and its tests are skipped
+ifeq ($(CI),true)
+	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+	   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
+	   echo "no chromium: the tests that need a browser are skipped"
+endif
 
 lint: venv ## Style, format, types (strict), and who may import whom
 	@$(PY) -m ruff check .
