@@ -77,7 +77,7 @@ def layered(own: Document, fleet: Document | None) -> Layered:
     value = own.value
     if isinstance(value, dict) and isinstance(defaults, dict) and isinstance(value.get("spec"), dict):
         value = {**value, "spec": _merged(value["spec"], defaults)}
-    return Layered(own.file, value, own.positions, fleet)
+    return Layered(own.file, value, own.positions, fleet, loose=own.loose)
 
 
 def ruled(cluster: Cluster, fleet: Fleet | None) -> Cluster:

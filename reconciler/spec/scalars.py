@@ -22,6 +22,31 @@ def kind_of(word: str) -> str:
     return next((kind for kind, pattern in _PLAIN.items() if pattern.fullmatch(word)), "str")
 
 
+# What Kubernetes makes of words that YAML 1.2 reads otherwise: the resolver of go-yaml 2, which it reads manifests with.
+_OLDER = {
+    **{word: True for base in ("y", "yes", "on") for word in (base, base.capitalize(), base.upper())},
+    **{word: False for base in ("n", "no", "off") for word in (base, base.capitalize(), base.upper())},
+}
+_OLDER_INT = re.compile(r"[-+]?(0[0-9_]+|0b[01_]+|[1-9][0-9]*(_[0-9]+)+)")
+
+
+def older(word: str) -> bool | int | None:
+    """What an unquoted word is to Kubernetes, where that is another value than here: yes is true, 0644 is 420. None for
+    words that both read alike."""
+    if word in _OLDER:
+        return _OLDER[word]
+    if len(word) > _LONGEST or word[:1] not in "0123456789+-" or not _OLDER_INT.fullmatch(word):
+        return None
+    digits = word.replace("_", "")
+    sign, size = (-1 if digits[0] == "-" else 1), digits.lstrip("+-")
+    try:
+        base = 2 if size[:2] == "0b" else 8 if size[0] == "0" else 10
+        number = sign * int(size, base)
+    except ValueError:  # 08 is no octal number: then it is a decimal one, to both
+        return None
+    return number if str(number) != word.lstrip("+") and number != 0 else None
+
+
 def value_of(kind: str, text: str) -> Scalar:
     """The value of a text of that kind. Raises ValueError, in words, for one that is not, or a number nobody needs."""
     if kind == "str":

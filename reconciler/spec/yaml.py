@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import yaml
 
 from ..errors import Problem
-from .scalars import KINDS, kind_of, value_of
+from .scalars import KINDS, kind_of, older, value_of
 
 Path: TypeAlias = tuple[str | int, ...]
 Position: TypeAlias = tuple[int, int]
@@ -35,11 +35,13 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 
 @dataclass(frozen=True)
 class Document:
-    """One parsed document. `positions` maps a path to the (line, column) of its value, counted from 1."""
+    """One parsed document. `positions` maps a path to the (line, column) of its value, counted from 1; `loose` has the
+    unquoted words that Kubernetes, which reads YAML 1.1, takes for something else."""
 
     file: str
     value: Any
     positions: Mapping[Path, Position]
+    loose: Mapping[Path, str] = field(default_factory=dict, repr=False, kw_only=True)
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> Problem:
         """A problem at `path`, or at the nearest parent that stands in the text."""
@@ -124,6 +126,7 @@ class _Anchor:
     cost: int
     parts: range
     depth: int
+    word: str | None = None
 
 
 class _Builder:
@@ -135,6 +138,7 @@ class _Builder:
         self._events = events
         self._left = _MAX_VALUES
         self._places: list[tuple[Path, Position]] = []
+        self._loose: dict[Path, str] = {}
         self._anchors: dict[str, _Anchor | None] = {}
 
     def documents(self) -> Iterator[Document]:
@@ -142,10 +146,10 @@ class _Builder:
         for count, start in enumerate(starts, 1):
             if count > _MAX_DOCUMENTS:
                 raise self._refuse(start, (), f"holds more than {_MAX_DOCUMENTS} documents", "split the file")
-            self._places, self._anchors = [], {}
+            self._places, self._loose, self._anchors = [], {}, {}
             event = next(self._events)
             value = self._value(event, (), _position(event))
-            yield Document(self._file, value, dict(self._places))
+            yield Document(self._file, value, dict(self._places), loose=self._loose)
 
     def _value(self, event: yaml.Event, path: Path, at: Position) -> Any:
         """`at` is where a person looks for it and an editor should jump: a mapping's entry is at its key."""
@@ -163,7 +167,7 @@ class _Builder:
         first = len(self._places)
         value = self._made(event, path)
         parts = range(first, len(self._places))
-        self._anchors[anchor] = _Anchor(value, before - self._left, parts, len(path))
+        self._anchors[anchor] = _Anchor(value, before - self._left, parts, len(path), self._loose.get(path))
         return value
 
     def _made(self, event: yaml.Event, path: Path) -> Any:
@@ -213,7 +217,12 @@ class _Builder:
             part, at = self._places[number]
             if len(path) + len(part) - anchor.depth > _MAX_DEPTH:
                 raise self._refuse(event, path, "is nested too deeply")
-            self._places.append(((*path, *part[anchor.depth :]), at))
+            moved = (*path, *part[anchor.depth :])
+            self._places.append((moved, at))
+            if part in self._loose:
+                self._loose[moved] = self._loose[part]
+        if anchor.word:
+            self._loose[path] = anchor.word
         return anchor.value
 
     def _known(self, event: yaml.AliasEvent, path: Path) -> _Anchor:
@@ -233,9 +242,10 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, path: Path) -> Any:
         if event.tag in (None, "!"):
-            return self._scalar_of(
-                kind_of(event.value) if event.implicit[0] and event.tag is None else "str", event, path
-            )
+            plain = event.implicit[0] and event.tag is None
+            if plain and older(event.value) is not None:
+                self._loose[path] = event.value
+            return self._scalar_of(kind_of(event.value) if plain else "str", event, path)
         kind = event.tag.removeprefix(_CORE)
         if kind not in KINDS or kind == event.tag:
             raise self._refuse(event, path, f"has the tag {quoted(event.tag)}, which is not plain data")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,8 @@ from ...errors import Invalid, Problem
 from ...model.desired import Workload
 from ...ports import Manifest
 from .. import kustomize
-from ..yaml import Document, Path, Unreadable, parse
+from ..scalars import older
+from ..yaml import Document, Path, Unreadable, parse, quoted
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SHOWN = 100  # mistakes that are told one by one
@@ -27,8 +27,6 @@ _CLUSTER_SCOPED = frozenset(
         *("ClusterIssuer", "Project", "SecurityContextConstraints"),
     }
 )
-# Kubernetes reads 0644 as octal, YAML 1.2 as decimal: nobody should have to know which.
-_LEADING_ZERO = re.compile(r"(?:^|[\s:\[,-])(0[0-9]+)\s*(?:[#,\]}].*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +108,8 @@ def _read(files: Mapping[str, bytes]) -> tuple[list[Placed], list[Problem]]:
         except Unreadable as error:
             problems.append(error.problem)
             continue
-        lines = enumerate(text.decode("utf-8-sig").splitlines(), 1)
-        octal = {number: match[1] for number, line in lines if (match := _LEADING_ZERO.search(line))}
         for document in documents:
-            problems += _ambiguous_numbers(document, octal)
+            problems += ambiguous(document)
             if document.value is not None:
                 found += _objects(document, (), _plain(document.value))
     return found, problems
@@ -178,25 +174,18 @@ def _duplicates(found: Sequence[Placed]) -> Iterator[Problem]:
             yield one.problem(("metadata", "name"), message, "remove one of them")
 
 
-def _ambiguous_numbers(document: Document, octal: Mapping[int, str]) -> Iterator[Problem]:
-    """`octal` has the words with a leading zero, by line."""
-    for path, (line, _) in document.positions.items():
-        word = octal.get(line)
-        value = _at(document.value, path) if word else None
-        if word and type(value) is int and value == _digits(word) and value:
-            hint = "write it in decimal (0644 is 420), or as 0o644"
-            yield document.problem(path, f"{word} is octal to Kubernetes and decimal to YAML 1.2", hint)
-
-
-def _digits(word: str) -> int | None:
-    """None for a number longer than any that was read."""
-    return int(word) if len(word) <= 400 else None
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        value = value[step]
-    return value
+def ambiguous(document: Document) -> Iterator[Problem]:
+    """The unquoted words that are one thing to Kubernetes and another to YAML 1.2: nobody should have to know which."""
+    for path, word in document.loose.items():
+        meant = older(word)
+        if isinstance(meant, bool):
+            said, other = ("true", "false")[not meant], "text"
+            hint = f"write {said}, or put it in quotes"
+        else:
+            said = "octal" if word.lstrip("+-").startswith("0") else "a number"
+            other = "decimal" if said == "octal" else "text"
+            hint = f"write it in decimal ({word} is {meant}), or as 0o{meant:o}" if said == "octal" else "put it in quotes"
+        yield document.problem(path, f"{quoted(word)} is {said} to Kubernetes and {other} to YAML 1.2", hint)
 
 
 def _plain(value: Any) -> Any:
