@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
 from .adapters.git import GitLeases, GitRepository
+from .adapters.helm import Helm
 from .adapters.kubernetes import KubernetesApi
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
 from .adapters.kustomize import Kustomize
@@ -54,8 +55,9 @@ class App:
     _plain: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def working_tree(self) -> Desired:
-        """The desired state as it lies on disk, for checking before a commit. Kustomize folders are built where kubectl
-        is on this machine; else the clusters say which were not. Raises Invalid."""
+        """The desired state as it lies on disk, for checking before a commit. Kustomize folders and charts are
+        built where kubectl, helm and the chart are on this machine; else the clusters say which were not. Raises
+        Invalid."""
         files = {
             str(file.relative_to(self.path)): file.read_bytes()
             for folder in _FOLDERS
@@ -63,7 +65,7 @@ class App:
             if file.is_file() and not file.is_symlink()
         }
         desired_state.refuse_plain_secrets(files)
-        return Desired("", files, desired_state.load(files, self._kustomize(self._kubectl_here)))
+        return Desired("", files, self._checked(files, files, here=True))
 
     def check_versions(self, state: Desired) -> None:
         """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,
@@ -86,7 +88,7 @@ class App:
         files = self.raw(commit)
         desired_state.refuse_plain_secrets(files)
         clear = {path: self._opened(path, text) for path, text in files.items()}
-        return Desired(commit, clear, desired_state.load(clear, self._kustomize(self._kubectl), files))
+        return Desired(commit, clear, self._checked(clear, files))
 
     def raw(self, commit: str) -> dict[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
@@ -102,16 +104,22 @@ class App:
             self._plain[name] = sops.decrypt(text, path)
         return self._plain[name]
 
-    def _kustomize(self, program: Callable[[], Path | None]) -> Kustomize:
-        version = f"{pins.load()['kubectl'].version} {self.settings.tools.get('kubectl', '')}"
-        return Kustomize(program, version, self.settings.cache_folder / "kustomize")
+    def _checked(
+        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], *, here: bool = False
+    ) -> tuple[DesiredCluster, ...]:
+        """Load and check; `here`: with what is on this machine, and nothing is fetched or built for it."""
+        cache = self.settings.cache_folder
 
-    def _kubectl(self) -> Path:
-        return self.toolbox.ensure("kubectl")["kubectl"].path
+        def program(name: str) -> Path | None:
+            found = self.toolbox.find(name) if here else self.toolbox.ensure(name)[name]
+            return found.path if found else None
 
-    def _kubectl_here(self) -> Path | None:
-        found = self.toolbox.find("kubectl")
-        return found.path if found else None
+        kustomize = Kustomize(lambda: program("kubectl"), self._which("kubectl"), cache / "kustomize")
+        helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=not here)
+        return desired_state.load(files, kustomize, raw, helm)
+
+    def _which(self, name: str) -> str:
+        return f"{pins.load()[name].version} {self.settings.tools.get(name, '')}"
 
     def survey(self, state: Desired) -> Survey:
         """A new round: every cloud is asked once, whichever clusters look at it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
 from ..report.view import View, view
+from ..spec import helm
 from ..spec.load import DesiredCluster
 from . import sandbox
 from .adopt import adopt
@@ -67,11 +69,21 @@ def validate(ctx: typer.Context) -> None:
     state = mine.working_tree()
     mine.check_versions(state)
     count = len(state.clusters)
-    for folder in sorted({path for cluster in state.clusters for path in cluster.unbuilt}):
-        out().print(
-            f"not checked: {folder} is built by kubectl, which is not here (`reconciler tools kubectl` gets it)"
-        )
+    for line in sorted(set(_not_checked(state))):
+        out().print(line)
     out().print(f"valid: {count} cluster{'s' * (count != 1)} ({', '.join(c.name for c in state.clusters)})")
+
+
+def _not_checked(state: Desired) -> Iterator[str]:
+    """What this machine could not build, and which program would; a chart of a repository is got by a plan."""
+    for cluster in state.clusters:
+        for workload in (w for w in cluster.cluster.spec.workloads if w.name in cluster.unbuilt):
+            if workload.helm and workload.helm.chart:
+                why = "is not on this machine, or helm is not (a plan gets both)"
+            else:
+                program = "helm" if helm.is_chart(state.files, workload) else "kubectl"
+                why = f"is built by {program}, which is not here (`reconciler tools {program}` gets it)"
+            yield f"not checked: {helm.name_of(workload)} {why}"
 
 
 @app.command()

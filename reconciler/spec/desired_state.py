@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import Invalid, Problem
-from ..ports import Kustomize
-from . import kustomize, secrets, wiring
+from ..model.desired import Workload
+from ..ports import Helm, Kustomize
+from . import helm, kustomize, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
@@ -15,11 +16,14 @@ from .yaml import Unreadable, parse
 
 
 def load(
-    files: Mapping[str, bytes], program: Kustomize | None = None, raw: Mapping[str, bytes] | None = None
+    files: Mapping[str, bytes],
+    program: Kustomize | None = None,
+    raw: Mapping[str, bytes] | None = None,
+    charts: Helm | None = None,
 ) -> tuple[DesiredCluster, ...]:
     """Load and check every cluster. `files` has desired/ and manifests/; `raw` the same as git has it, where something
-    was decrypted. `program` builds kustomize folders; without it they are not looked into. Raises Invalid with every
-    problem."""
+    was decrypted. `program` builds kustomize folders and `charts` renders Helm's; without them these are not looked
+    into. Raises Invalid with every problem, and what rendering a chart raises."""
 
     def exists(folder: str) -> bool:
         prefix = folder.rstrip("/") + "/"
@@ -28,7 +32,7 @@ def load(
     mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     clusters = load_clusters(mine, exists)
     problems: list[Problem] = []
-    clusters = _built(clusters, files, raw or files, program, problems)
+    clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
     for cluster in clusters:
         problems += wiring.check(cluster)
         without = [env for env in cluster.environments if not exists(objects.templates(env.spec.type))]
@@ -70,34 +74,62 @@ def _plain_secrets(path: str, text: bytes) -> list[Problem]:
         return secrets.check_text(path, text)
 
 
-def _built(
-    clusters: Sequence[DesiredCluster],
-    files: Mapping[str, bytes],
-    raw: Mapping[str, bytes],
-    program: Kustomize | None,
+@dataclass(frozen=True)
+class Sources:
+    """What workloads are built from, in the clear and as git has it, and the programs that do so."""
+
+    files: Mapping[str, bytes]
+    raw: Mapping[str, bytes]
+    kustomize: Kustomize | None
+    helm: Helm | None
+
+
+def _built(clusters: Sequence[DesiredCluster], sources: Sources, problems: list[Problem]) -> tuple[DesiredCluster, ...]:
+    """The clusters with what programs make of workloads, each kustomize folder once; mistakes go to `problems`."""
+    folders: dict[str, kustomize.Built | None] = {}
+    return tuple(_with(cluster, sources, folders, problems) for cluster in clusters)
+
+
+def _with(
+    cluster: DesiredCluster,
+    sources: Sources,
+    folders: dict[str, kustomize.Built | None],
     problems: list[Problem],
-) -> tuple[DesiredCluster, ...]:
-    """The clusters with their kustomize folders built, each folder once; mistakes go to `problems`."""
-    paths = dict.fromkeys(w.path for c in clusters for w in c.cluster.spec.workloads)
-    made: dict[str, kustomize.Built | None] = {}
-    for path in (p for p in paths if kustomize.file_of(raw, p)):
+) -> DesiredCluster:
+    made: dict[str, kustomize.Built | helm.Built | None] = {}
+    document = cluster.documents["Cluster", cluster.name]
+    problems += helm.inline_mistakes(document, sources.raw.get(document.file))
+    for index, workload in enumerate(cluster.cluster.spec.workloads):
         try:
-            made[path] = kustomize.built(raw, files, path, program) if program else None
+            if helm.is_chart(sources.raw, workload):
+                made[workload.name] = _chart(cluster, index, workload, sources)
+            elif kustomize.file_of(sources.raw, workload.path):
+                if workload.path not in folders:
+                    folders[workload.path] = None
+                    folders[workload.path] = _folder(workload.path, sources)
+                made[workload.name] = folders[workload.path]
         except Invalid as error:
-            made[path] = None
+            made[workload.name] = None
             problems += error.problems
-    return tuple(_with(cluster, made) for cluster in clusters)
+    done = {name: one for name, one in made.items() if one is not None}
+    return replace(cluster, built=done, unbuilt=tuple(name for name in made if name not in done))
 
 
-def _with(cluster: DesiredCluster, made: Mapping[str, kustomize.Built | None]) -> DesiredCluster:
-    mine = {w.path: made[w.path] for w in cluster.cluster.spec.workloads if w.path in made}
-    done = {path: one for path, one in mine.items() if one is not None}
-    return replace(cluster, built=done, unbuilt=tuple(path for path in mine if path not in done))
+def _folder(path: str, sources: Sources) -> kustomize.Built | None:
+    return kustomize.built(sources.raw, sources.files, path, sources.kustomize) if sources.kustomize else None
+
+
+def _chart(cluster: DesiredCluster, index: int, workload: Workload, sources: Sources) -> helm.Built | None:
+    place = helm.Place(cluster.documents["Cluster", cluster.name], ("spec", "workloads", index))
+    version = cluster.cluster.spec.kubernetes.version
+    if sources.helm is None:
+        return None
+    return helm.built(sources.raw, sources.files, workload, place, version, sources.helm)
 
 
 def _render(cluster: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Problem, ...]:
     """Every mistake of the workloads and environments; what was not built has none that anybody knows of."""
-    known = [w for w in cluster.cluster.spec.workloads if w.path not in cluster.unbuilt]
+    known = [w for w in cluster.cluster.spec.workloads if w.name not in cluster.unbuilt]
     try:
         objects.each_once(cluster, files, known)
         objects.environments(cluster, files)

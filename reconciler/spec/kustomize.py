@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import Invalid, Problem
 from ..ports import Kustomize
-from . import secrets
+from . import sealed, secrets
 from .yaml import Document, Path, Unreadable, parse, quoted
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -34,8 +34,8 @@ _REFUSED = {
     **dict.fromkeys(
         ("helmCharts", "helmChartInflationGenerator", "helmGlobals"),
         (
-            "Helm charts are not rendered",
-            "render it with `helm template`, commit the result, and name it under resources",
+            "Helm charts are not rendered here",
+            "make it a workload of its own: a folder with a Chart.yaml, or helm.chart with a pinned archive",
         ),
     ),
 }
@@ -48,8 +48,30 @@ class Built:
     """What a build made, secrets still encrypted, and what each encrypted value is in the clear."""
 
     file: str
-    text: bytes
+    documents: Sequence[Document] = field(repr=False)
     opened: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def told(self, problem: Problem) -> Problem:
+        """A problem of what came out, at the kustomization it came from."""
+        folder = posixpath.dirname(self.file)
+        message = f"line {problem.line} of what kustomize makes of it: {problem.message}"
+        shown = f"look at it: kubectl kustomize {folder}"
+        return Problem(self.file, 1, 1, problem.path, message, f"{problem.hint}; {shown}" if problem.hint else shown)
+
+    def unsealed(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """The object with all that is encrypted in the clear. Raises Invalid for what was encrypted, then changed."""
+        return {key: self._unsealed(value) for key, value in manifest.items() if key != "sops"}
+
+    def _unsealed(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._unsealed(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._unsealed(item) for item in value]
+        if isinstance(value, str) and sealed.MARK in value and value not in self.opened:
+            message = "makes something of an encrypted value that can't be opened: it can only be passed on whole"
+            hint = "take out the patch, generator or replacement that does so; what SOPS keeps has to be YAML"
+            raise Invalid("a kustomization has mistakes", problems=[Problem(self.file, 1, 1, "", message, hint)])
+        return self.opened.get(value, value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +103,7 @@ def built(raw: Mapping[str, bytes], clear: Mapping[str, bytes], folder: str, pro
         raise Invalid(f"{folder} can't be built", problems=[_blamed(used, kustomization, error.message)]) from None
     if text is None:
         return None
-    made = Built(kustomization, text, _opened(used, clear))
+    made = Built(kustomization, _read(kustomization, text), sealed.opened(used, clear))
     _check_secrets(made)
     return made
 
@@ -103,14 +125,6 @@ def sources(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
     if problems:
         raise Invalid("a kustomization has mistakes", problems=list(dict.fromkeys(problems)))
     return used
-
-
-def told(one: Built, problem: Problem) -> Problem:
-    """A problem of what came out, at the kustomization it came from."""
-    folder = posixpath.dirname(one.file)
-    message = f"line {problem.line} of what kustomize makes of it: {problem.message}"
-    shown = f"look at it: kubectl kustomize {folder}"
-    return Problem(one.file, 1, 1, problem.path, message, f"{problem.hint}; {shown}" if problem.hint else shown)
 
 
 def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) -> Iterator[str]:
@@ -223,40 +237,6 @@ def _files_in(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, value
 
 
-def _opened(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> dict[str, Any]:
-    """What every encrypted value of the files is in the clear (itself, where nothing was opened)."""
-    found: dict[str, Any] = {}
-    for path, text in used.items():
-        if b"ENC[AES256_GCM," in text and path.endswith((".yaml", ".yml")):
-            for sealed, plain in zip(parse(path, text), parse(path, clear[path]), strict=False):
-                found.update(_pairs(sealed.value, plain.value))
-    return found
-
-
-def _pairs(sealed: Any, plain: Any) -> Iterator[tuple[str, Any]]:
-    if secrets.sealed(sealed):
-        yield sealed, plain
-    elif isinstance(sealed, dict) and isinstance(plain, dict):
-        for key in sealed.keys() & plain.keys():
-            yield from _pairs(sealed[key], plain[key])
-    elif isinstance(sealed, tuple) and isinstance(plain, tuple):
-        for one, other in zip(sealed, plain, strict=False):
-            yield from _pairs(one, other)
-
-
-def unsealed(one: Built, value: Any) -> Any:
-    """The value with all that is encrypted in the clear. Raises Invalid for what was encrypted and then changed."""
-    if isinstance(value, dict):
-        return {key: unsealed(one, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [unsealed(one, item) for item in value]
-    if isinstance(value, str) and "ENC[AES256_GCM," in value and value not in one.opened:
-        message = "makes something of an encrypted value that can't be opened: it can only be passed on whole"
-        hint = "take out the patch, generator or replacement that does so; what SOPS keeps has to be YAML"
-        raise Invalid("a kustomization has mistakes", problems=[Problem(one.file, 1, 1, "", message, hint)])
-    return one.opened.get(value, value) if isinstance(value, str) else value
-
-
 _LINE = re.compile(r"\bline (\d+)")
 _NAMED = re.compile(r"""in File: (\S+)|unknown field \\?"([^"\\]+)|path\(([^)]+)\)|'([^'\s]+)'|"([^"\s]+)\"""")
 
@@ -284,11 +264,16 @@ def _blamed(used: Mapping[str, bytes], kustomization: str, said: str) -> Problem
     return Problem(kustomization, int(line[1]) if line else 1, 1, "", message, hint)
 
 
-def _check_secrets(one: Built) -> None:
-    """Raises Invalid when what came out is no YAML we read, or has a secret in plain text."""
+def _read(file: str, text: bytes) -> list[Document]:
+    """Raises Invalid when what came out is no YAML we read."""
     try:
-        made = parse(one.file, one.text)
+        return parse(file, text)
     except Unreadable as error:
-        raise Invalid("a kustomization has mistakes", problems=[told(one, error.problem)]) from None
-    if problems := [told(one, problem) for document in made for problem in secrets.check(document)]:
+        problems = [Built(file, ()).told(error.problem)]
+        raise Invalid("a kustomization has mistakes", problems=problems) from None
+
+
+def _check_secrets(one: Built) -> None:
+    """Raises Invalid when what came out has a secret in plain text."""
+    if problems := [one.told(problem) for document in one.documents for problem in secrets.check(document)]:
         raise Invalid("there is a secret in plain text", problems=problems)

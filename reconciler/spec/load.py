@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ..errors import Invalid, Problem
 from ..model.desired import Application, Cluster, ClusterSpec, Environment, Fleet
-from .kustomize import Built
+from . import helm, kustomize
 from .layers import Layered, Origin, layered, over_the_ceiling, ruled
 from .validate import validate, validate_part
 from .yaml import Document, Path, Unreadable, parse
@@ -25,13 +25,13 @@ M = TypeVar("M", bound=BaseModel)
 @dataclass(frozen=True)
 class DesiredCluster:
     """One cluster with all that belongs to it. `documents` remembers where each object stood; `built` has what
-    kustomize made of the folders of workloads; the folders in `unbuilt` could not be built here."""
+    kustomize or helm made of workloads, by name; those in `unbuilt` could not be built here."""
 
     cluster: Cluster
     environments: tuple[Environment, ...] = ()
     applications: tuple[Application, ...] = ()
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
-    built: Mapping[str, Built] = field(default_factory=dict, compare=False, repr=False)
+    built: Mapping[str, kustomize.Built | helm.Built] = field(default_factory=dict, compare=False, repr=False)
     unbuilt: tuple[str, ...] = ()
 
     @property
@@ -179,7 +179,7 @@ def _cross_check(folder: str, desired: DesiredCluster, exists: Callable[[str], b
             desired.problem("Cluster", desired.name, ("metadata", "name"), message, "use one name for both")
         )
     for index, workload in enumerate(desired.cluster.spec.workloads):
-        if not exists(workload.path):
+        if workload.path and not exists(workload.path):
             path = ("spec", "workloads", index, "path")
             hint = "paths start at the repository's root, such as manifests/sid-backend"
             problems.append(

@@ -22,7 +22,7 @@ def kind_of(word: str) -> str:
     return next((kind for kind, pattern in _PLAIN.items() if pattern.fullmatch(word)), "str")
 
 
-# What Kubernetes makes of words that YAML 1.2 reads otherwise: the resolver of go-yaml 2, which it reads manifests with.
+# What Kubernetes makes of words that YAML 1.2 reads otherwise, by the resolver of go-yaml 2, which reads its manifests.
 _OLDER = {
     **{word: True for base in ("y", "yes", "on") for word in (base, base.capitalize(), base.upper())},
     **{word: False for base in ("n", "no", "off") for word in (base, base.capitalize(), base.upper())},

@@ -5,7 +5,7 @@ from .base import API_VERSION, At, Cidr, Kind, Model, Name
 from .cluster import Cluster, ClusterSpec
 from .environment import Environment, EnvironmentSpec
 from .fleet import Ceilings, Fleet, FleetSpec, Policy
-from .kubernetes import Kubernetes, Repair, Ssh, Upgrade, Workload, waves
+from .kubernetes import Chart, HelmRelease, Kubernetes, Repair, Ssh, Upgrade, Workload, waves
 from .machines import Bastion, BootVolume, ControlPlane, Etcd, Machines, NodeGroup, Placed, Taint
 from .network import Access, ApiLoadBalancer, ExistingNetwork, Network, Rule
 from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, moment
@@ -22,6 +22,7 @@ __all__ = [
     "Bastion",
     "BootVolume",
     "Ceilings",
+    "Chart",
     "Cidr",
     "Cluster",
     "ClusterSpec",
@@ -34,6 +35,7 @@ __all__ = [
     "FleetSpec",
     "Freeze",
     "Guards",
+    "HelmRelease",
     "Ignore",
     "Kind",
     "Kubernetes",

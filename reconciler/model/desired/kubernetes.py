@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from .base import At, Cidr, Model, Name, Port, PublicKey, YamlPath
 
@@ -50,14 +50,48 @@ class Kubernetes(Model):
     variables: dict[str, object] = Field(default_factory=dict)
 
 
+class Chart(Model):
+    """A Helm chart of a repository (https:// or oci://), pinned: the version says which, and the digest that it is that
+    one. `digest` is the SHA-256 of the .tgz, as the repository's index.yaml has it."""
+
+    repository: Annotated[str, StringConstraints(pattern=r"^(https://|oci://|http://(127\.0\.0\.1|localhost)[:/])\S+$")]
+    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][-._a-zA-Z0-9]*$", max_length=250)]
+    version: Annotated[str, StringConstraints(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][-+.0-9A-Za-z]+)?$")]
+    digest: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class HelmRelease(Model):
+    """How a chart is rendered. `values` go over `valuesFiles` (paths from the repository's root), and later files over
+    earlier ones. `apiVersions` are what the cluster has besides Kubernetes itself. `hooks` of an installation or an
+    upgrade are refused, left out (`skip`), or applied like any other object."""
+
+    chart: Chart | None = None
+    release: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=53)] | None = None
+    values: dict[str, object] = Field(default_factory=dict)
+    values_files: tuple[str, ...] = ()
+    api_versions: tuple[Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][-./a-zA-Z0-9]*$")], ...] = ()
+    hooks: Literal["refuse", "skip", "apply"] = "refuse"
+
+
 class Workload(Model):
-    """A folder of manifests, or one with a kustomization.yaml, applied together. `path` is relative to the repository's
-    root; `dependsOn` names workloads of the cluster that must be there and healthy first."""
+    """Manifests that are applied together: a folder of them, one with a kustomization.yaml or a Chart.yaml, or a chart
+    of a repository. `path` is relative to the repository's root; `dependsOn` names workloads of the cluster that must
+    be there and healthy first."""
 
     name: Name
-    path: str
+    path: str = ""
     namespace: Name = "default"
     depends_on: tuple[Name, ...] = ()
+    helm: HelmRelease | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        chart = self.helm.chart if self.helm else None
+        if not self.path and chart is None:
+            raise At((), "path is missing: the folder of its manifests, or helm.chart for a chart of a repository")
+        if self.path and chart is not None:
+            raise At(("path",), "path and helm.chart are two sources; a workload has one")
+        return self
 
 
 def waves(workloads: Sequence[Workload]) -> dict[str, int]:

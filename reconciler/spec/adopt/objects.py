@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ...model.change import Class, Difference
+from ...model.desired import Workload
 from ...model.resource import Component, Key
-from .. import kustomize
+from .. import helm, kustomize
 from ..edit import Edit
 from ..render.paths import place
 from ..secrets import says_secret
@@ -25,7 +26,7 @@ def object_(scene: Scene, d: Difference) -> Found:
     for file, number, manifest in _manifests(scene):
         if _is(manifest, d.key, scene):
             return _in_manifest(file, number, manifest, d)
-    return "it is made from a template, or by kustomize: change what that is given"
+    return "it is made from a template, or by kustomize or helm: change what that is given"
 
 
 def _in_manifest(file: str, number: int, manifest: Mapping[str, Any], d: Difference) -> Found:
@@ -42,7 +43,7 @@ def _in_manifest(file: str, number: int, manifest: Mapping[str, Any], d: Differe
 
 def _manifests(scene: Scene) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     """Every document of the workloads' folders that is plain YAML."""
-    plain = [w for w in scene.desired.cluster.spec.workloads if not kustomize.file_of(scene.files, w.path)]
+    plain = [w for w in scene.desired.cluster.spec.workloads if not _made(scene, w)]
     folders = [w.path.rstrip("/") + "/" for w in plain]
     for file, text in sorted(scene.files.items()):
         if not file.endswith((".yaml", ".yml")) or not any(file.startswith(folder) for folder in folders):
@@ -52,6 +53,10 @@ def _manifests(scene: Scene) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
         except Unreadable:
             continue
         yield from ((file, n, d.value) for n, d in enumerate(documents) if isinstance(d.value, dict))
+
+
+def _made(scene: Scene, workload: Workload) -> bool:
+    return helm.is_chart(scene.files, workload) or kustomize.file_of(scene.files, workload.path) is not None
 
 
 def _is(manifest: Mapping[str, Any], key: Key, scene: Scene) -> bool:

@@ -11,7 +11,7 @@ from ...errors import Invalid, Permanent, Problem
 from ...model.desired import Workload, waves
 from ...model.resource import Key, Resource
 from ...ports import Manifest
-from .. import kustomize
+from .. import helm, kustomize
 from ..load import DesiredCluster
 from .application import application
 from .environment import environment
@@ -41,12 +41,14 @@ def arranged(desired: DesiredCluster, files: Mapping[str, bytes]) -> Arranged:
     """The objects of the cluster's workloads, and in the last wave those of its environments, which may run on any of
     them; what two environments share stands once.
 
-    Raises Invalid with every mistake, Permanent for a kustomize folder that was not built.
+    Raises Invalid with every mistake, Permanent for a chart or kustomize folder that was not built.
     """
     sources = desired.cluster.spec.workloads
     for source in sources:
-        if kustomize.file_of(files, source.path) and source.path not in desired.built:
-            raise Permanent(f"{source.path} was not built", hint="kubectl builds it: `reconciler tools kubectl`")
+        program = "helm" if helm.is_chart(files, source) else "kubectl" if kustomize.file_of(files, source.path) else ""
+        if program and source.name not in desired.built:
+            what = helm.name_of(source)
+            raise Permanent(f"{what} was not built", hint=f"{program} builds it: `reconciler tools {program}`")
     order = waves(sources)
     made: dict[Key, Manifest] = {}
     at: dict[Key, int] = {}
@@ -71,7 +73,7 @@ def each_once(desired: DesiredCluster, files: Mapping[str, bytes], sources: Sequ
     problems: list[Problem] = []
     for source in sources:
         try:
-            found = located(_below(files, source.path), source, desired.built.get(source.path))
+            found = located(_below(files, source.path), source, desired.built.get(source.name))
         except Invalid as error:
             problems += error.problems
             continue

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...errors import Invalid, Problem
 from ...model.desired import Workload
 from ...ports import Manifest
-from .. import kustomize
+from .. import helm, kustomize
 from ..scalars import older
 from ..yaml import Document, Path, Unreadable, parse, quoted
 
@@ -29,6 +29,9 @@ _CLUSTER_SCOPED = frozenset(
 )
 
 
+Built: TypeAlias = kustomize.Built | helm.Built
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """One object, where in which document it stands, and of which workload it is."""
@@ -36,7 +39,7 @@ class Placed:
     document: Document
     path: Path
     object: dict[str, Any]
-    built: kustomize.Built | None = None
+    built: Built | None = None
     workload: str = ""
 
     @property
@@ -45,9 +48,9 @@ class Placed:
         return f"{place.file}:{place.line}"
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> Problem:
-        """A problem of the object; of one that kustomize made, at its kustomization."""
+        """A problem of the object; of one that a program made, at what it was made from."""
         found = self.document.problem((*self.path, *path), message, hint)
-        return kustomize.told(self.built, found) if self.built else found
+        return self.built.told(found) if self.built else found
 
 
 def workload(files: Mapping[str, bytes], source: Workload) -> list[Manifest]:
@@ -55,21 +58,16 @@ def workload(files: Mapping[str, bytes], source: Workload) -> list[Manifest]:
     return [one.object for one in located(files, source)]
 
 
-def located(files: Mapping[str, bytes], source: Workload, built: kustomize.Built | None = None) -> list[Placed]:
-    """The same, each with its place; of what kustomize `built` of the folder, where it did."""
+def located(files: Mapping[str, bytes], source: Workload, built: Built | None = None) -> list[Placed]:
+    """The same, each with its place; of what a program `built` of the workload, where it did."""
     if built is None:
         plain = {name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}
         return [replace(one, workload=source.name) for one in placed(plain, source.namespace)]
     try:
-        found = placed({built.file: built.text}, source.namespace)
+        found = _sound(*_looked_into(built.documents), source.namespace)
     except Invalid as error:
-        raise Invalid(error.message, problems=[kustomize.told(built, p) for p in error.problems]) from None
-    return [replace(_opened(one, built), workload=source.name) for one in found]
-
-
-def _opened(one: Placed, built: kustomize.Built) -> Placed:
-    plain = {key: value for key, value in one.object.items() if key != "sops"}
-    return replace(one, object=kustomize.unsealed(built, plain), built=built)
+        raise Invalid(error.message, problems=[built.told(p) for p in error.problems]) from None
+    return [replace(one, object=built.unsealed(one.object), built=built, workload=source.name) for one in found]
 
 
 def manifests(files: Mapping[str, bytes], namespace: str) -> list[Manifest]:
@@ -79,8 +77,11 @@ def manifests(files: Mapping[str, bytes], namespace: str) -> list[Manifest]:
 
 def placed(files: Mapping[str, bytes], namespace: str) -> list[Placed]:
     """The same, each with its place."""
-    found, problems = _read(files)
-    problems += [problem for one in found for problem in _mistakes(one)]
+    return _sound(*_read(files), namespace)
+
+
+def _sound(found: list[Placed], problems: list[Problem], namespace: str) -> list[Placed]:
+    problems = [*problems, *(problem for one in found for problem in _mistakes(one))]
     if not problems:
         cluster_scoped = _CLUSTER_SCOPED | _defined_cluster_scoped(found)
         for one in found:
@@ -100,19 +101,21 @@ def _first(problems: list[Problem]) -> list[Problem]:
 
 
 def _read(files: Mapping[str, bytes]) -> tuple[list[Placed], list[Problem]]:
-    found: list[Placed] = []
+    documents: list[Document] = []
     problems: list[Problem] = []
     for name, text in files.items():
         try:
-            documents = parse(name, text)
+            documents += parse(name, text)
         except Unreadable as error:
             problems.append(error.problem)
-            continue
-        for document in documents:
-            problems += ambiguous(document)
-            if document.value is not None:
-                found += _objects(document, (), _plain(document.value))
-    return found, problems
+    found, more = _looked_into(documents)
+    return found, problems + more
+
+
+def _looked_into(documents: Sequence[Document]) -> tuple[list[Placed], list[Problem]]:
+    problems = [problem for document in documents for problem in ambiguous(document)]
+    there = (d for d in documents if d.value is not None)
+    return [one for d in there for one in _objects(d, (), _plain(d.value))], problems
 
 
 def _objects(document: Document, path: Path, value: Any) -> Iterator[Placed]:
@@ -182,9 +185,9 @@ def ambiguous(document: Document) -> Iterator[Problem]:
             said, other = ("true", "false")[not meant], "text"
             hint = f"write {said}, or put it in quotes"
         else:
-            said = "octal" if word.lstrip("+-").startswith("0") else "a number"
-            other = "decimal" if said == "octal" else "text"
-            hint = f"write it in decimal ({word} is {meant}), or as 0o{meant:o}" if said == "octal" else "put it in quotes"
+            octal = word.lstrip("+-").startswith("0")
+            said, other = ("octal", "decimal") if octal else ("a number", "text")
+            hint = f"write it in decimal ({word} is {meant}), or as 0o{meant:o}" if octal else "put it in quotes"
         yield document.problem(path, f"{quoted(word)} is {said} to Kubernetes and {other} to YAML 1.2", hint)
 
 

@@ -14,6 +14,7 @@ from reconciler.toolchain.pins import Tool, load
 
 PINS = load()
 SAID = {
+    "helm": "v4.2.4+g8f1c2d3\n",
     "actionlint": "1.7.12\ninstalled by building from source\nbuilt with go1.26.8 compiler for linux/amd64\n",
     "age-keygen": "v1.3.2\n",
     "etcd": "etcd Version: 3.6.14\nGit SHA: Not provided (use ./build instead of go build)\nGo Version: go1.26.8\n",
@@ -69,12 +70,12 @@ def test_terraform_is_understood_too_when_the_settings_name_it() -> None:
 
 def test_an_unknown_tool_is_answered_with_the_known_ones() -> None:
     with pytest.raises(Invalid) as caught:
-        PINS["helm"]
+        PINS["helmfile"]
     assert "kubectl" in (caught.value.hint or "")
 
 
 def test_what_only_some_need_is_got_when_it_is_named(tmp_path: Path) -> None:
     toolbox = Toolbox(tmp_path, progress=QuietProgress())
-    assert {name for name, tool in PINS.tools.items() if tool.on_demand} == {"sops", "age-keygen"}
+    assert {name for name, tool in PINS.tools.items() if tool.on_demand} == {"sops", "age-keygen", "helm"}
     assert not {"sops", "age-keygen"} & set(toolbox.names)
     assert "tofu" in toolbox.names
