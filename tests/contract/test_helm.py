@@ -176,9 +176,7 @@ def test_what_was_rendered_starts_no_program(program: Path, tmp_path: Path, monk
             "got string, want integer",
         ),
         (
-            {
-                "../Chart.yaml": "apiVersion: v2\nname: web\nversion: 0.1.0\ndependencies:\n- name: redis\n  version: 1.0.0\n"
-            },
+            {"../Chart.yaml": CHART[f"{C}/Chart.yaml"] + "dependencies:\n- name: redis\n  version: 1.0.0\n"},
             {},
             ("Chart.yaml", 5),
             "missing in charts/ directory: redis",
