@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from reconciler import settings
-from reconciler.app import App, Desired
+from reconciler.app import App
+from reconciler.control.revision import Desired
 from reconciler.progress import QuietProgress, RichProgress
 from reconciler.sandbox.sandbox import Sandbox
 from reconciler.settings import Settings

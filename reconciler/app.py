@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
-from .adapters.git import GitLeases, GitRepository
+from .adapters.git import GitLeases, GitRepository, RefWatch
 from .adapters.helm import Helm
-from .adapters.kubernetes import KubernetesApi
+from .adapters.kubernetes import KubernetesApi, KubernetesWatches
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
 from .adapters.kustomize import Kustomize
 from .adapters.openstack import OpenStackCloud
@@ -19,28 +19,21 @@ from .adapters.sops import Sops
 from .adapters.terraform import Terraform as OpenTofu
 from .adapters.terraform import known
 from .control import record
-from .control.cycle import Cycle
+from .control.cycle import Cycle, Moment
+from .control.fleet import Ways
 from .control.lease import Terms
+from .control.revision import FOLDERS, Desired, Reader
 from .control.survey import Survey
 from .control.toolkit import Access, Toolkit
+from .control.watched import watched
 from .errors import Invalid, ReconcilerError
-from .ports import Cloud, Kubernetes, Progress, Terraform
+from .ports import Cloud, Feed, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
+from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
 from .spec import desired_state, versions
 from .spec.load import DesiredCluster
 from .toolchain import Toolbox, pins
-
-_FOLDERS = ("desired", "kubespray", "manifests", "terraform")
-
-
-@dataclass(frozen=True)
-class Desired:
-    """The desired state at one commit (or in the working tree, then `commit` is empty)."""
-
-    commit: str
-    files: Mapping[str, bytes]
-    clusters: tuple[DesiredCluster, ...]
 
 
 @dataclass
@@ -50,7 +43,7 @@ class App:
     settings: Settings
     path: Path
     progress: Progress
-    _clouds: dict[str, Cloud] = field(default_factory=dict)
+    _clouds: dict[str, OpenStackCloud] = field(default_factory=dict)
     _apis: dict[str, Kubernetes] = field(default_factory=dict)
     _plain: dict[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -60,7 +53,7 @@ class App:
         Invalid."""
         files = {
             str(file.relative_to(self.path)): file.read_bytes()
-            for folder in _FOLDERS
+            for folder in FOLDERS
             for file in sorted((self.path / folder).rglob("*"))
             if file.is_file() and not file.is_symlink()
         }
@@ -92,7 +85,7 @@ class App:
 
     def raw(self, commit: str) -> dict[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
-        return {path: text for folder in _FOLDERS for path, text in self.repository.read(commit, folder).items()}
+        return {path: text for folder in FOLDERS for path, text in self.repository.read(commit, folder).items()}
 
     def _opened(self, path: str, text: bytes) -> bytes:
         """The file in the clear. What SOPS keeps is decrypted once for each content, in memory only."""
@@ -125,10 +118,52 @@ class App:
         """A new round: every cloud is asked once, whichever clusters look at it."""
         return Survey(self._cloud, tuple(c.name for c in state.clusters))
 
-    def cycle(self, state: Desired, cluster: DesiredCluster, survey: Survey | None = None) -> Cycle:
-        """One cluster's cycle, in a round of its own unless it shares a `survey`."""
-        toolkit = replace(self.toolkit, kubespray=self._kubespray(state.files.get(VERSION_FILE)))
-        return Cycle(cluster, state.commit, state.files, toolkit, survey or self.survey(state))
+    def cycle(
+        self,
+        state: Desired,
+        cluster: DesiredCluster,
+        survey: Survey | None = None,
+        *,
+        progress: Progress | None = None,
+        expected: bool = False,
+        told: Callable[[Moment], None] = lambda _: None,
+    ) -> Cycle:
+        """One cluster's cycle, in a round of its own unless it shares a `survey`, and heard by `told`. Where a change
+        is `expected`, the lease is taken before the look."""
+        kubespray = self._kubespray(state.files.get(VERSION_FILE))
+        toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
+        survey = survey or self.survey(state)
+        return Cycle(cluster, state.commit, state.files, toolkit, survey, expected=expected, told=told)
+
+    def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:
+        """What a daemon reaches the world by."""
+        return Ways(
+            repository=self.repository,
+            reader=Reader(self._opened, self._checked),
+            cycle=self.cycle,
+            survey=lambda fleet: Survey(self._cloud, fleet),
+            feed=self._feed,
+            apis=lambda cluster, sight: watched(cluster, sight, self.toolkit),
+            watcher=watcher,
+            progress=progress,
+        )
+
+    def parts(self) -> Parts:
+        """What a daemon is made of."""
+        return Parts(self.ways, KubernetesWatches, lambda moved: RefWatch(self.path, moved))
+
+    def listening(self) -> Listening:
+        """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
+        http, hook = self.settings.http, self.settings.webhook
+        return Listening(
+            address=http.address,
+            port=http.port,
+            must=bool(http.model_fields_set),
+            secret_file=hook.secret_file,
+            secret_variable=hook.secret_variable,
+            max_bytes=hook.max_bytes,
+            per_minute=hook.per_minute,
+        )
 
     @cached_property
     def repository(self) -> GitRepository:
@@ -182,7 +217,13 @@ class App:
             cancel=interrupt.requested,
         )
 
+    def _feed(self, name: str) -> Feed:
+        return self._openstack(name)
+
     def _cloud(self, name: str) -> Cloud:
+        return self._openstack(name)
+
+    def _openstack(self, name: str) -> OpenStackCloud:
         if name not in self._clouds:
             timeout = self.settings.timeouts.cloud
             self._clouds[name] = OpenStackCloud(name, clouds_file=self.settings.clouds_file, timeout=timeout)

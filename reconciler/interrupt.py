@@ -49,10 +49,16 @@ def check() -> None:
         raise Transient(reason, hint="run it again, it goes on from where things are")
 
 
-def listen(*numbers: signal.Signals) -> None:
-    """From now on these signals ask us to stop."""
+def listen(*numbers: signal.Signals, also: Callable[[], None] = lambda: None) -> None:
+    """From now on these signals ask us to stop, and call `also` once: in the main thread, between any two of its
+    instructions."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        _ask(number, frame)
+        also()
+
     for number in numbers:
-        signal.signal(number, _ask)
+        signal.signal(number, ask)
 
 
 def forget() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -62,6 +63,23 @@ class Repository(Protocol):
         checkout is touched. Raises Invalid when there is such a branch; Permanent when the push is refused."""
 
 
+class Followed(Protocol):
+    """The git repository as a daemon follows it: brought up to date, and asked what is new."""
+
+    def fetch(self) -> object:
+        """Bring the remote's branches into this clone. Raises Transient when the remote can't be reached."""
+
+    def resolve(self, ref: str) -> str:
+        """Return the full commit id `ref` stands for. Raises Invalid when there is none."""
+
+    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
+        """Return every file below `folder` at `commit`, by its path from the repository's root. Starts no program."""
+
+    def changed(self, before: str, after: str) -> frozenset[str]:
+        """Return the paths that are not the same at two commits. Starts no program. Raises Permanent when one of them
+        is not here any more."""
+
+
 class Leases(Protocol):
     """Who may apply a cluster, kept where every reconciler of it looks. Who changes one says what was there before."""
 
@@ -108,6 +126,48 @@ class Cloud(Protocol):
 
     def reboot(self, server: str) -> None:
         """Reboot a server, hard, and let its metadata say when. Raises Transient when it does not come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A server that was made, changed or deleted. `owner` is its cluster, "" where its metadata does not say; `stamp`
+    is the same as long as nothing changes any more."""
+
+    id: str
+    name: str
+    owner: str
+    stamp: str
+
+
+class Feed(Protocol):
+    """What a cloud tells for one cheap request."""
+
+    def touched(self, since: datetime.datetime) -> tuple[Touched, ...]:
+        """The servers of the project that changed since then, deleted ones included. Raises as Cloud.observe does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A Kubernetes API to watch: the `kinds` of objects (`apps/v1/Deployment`), and whether its nodes are the
+    cluster's own."""
+
+    kubeconfig: Path
+    context: str | None
+    kinds: frozenset[str]
+    nodes: bool = False
+
+
+class Watcher(Protocol):
+    """Says when something of ours changed on a Kubernetes API, without polling."""
+
+    def follow(self, cluster: str, apis: Sequence[Api]) -> None:
+        """Watch these for a cluster, and nothing else for it any more. Returns at once."""
+
+    def streams(self) -> int:
+        """How many watches are open now."""
+
+    def close(self) -> None:
+        """End all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,34 @@ class Timeouts(_Model):
     playbook: float = Field(default=7200.0, gt=0)
 
 
+class Daemon(_Model):
+    """What `reconciler run` does by itself, in seconds: `interval` between two full checks of a cluster, `poll` between
+    two fetches, `cloud_poll` between two looks at what changed in a cloud. `workers` is how many clusters are worked on
+    at once."""
+
+    interval: float = Field(default=600.0, ge=1)
+    poll: float = Field(default=60.0, ge=1)
+    cloud_poll: float = Field(default=15.0, ge=1)
+    workers: int = Field(default=8, ge=1, le=64)
+
+
+class Http(_Model):
+    """Where the daemon listens. `port` 0 takes any free one; null listens nowhere."""
+
+    address: str = "127.0.0.1"
+    port: int | None = Field(default=8484, ge=0, le=65535)
+
+
+class Webhook(_Model):
+    """What a forge's deliveries are signed with: the content of a file, or of an environment variable. `max_bytes` is
+    the largest body that is read; `per_minute` how many genuine deliveries are taken."""
+
+    secret_file: Place | None = None
+    secret_variable: str | None = Field(default=None, min_length=1)
+    max_bytes: int = Field(default=1024 * 1024, ge=1024, le=25 * 1024 * 1024)
+    per_minute: float = Field(default=120.0, gt=0)
+
+
 class Settings(_Model):
     """Every setting has a default that suits a laptop; a daemon's machine names its own."""
 
@@ -75,6 +103,9 @@ class Settings(_Model):
     git: Git = Git()
     sops: SopsKeys = SopsKeys()
     timeouts: Timeouts = Timeouts()
+    daemon: Daemon = Daemon()
+    http: Http = Http()
+    webhook: Webhook = Webhook()
 
     @property
     def clouds_file(self) -> Path | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import typer
 
 from .. import settings
-from ..app import App, Desired
+from ..app import App
+from ..control.revision import Desired
 from ..ports import Progress
 from ..progress import QuietProgress, RichProgress
 from ..spec.load import DesiredCluster, select

@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from ..app import App, Desired
+from ..app import App
 from ..control.cycle import status_of
 from ..control.orphans import nobodys
+from ..control.revision import Desired
 from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
@@ -26,6 +27,7 @@ from .context import Context, context
 from .demo import demo
 from .desired import schema, show
 from .init import init
+from .run import run, status
 from .show import Format, failure, out, outcome_view, report
 
 app = typer.Typer(
@@ -118,29 +120,6 @@ def apply(
 
 
 @app.command()
-def run(
-    ctx: typer.Context,
-    clusters: Clusters = None,
-    once: Annotated[bool, typer.Option("--once", help="One cycle, then exit with its code.")] = False,
-    interval: Annotated[float, typer.Option(min=1, help="Seconds between cycles.")] = 60,
-    ref: Ref = "HEAD",
-) -> None:
-    """Reconcile again and again (or once): fetch, compare, repair, record."""
-    from ..serve.daemon import Daemon
-
-    mine = context(ctx)
-    if once:
-        mine.fetch()
-        raise typer.Exit(reconcile(mine, clusters, ref, Format.TEXT, None))
-
-    def cycle() -> None:
-        mine.fetch()
-        reconcile(mine, clusters, ref, Format.TEXT, None)
-
-    Daemon(cycle, interval=interval, failed=failure).run()
-
-
-@app.command()
 def doctor(ctx: typer.Context) -> None:
     """Which tools there are, which versions, and whether the clouds let us in."""
     from .doctor import examine
@@ -156,6 +135,8 @@ def tools(ctx: typer.Context, names: Annotated[list[str] | None, typer.Argument(
         out().print(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
 
 
+app.command()(run)
+app.command()(status)
 app.command()(init)
 app.command()(adopt)
 app.command()(show)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import takewhile
 
 from ..engine.decision import Case, decide
@@ -37,6 +38,18 @@ from .toolkit import Toolkit
 _FOUNDATIONS = (Component.INFRASTRUCTURE, Component.KUBERNETES)
 
 
+class Moment(StrEnum):
+    """What a cycle says of itself while it runs."""
+
+    LOADED = "loaded"
+    LEASED = "leased"
+    APPLYING = "applying"
+
+
+def _nobody(_: Moment) -> None:
+    """Nobody listens."""
+
+
 def _utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
@@ -44,7 +57,8 @@ def _utc_now() -> datetime.datetime:
 @dataclass(frozen=True)
 class Cycle:
     """Everything about one cluster that does not change during a cycle. `survey` is shared with the other clusters of
-    a round; `clock` says what time it is (windows and approvals depend on it)."""
+    a round; `clock` says what time it is (windows and approvals depend on it). Where something is `expected` to be
+    done, the lease is taken before the look, so that one look is enough. `told` hears of what a status page shows."""
 
     desired: DesiredCluster
     commit: str
@@ -52,6 +66,8 @@ class Cycle:
     tools: Toolkit
     survey: Survey
     clock: Callable[[], datetime.datetime] = _utc_now
+    expected: bool = False
+    told: Callable[[Moment], None] = _nobody
 
     def check(self) -> tuple[Plan, Sight]:
         """Observe and plan; change nothing."""
@@ -66,24 +82,42 @@ class Cycle:
         """
         started = time.monotonic()
         with self._alone():
+            if self.expected and self._may_act():
+                with self._leased():
+                    return self._carried_out(*self.check(), started)
             first, sight = self.check()
-            if self.desired.cluster.spec.suspend:
+            if not self._may_act():
                 return self._ended(first, first, sight, (), started)
             first, sight = self._anew(first, sight)
             if not _acts(first):
                 return self._ended(first, first, sight, (), started)
-            with leased(self.tools.leases, self.desired.name, self.tools.state, self.tools.progress) as taken:
+            with self._leased() as taken:
                 if taken:  # who had it before may have changed what we saw
-                    self.survey.forget(self.desired.cluster.spec.cloud)
+                    self._outdated(first)
                     first, sight = self.check()
-                after, sight, steps = self._apply(first, sight)
-                return self._ended(first, after, sight, steps, started)
+                return self._carried_out(first, sight, started)
+
+    def _may_act(self) -> bool:
+        """Whether git lets us change this cluster at all."""
+        spec = self.desired.cluster.spec
+        return not spec.suspend and spec.mode == "apply"
+
+    @contextmanager
+    def _leased(self) -> Iterator[bool]:
+        with leased(self.tools.leases, self.desired.name, self.tools.state, self.tools.progress) as taken:
+            self.told(Moment.LEASED)
+            yield taken
+
+    def _carried_out(self, first: Plan, sight: Sight, started: float) -> tuple[Outcome, Sight]:
+        first, sight = self._anew(first, sight)
+        after, sight, steps = self._apply(first, sight)
+        return self._ended(first, after, sight, steps, started)
 
     def _ended(
         self, first: Plan, after: Plan, sight: Sight, steps: tuple[StepOutcome, ...], started: float
     ) -> tuple[Outcome, Sight]:
         """Remember and record how it went. `started` is a time of the monotonic clock."""
-        status = Status.SUSPENDED if self.desired.cluster.spec.suspend else _status(after, steps)
+        status = self._judged(after, steps)
         if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
             fetched.forget(self.tools.state, self.desired.name)
         durations.remember(self.tools.state, self.desired.name, steps)
@@ -93,12 +127,25 @@ class Cycle:
         self._record(outcome, sight)
         return outcome, sight
 
+    def _judged(self, after: Plan, steps: Sequence[StepOutcome]) -> Status:
+        if self.desired.cluster.spec.suspend:
+            return Status.SUSPENDED
+        if self.desired.cluster.spec.mode == "report":  # what nobody carries out, no guard has to refuse
+            return _status(replace(after, refusals=()), steps)
+        return _status(after, steps)
+
     def _anew(self, first: Plan, sight: Sight) -> tuple[Plan, Sight]:
         """What was listed for another cluster is good enough to find nothing to do, and too old to act on."""
-        if not (first.steps and sight.shared):
+        if not (sight.shared and self._outdated(first)):
             return first, sight
-        self.survey.forget(self.desired.cluster.spec.cloud)
         return self.check()
+
+    def _outdated(self, current: Plan) -> bool:
+        """Have the cloud asked again before it is changed. Objects are decided by what their own API says."""
+        cloud = any(step.component in _FOUNDATIONS for step in current.steps)
+        if cloud:
+            self.survey.forget(self.desired.cluster.spec.cloud)
+        return cloud
 
     def _apply(self, first: Plan, sight: Sight) -> tuple[Plan, Sight, tuple[StepOutcome, ...]]:
         """Phase by phase, looking again after each: a plan gone stale is made again, never applied.
@@ -113,12 +160,15 @@ class Cycle:
         current = first
         while not current.refusals and (phase := _next_phase(current, seen, [s.step for s in done if not s.ok])):
             for step in phase:
+                if not done:
+                    self.told(Moment.APPLYING)
                 seen.add(_name(step))
                 self.tools.progress.log(f"{step.component}: {step.summary}")
                 done.append(executor.run(step, sight))
                 if not done[-1].ok:
                     break
-            self.survey.forget(self.desired.cluster.spec.cloud)
+            if phase[0].component in _FOUNDATIONS:
+                self.survey.forget(self.desired.cluster.spec.cloud)
             sight = self._look()
             current = self._plan(sight)
             if destroyed(current) <= destroyed(first):

@@ -21,6 +21,14 @@ _ATTEMPTS = 3  # how often somebody else may be faster before we leave it to the
 _RETRY_PART = 12  # a heartbeat that failed is tried again after this part of a lease's life
 
 
+class HeldElsewhere(Transient):
+    """Another reconciler applies the cluster: `holder` says which, and until when."""
+
+    def __init__(self, message: str, *, holder: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.holder = holder
+
+
 def _utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
@@ -72,8 +80,9 @@ def _take(terms: Terms, cluster: str, note: Path) -> _Tenure:
         name, held = there or (None, None)
         now = terms.clock()
         if held and standing(held, host, before, now, terms.grace) is Standing.OTHERS:
-            raise Transient(
+            raise HeldElsewhere(
                 f"{cluster!r} is applied by another reconciler: {held}",
+                holder=str(held),
                 hint=f"wait for it; a lease that nobody renews is taken over {terms.grace:g} s after it ended",
             )
         lease = Lease(host, os.getpid(), mine, now, now + datetime.timedelta(seconds=terms.seconds))

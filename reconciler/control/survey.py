@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import ReconcilerError
 from ..model.resource import Known, Resource
@@ -15,15 +17,19 @@ from ..ports import Cloud, CloudSnapshot
 class _Answer:
     lock: threading.Lock = field(default_factory=threading.Lock)
     found: CloudSnapshot | ReconcilerError | None = None
+    at: float = -math.inf
 
 
 @dataclass
 class Survey:
     """Answers that every cluster of one round shares. `fleet` names all clusters of the repository, so that what
-    carries no tag can be told apart. May be used from several threads."""
+    carries no tag can be told apart. An answer older than `max_age` seconds is asked for again. May be used from
+    several threads."""
 
     cloud: Callable[[str], Cloud]
     fleet: Sequence[str]
+    max_age: float = math.inf
+    clock: Callable[[], float] = time.monotonic
     _answers: dict[str, _Answer] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -34,12 +40,17 @@ class Survey:
         """
         answer = self._answer(cloud)
         with answer.lock:
-            shared = answer.found is not None
-            if answer.found is None:
+            shared = answer.found is not None and self.clock() - answer.at <= self.max_age
+            if not shared or answer.found is None:
+                answer.at = self.clock()
                 answer.found = self._ask(cloud)
         if isinstance(answer.found, ReconcilerError):
             raise answer.found
         return answer.found, shared
+
+    def within(self, seconds: float) -> Survey:
+        """The same answers, as long as they are no older than this."""
+        return replace(self, max_age=seconds)
 
     def forget(self, cloud: str) -> None:
         """Somebody changed something there: who asks next asks the cloud."""

@@ -3,5 +3,6 @@ leases that several machines share."""
 
 from .leases import GitLeases
 from .repository import GitRepository
+from .watching import RefWatch
 
-__all__ = ["GitLeases", "GitRepository"]
+__all__ = ["GitLeases", "GitRepository", "RefWatch"]

@@ -78,11 +78,27 @@ class Objects:
             tree = entry.id
         yield from self._walk(tree, f"{folder}/" if folder else "")
 
+    def differing(self, before: str, after: str) -> Iterator[str]:
+        """The paths whose content or mode is not the same in two trees. Folders that are the same are not read."""
+        yield from self._differing(before, after, "")
+
     def content(self, entry: Entry) -> bytes:
         """A file's bytes. Raises Invalid for a symbolic link, and for a file of more than 10 MiB."""
         if entry.mode == "120000":
             raise Invalid(f"{entry.path} is a symbolic link", hint="put the file itself there: links are not followed")
         return self._read(entry.id, entry.path)[1]
+
+    def _differing(self, before: str | None, after: str | None, prefix: str) -> Iterator[str]:
+        sides = [{e.path: e for e in self._entries(tree)} if tree else {} for tree in (before, after)]
+        for name in sorted({*sides[0], *sides[1]}):
+            pair = [side.get(name) for side in sides]
+            if pair[0] == pair[1]:
+                continue
+            folders = [e.id if e and e.mode == "40000" else None for e in pair]
+            if any(folders):
+                yield from self._differing(folders[0], folders[1], f"{prefix}{name}/")
+            if any(e and e.mode not in ("40000", "160000") for e in pair):
+                yield prefix + name
 
     def _walk(self, tree: str, prefix: str) -> Iterator[Entry]:
         for entry in self._entries(tree):

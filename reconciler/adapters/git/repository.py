@@ -73,6 +73,11 @@ class GitRepository:
         _, tree = objects.commit(commit)
         return {entry.path: objects.content(entry) for entry in objects.files(tree, _within(folder))}
 
+    def changed(self, before: str, after: str) -> frozenset[str]:
+        """Return the paths that are not the same at two commits. Starts no program. Raises like `read`."""
+        objects = _objects(self._branch())
+        return frozenset(objects.differing(objects.commit(before)[1], objects.commit(after)[1]))
+
     def observed(self, folder: str) -> Mapping[str, bytes]:
         """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
         Starts no program. Raises like `read`."""

@@ -79,7 +79,7 @@ class Connection:
         """Return the decoded answer. Raises NotFound, Conflict, Rejected, Permanent or Transient."""
         configuration, pool = self._open()
         url = f"{configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "User-Agent": "reconciler"} | _credentials(configuration)
+        headers = {"Accept": "application/json", "User-Agent": "reconciler"} | credentials(configuration)
         if body is not None:
             headers["Content-Type"] = content_type
         status, data = self._send(pool, method, url, headers, None if body is None else json.dumps(body).encode())
@@ -116,33 +116,48 @@ class Connection:
 
 
 def _load(kubeconfig: Path, context: str | None) -> tuple[Any, Any]:
-    """The client library reads the kubeconfig (exec plugins, OIDC, certificates); its models are never imported."""
+    configuration = open_kubeconfig(kubeconfig, context)
+    with one_at_a_time:
+        import urllib3
+        from kubernetes.client.rest import RESTClientObject
+
+    configuration.connection_pool_maxsize = _POOL
+    try:
+        pool = RESTClientObject(configuration).pool_manager
+    except (OSError, ValueError, TypeError) as error:
+        raise _unusable(kubeconfig, error) from None
+    if not configuration.verify_ssl:  # the kubeconfig's own choice; a warning per request would hide the progress
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return configuration, pool
+
+
+def open_kubeconfig(kubeconfig: Path, context: str | None) -> Any:
+    """The client library reads the kubeconfig (exec plugins, OIDC, certificates); its models are never imported. Raises
+    Permanent."""
     if not kubeconfig.is_file():
         raise Permanent(
             f"there is no kubeconfig {kubeconfig}",
             hint="it appears once the cluster is made; for one of your own, give its path in the settings",
         )
     with one_at_a_time:
-        import urllib3
         import yaml
         from kubernetes.client.configuration import Configuration
-        from kubernetes.client.rest import RESTClientObject
         from kubernetes.config import ConfigException
         from kubernetes.config.kube_config import load_kube_config
 
     configuration = Configuration()
-    configuration.connection_pool_maxsize = _POOL
     try:
         load_kube_config(str(kubeconfig), context=context, client_configuration=configuration, persist_config=False)
-        pool = RESTClientObject(configuration).pool_manager
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise Permanent(
-            f"{kubeconfig} is not a usable kubeconfig: {_first_line(error)}",
-            hint=f"try: kubectl --kubeconfig {kubeconfig} version",
-        ) from None
-    if not configuration.verify_ssl:  # the kubeconfig's own choice; a warning per request would hide the progress
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    return configuration, pool
+        raise _unusable(kubeconfig, error) from None
+    return configuration
+
+
+def _unusable(kubeconfig: Path, error: Exception) -> Permanent:
+    return Permanent(
+        f"{kubeconfig} is not a usable kubeconfig: {_first_line(error)}",
+        hint=f"try: kubectl --kubeconfig {kubeconfig} version",
+    )
 
 
 def failure(status: int, answer: Mapping[str, Any], request: str, kubeconfig: str) -> ReconcilerError:
@@ -160,7 +175,8 @@ def failure(status: int, answer: Mapping[str, Any], request: str, kubeconfig: st
     return {404: NotFound, 409: Conflict}.get(status, Rejected)(message)
 
 
-def _credentials(configuration: Any) -> dict[str, str]:
+def credentials(configuration: Any) -> dict[str, str]:
+    """The headers that say who we are."""
     # Asked for at every request: the library renews tokens that expire.
     settings = configuration.auth_settings().values()
     return {s["key"]: s["value"] for s in settings if s["in"] == "header" and s["value"]}

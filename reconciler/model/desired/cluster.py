@@ -18,7 +18,8 @@ _RESERVED = {"cp": "the control plane", "etcd": "etcd", "bastion": "the bastion"
 
 
 class ClusterSpec(Model):
-    """What a cluster is made of. `suspend` stops all changes to it; it is still looked at."""
+    """What a cluster is made of. `suspend` stops all changes to it; it is still looked at. With `mode: report` it is
+    looked at and told of, drift and all, and never changed."""
 
     cloud: str
     image: CloudName
@@ -36,6 +37,7 @@ class ClusterSpec(Model):
     ignore: tuple[Ignore, ...] = ()
     maintenance: Maintenance = Maintenance()
     suspend: bool = False
+    mode: Literal["apply", "report"] = "apply"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

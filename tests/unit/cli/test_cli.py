@@ -12,10 +12,11 @@ import pytest
 
 from reconciler import __version__
 from reconciler.adapters.git import GitRepository
-from reconciler.app import App, Desired
+from reconciler.app import App
 from reconciler.cli import main
 from reconciler.cli.verbs import worst
 from reconciler.control import record
+from reconciler.control.revision import Desired
 from reconciler.control.survey import Survey
 from reconciler.errors import Evidence, Permanent, Transient
 from reconciler.model.resource import Component, Expected, Resource

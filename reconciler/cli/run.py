@@ -1,0 +1,132 @@
+"""The verbs of the daemon: run it, and ask a running one how it is."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..control.fleet import Terms
+from ..errors import Permanent, Transient
+from ..serve.logs import Log, LogFormat
+from ..settings import Settings
+from .context import Context, context
+from .show import Format, out
+
+_STATUS_SECONDS = 5.0
+
+
+class StatusFormat(StrEnum):
+    """How a daemon's status is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LogForm = Annotated[LogFormat, typer.Option("--log-format", help="One line an event, on stderr.")]
+StatusForm = Annotated[StatusFormat, typer.Option("--output", "-o", help="How it is written to stdout.")]
+
+
+def run(
+    ctx: typer.Context,
+    clusters: Annotated[
+        list[str] | None, typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="One cycle, then exit with its code.")] = False,
+    interval: Annotated[
+        float | None, typer.Option(min=1, help="Seconds between two full checks of a cluster.", show_default="600")
+    ] = None,
+    ref: Annotated[str, typer.Option("--ref", help="The commit, branch or tag whose desired state counts.")] = "HEAD",
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="One line an event, on stderr.")
+    ] = LogFormat.TEXT,
+) -> None:
+    """Reconcile until told to stop: on a push, when something live changes, and every now and then (or once).
+
+    A webhook (POST /webhook), a ref of the clone, a fetch every minute, watches on Kubernetes and a poll of each cloud
+    start a cycle of the clusters concerned. `reconciler status` says how they are. SIGTERM ends running cycles
+    politely, a second one at once. Intervals, the port and the webhook's secret are in the settings.
+    """
+    mine = context(ctx)
+    if once:
+        from .verbs import reconcile
+
+        mine.fetch()
+        raise typer.Exit(reconcile(mine, clusters, ref, Format.TEXT, None))
+    from ..serve.daemon import Daemon
+
+    Daemon(mine.app.parts(), _terms(mine, clusters, ref, interval), mine.app.listening(), Log(log_format)).run()
+
+
+def _terms(mine: Context, clusters: list[str] | None, ref: str, interval: float | None) -> Terms:
+    """The settings', and what the command line says instead. Who wants checks more often wants fetches as often."""
+    said = mine.app.settings.daemon
+    every = interval or said.interval
+    return Terms(
+        ref=ref,
+        observed=mine.app.settings.git.observed_branch,
+        names=tuple(clusters or ()),
+        interval=every,
+        poll=min(said.poll, every),
+        cloud_poll=min(said.cloud_poll, every),
+        workers=said.workers,
+    )
+
+
+def status(
+    ctx: typer.Context,
+    output: Annotated[
+        StatusFormat, typer.Option("--output", "-o", help="How it is written to stdout.")
+    ] = StatusFormat.TEXT,
+) -> None:
+    """Ask a running daemon how each cluster is: last outcome, next attempt, and why it waits. Asks no cloud.
+
+    Exit code 1 when no daemon answers at the address of the settings.
+    """
+    document = _asked(context(ctx).app.settings)
+    if output is StatusFormat.JSON:
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        return
+    out().print(_table(document))
+    if document["git"]["failures"]:
+        out().print(f"git: {document['git']['reason']}", markup=False)
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    where = f"http://{settings.http.address}:{settings.http.port}/status"
+    if not settings.http.port:
+        raise Permanent("the settings name no port of the daemon", hint="set http.port")
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(where, timeout=_STATUS_SECONDS) as answer:  # the settings' own address
+            document: dict[str, Any] = json.load(answer)
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        hint = "is `reconciler run` running here, with the same settings (http.address, http.port)?"
+        raise Transient(f"no daemon answers at {where}: {reason}", hint=hint) from None
+    return document
+
+
+def _table(document: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("cluster", "state", "last", "trigger", "commit", "next", "why"):
+        table.add_column(title)
+    for one in document["clusters"]:
+        last = one["last"] or {}
+        waits = (one["backOff"] or {}).get("reason") or one["next"]["why"]
+        table.add_row(
+            one["cluster"],
+            one["state"],
+            last.get("outcome", "-"),
+            last.get("trigger", "-"),
+            last.get("commit", "-")[:12],
+            (one["next"]["at"] or "-").partition(".")[0].rpartition("T")[2],
+            waits,
+        )
+    return table

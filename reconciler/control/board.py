@@ -1,0 +1,145 @@
+"""What a status page shows of every cluster: written by the thread that decides, read by any."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import threading
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from ..engine.schedule import Slot
+from .cycle import Moment
+
+
+class State(StrEnum):
+    IDLE = "idle"
+    WAITING = "waiting"  # for a worker
+    RUNNING = "running"
+    APPLYING = "applying"
+    BACKING_OFF = "backing off"
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """How the last cycle went. `seconds` is wall time, `ended` UTC."""
+
+    outcome: str
+    trigger: str
+    commit: str
+    seconds: float
+    ended: datetime.datetime
+    differences: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One cluster. `next` is when its next cycle begins if nothing comes before (UTC), `why` its reason; `reason` is
+    why it backs off, `holder` who has its lease, as far as we know."""
+
+    cluster: str
+    state: State = State.IDLE
+    last: Last | None = None
+    next: datetime.datetime | None = None
+    why: str = ""
+    failures: int = 0
+    reason: str = ""
+    holder: str = ""
+
+
+@dataclass
+class Board:
+    _entries: dict[str, Entry] = field(default_factory=dict)
+    _fetch: tuple[int, str] = (0, "")
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def scheduled(self, cluster: str, slot: Slot, wait: float) -> None:
+        """`wait` is how many seconds are left until its next cycle."""
+        with self._lock:
+            entry = self._entries.get(cluster, Entry(cluster))
+            state = entry.state if slot.running and entry.state is State.APPLYING else _state(slot, wait)
+            begins = None if slot.running else _utc_now() + datetime.timedelta(seconds=max(0.0, wait))
+            why = min(slot.waiting).value if slot.waiting else slot.why.value
+            self._entries[cluster] = replace(
+                entry, state=state, next=begins, why=why, failures=slot.failures, reason=slot.reason
+            )
+
+    def heard(self, cluster: str, moment: Moment) -> None:
+        """A cycle said how far it is."""
+        with self._lock:
+            entry = self._entries.get(cluster)
+            if entry is None:
+                return
+            if moment is Moment.LEASED:
+                self._entries[cluster] = replace(entry, holder=f"{socket.gethostname()} (process {os.getpid()})")
+            elif moment is Moment.APPLYING:
+                self._entries[cluster] = replace(entry, state=State.APPLYING)
+
+    def ended(self, cluster: str, last: Last, holder: str) -> None:
+        with self._lock:
+            if cluster in self._entries:
+                entry = replace(self._entries[cluster], last=last, holder=holder, state=State.IDLE)
+                self._entries[cluster] = entry
+
+    def fetched(self, slot: Slot) -> None:
+        with self._lock:
+            self._fetch = (slot.failures, slot.reason)
+
+    def forget(self, cluster: str) -> None:
+        with self._lock:
+            self._entries.pop(cluster, None)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All clusters, by name."""
+        with self._lock:
+            return tuple(entry for _, entry in sorted(self._entries.items()))
+
+    def document(self) -> dict[str, Any]:
+        """The board as JSON: what `/status` answers."""
+        with self._lock:
+            failures, reason = self._fetch
+        return {
+            "git": {"failures": failures, "reason": reason},
+            "clusters": [_plain(entry) for entry in self.entries()],
+        }
+
+
+def _state(slot: Slot, wait: float) -> State:
+    if slot.running:
+        return State.RUNNING
+    if slot.failures:
+        return State.BACKING_OFF
+    return State.WAITING if wait <= 0 else State.IDLE
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    last = entry.last
+    return {
+        "cluster": entry.cluster,
+        "state": entry.state.value,
+        "last": None
+        if last is None
+        else {
+            "outcome": last.outcome,
+            "trigger": last.trigger,
+            "commit": last.commit,
+            "seconds": round(last.seconds, 3),
+            "ended": _iso(last.ended),
+            "differences": last.differences,
+            "error": last.error,
+        },
+        "next": {"at": _iso(entry.next) if entry.next else None, "why": entry.why},
+        "backOff": {"failures": entry.failures, "reason": entry.reason} if entry.failures else None,
+        "leaseHolder": entry.holder or None,
+    }
+
+
+def _iso(when: datetime.datetime) -> str:
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

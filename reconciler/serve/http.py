@@ -1,0 +1,212 @@
+"""The daemon's door: webhooks in, status and metrics out. It listens on loopback; TLS is a reverse proxy's.
+
+Every connection has a deadline for all of it, bodies have a limit, and few large ones are read at once: who sends
+slowly, much or without end takes little from the others. A genuine delivery is never refused for what others sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from ..errors import Permanent
+from .flood import Bucket
+from .webhook import Kind, Malformed, delivery, genuine
+
+_CONNECTION_SECONDS = 15.0  # GitHub waits ten
+_BODY_SECONDS = 10.0
+_SMALL_BYTES = 64 * 1024
+_LARGE_AT_ONCE = 8
+_BAD_PER_MINUTE, _BAD_BURST = 60.0, 30.0
+_JSON = "application/json"
+_STARTING_SECONDS = 15.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the server tells and asks. `secret` is asked for at each delivery (None: there is none), so that a changed
+    one holds at once; `pushed` gets the ref and the commit; `ready` says why we are not ready ("": we are)."""
+
+    secret: Callable[[], bytes | None]
+    pushed: Callable[[str, str], None]
+    status: Callable[[], dict[str, Any]]
+    metrics: Callable[[], bytes]
+    metrics_type: str
+    ready: Callable[[], str]
+    answered: Callable[[int, str], None]
+    max_bytes: int = 1024 * 1024
+    per_minute: float = 120.0
+
+
+class Server:
+    """An HTTP server on a thread of its own."""
+
+    def __init__(self, door: Door, address: str, port: int) -> None:
+        self._door = door
+        self._where = (address, port)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
+        self._good = Bucket(door.per_minute / 60, max(10.0, door.per_minute / 4))
+        self._bad = Bucket(_BAD_PER_MINUTE / 60, _BAD_BURST)
+        self._large = 0
+        self._since: dict[Any, float] = {}
+        self._runner: web.AppRunner | None = None
+
+    def start(self) -> int:
+        """Listen, and return the port. Raises Permanent when the address is taken or not ours."""
+        self._thread.start()
+        begun = asyncio.run_coroutine_threadsafe(self._start(), self._loop)
+        try:
+            return begun.result(timeout=_STARTING_SECONDS)
+        except OSError as error:
+            self._end_loop()
+            raise Permanent(
+                f"cannot listen on {self._where[0]}:{self._where[1]}: {error.strerror or error}",
+                hint="name another `http.port` in the settings, or `port: null` for none",
+            ) from None
+
+    def stop(self) -> None:
+        """Answer nobody any more."""
+        if self._thread.is_alive():
+            if self._runner is not None:
+                asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(timeout=10)
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+
+    async def _start(self) -> int:
+        app = web.Application(middlewares=[_plain_errors], client_max_size=self._door.max_bytes)
+        app.router.add_post("/webhook", self._webhook)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/status", self._status)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=5, shutdown_timeout=2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, *self._where, backlog=128).start()
+        self._keeper = self._loop.create_task(self._close_late())
+        return int(self._runner.addresses[0][1])
+
+    async def _close_late(self) -> None:
+        """A connection that is not over in time is cut, however busily it trickles."""
+        while True:
+            await asyncio.sleep(1.0)
+            server = self._runner.server if self._runner else None
+            open_now = list(server.connections) if server else []
+            now = time.monotonic()
+            self._since = {connection: self._since.get(connection, now) for connection in open_now}
+            for connection, since in self._since.items():
+                if now - since > _CONNECTION_SECONDS:
+                    connection.force_close()
+                    if connection.transport is not None:
+                        connection.transport.abort()
+
+    async def _webhook(self, request: web.Request) -> web.StreamResponse:
+        try:
+            answer = await self._delivered(request)
+        except web.HTTPException as refused:
+            answer = _said(refused.status, refused.reason)
+        self._door.answered(answer.status, request.headers.get("X-GitHub-Delivery", ""))
+        answer.force_close()
+        return answer
+
+    async def _delivered(self, request: web.Request) -> web.Response:
+        secret = self._door.secret()
+        if not secret:
+            return _said(404, "no webhook secret is set up")
+        if request.content_type != _JSON:
+            return _said(415, "send application/json")
+        body = await self._body(request)
+        if isinstance(body, web.Response):
+            return body
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if genuine(headers, body, secret):
+            return self._accepted(headers, body)
+        wait = self._bad.take(time.monotonic())
+        return _busy(wait) if wait else _said(401, "the signature is wrong or missing")
+
+    def _accepted(self, headers: Mapping[str, str], body: bytes) -> web.Response:
+        try:
+            said = delivery(headers, body)
+        except Malformed as error:
+            return _said(400, str(error))
+        if said.kind is Kind.PING:
+            return _said(200, "pong")
+        if said.kind is Kind.OTHER:
+            return _said(202, "not a push: nothing to do")
+        # told even when it is one too many: whoever pushes in a flood must not miss the last one
+        self._door.pushed(said.ref, said.commit)
+        wait = self._good.take(time.monotonic())
+        return _busy(wait) if wait else _said(202, "accepted")
+
+    async def _body(self, request: web.Request) -> bytes | web.Response:
+        """All of it, or why not. What says its length is refused before it is read, what does not while it is."""
+        length = request.content_length
+        if length is not None and length > self._door.max_bytes:
+            return _said(413, f"at most {self._door.max_bytes} bytes")
+        large = length is None or length > _SMALL_BYTES
+        if large and self._large >= _LARGE_AT_ONCE:
+            return _busy(1.0)
+        self._large += large
+        try:
+            return await asyncio.wait_for(request.read(), _BODY_SECONDS)
+        except TimeoutError:
+            return _said(408, "too slow")
+        except web.HTTPRequestEntityTooLarge:
+            return _said(413, f"at most {self._door.max_bytes} bytes")
+        finally:
+            self._large -= large
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        why = self._door.ready()
+        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        page = await self._loop.run_in_executor(None, self._door.metrics)
+        return web.Response(body=page, headers={"Content-Type": self._door.metrics_type})
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return web.Response(text=json.dumps(self._door.status(), indent=2) + "\n", content_type=_JSON)
+
+
+@web.middleware
+async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever happens, one line and no traceback."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        answer = _said(error.status, error.reason)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        answer.force_close()
+        return answer
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:
+        return _said(500, "internal error")
+
+
+def _said(status: int, text: str) -> web.Response:
+    return web.json_response({"message": text or HTTPStatus(status).phrase}, status=status)
+
+
+def _busy(wait: float) -> web.Response:
+    answer = _said(429, "too many: try again later")
+    answer.headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    return answer
