@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
+from .adapters.forge import forge
 from .adapters.git import GitLeases, GitRepository, RefWatch
 from .adapters.helm import Helm
 from .adapters.kubernetes import KubernetesApi, KubernetesWatches
@@ -27,7 +29,7 @@ from .control.survey import Survey
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .errors import Invalid, ReconcilerError
-from .ports import Cloud, Feed, Kubernetes, Progress, Terraform, Watcher
+from .ports import Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
 from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
@@ -171,6 +173,11 @@ class App:
         return GitRepository(
             self.path, remote=git.remote, branch=git.observed_branch, author=(git.author_name, git.author_email)
         )
+
+    @cached_property
+    def forge(self) -> Forge:
+        """Where this job's pull requests and issues are. Asks nobody yet. Raises Invalid where there is none."""
+        return forge(os.environ)
 
     def _leases(self) -> Terms:
         git = self.settings.git

@@ -13,10 +13,11 @@ import typer
 from rich.table import Table
 
 from ..control.fleet import Terms
-from ..errors import Permanent, Transient
+from ..errors import Invalid, Permanent, Transient
 from ..serve.logs import Log, LogFormat
 from ..settings import Settings
 from .context import Context, context
+from .reports import Folder, reported
 from .show import Format, out
 
 _STATUS_SECONDS = 5.0
@@ -46,6 +47,7 @@ def run(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="One line an event, on stderr.")
     ] = LogFormat.TEXT,
+    folder: Folder = None,
 ) -> None:
     """Reconcile until told to stop: on a push, when something live changes, and every now and then (or once).
 
@@ -57,8 +59,12 @@ def run(
     if once:
         from .verbs import reconcile
 
-        mine.fetch()
-        raise typer.Exit(reconcile(mine, clusters, ref, Format.TEXT, None))
+        with reported("run", folder) as found:
+            mine.fetch()
+            code = reconcile(mine, clusters, ref, Format.TEXT, None, found)
+        raise typer.Exit(code)
+    if folder is not None:
+        raise Invalid("--report is of one cycle", hint="say --once too; a daemon is asked by `reconciler status`")
     from ..serve.daemon import Daemon
 
     Daemon(mine.app.parts(), _terms(mine, clusters, ref, interval), mine.app.listening(), Log(log_format)).run()

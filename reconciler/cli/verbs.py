@@ -21,12 +21,13 @@ from ..report import html as html_page
 from ..report.view import View, view
 from ..spec import helm
 from ..spec.load import DesiredCluster
-from . import sandbox
+from . import ci, sandbox
 from .adopt import adopt
 from .context import Context, context
 from .demo import demo
 from .desired import schema, show
 from .init import init
+from .reports import Folder, Found, reported
 from .run import run, status
 from .show import Format, failure, out, outcome_view, report
 
@@ -65,11 +66,12 @@ def options(
 
 
 @app.command()
-def validate(ctx: typer.Context) -> None:
+def validate(ctx: typer.Context, folder: Folder = None) -> None:
     """Check desired/ and manifests/ as they lie in the working tree, asking nobody. Every mistake has its line."""
     mine = context(ctx).app
-    state = mine.working_tree()
-    mine.check_versions(state)
+    with reported("validate", folder):
+        state = mine.working_tree()
+        mine.check_versions(state)
     count = len(state.clusters)
     for line in sorted(set(_not_checked(state))):
         out().print(line)
@@ -89,17 +91,32 @@ def _not_checked(state: Desired) -> Iterator[str]:
 
 
 @app.command()
-def plan(ctx: typer.Context, clusters: Clusters = None, ref: Ref = "HEAD", output: Form = Format.TEXT) -> None:
+def plan(
+    ctx: typer.Context,
+    clusters: Clusters = None,
+    ref: Ref = "HEAD",
+    output: Form = Format.TEXT,
+    folder: Folder = None,
+) -> None:
     """Say what apply would do, step by step. Changes nothing."""
-    _look(context(ctx), clusters, ref, output, None)
+    with reported("plan", folder) as found:
+        code = _look(context(ctx), clusters, ref, output, None, found)
+    raise typer.Exit(code)
 
 
 @app.command()
 def drift(
-    ctx: typer.Context, clusters: Clusters = None, ref: Ref = "HEAD", output: Form = Format.TEXT, html: Page = None
+    ctx: typer.Context,
+    clusters: Clusters = None,
+    ref: Ref = "HEAD",
+    output: Form = Format.TEXT,
+    html: Page = None,
+    folder: Folder = None,
 ) -> None:
     """Compare git with what is live and say what differs, why, and how soon to look. Changes nothing."""
-    _look(context(ctx), clusters, ref, output, html)
+    with reported("drift", folder) as found:
+        code = _look(context(ctx), clusters, ref, output, html, found)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -114,7 +131,7 @@ def apply(
     """Bring clusters to their desired state: only the components that drifted. Then commit what was observed."""
     mine = context(ctx)
     if sys.stdin.isatty() and sys.stdout.isatty() and not yes:
-        _look(mine, clusters, ref, Format.TEXT, None, leave=False)
+        _look(mine, clusters, ref, Format.TEXT, None, Found())
         typer.confirm("Apply this?", abort=True)
     raise typer.Exit(reconcile(mine, clusters, ref, output, html))
 
@@ -142,6 +159,7 @@ app.command()(adopt)
 app.command()(show)
 app.command()(schema)
 app.command()(demo)
+app.add_typer(ci.app, name="ci")
 app.add_typer(sandbox.app, name="sandbox")
 
 
@@ -151,25 +169,26 @@ def version() -> None:
     out().print(__version__)
 
 
-def _look(
-    mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None, *, leave: bool = True
-) -> None:
+def _look(mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None, found: Found) -> int:
+    """Look at each cluster and print what is there. Returns the exit code."""
     state = mine.app.at(ref)
+    found.commit = state.commit
     clusters, survey = mine.select(state, names), mine.app.survey(state)
     views, failed = [], 0
     with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(clusters)), thread_name_prefix="cluster") as pool:
         looks = [pool.submit(_looked_at, mine.app, state, cluster, survey) for cluster in clusters]
-        for look in looks:
+        for cluster, look in zip(clusters, looks, strict=True):
             try:
                 views.append(look.result())
             except ReconcilerError as error:
                 failure(error)
+                found.failed(error, cluster.name)
                 failed = max(failed, error.exit_code)
     views += nobodys(survey, state.commit, clusters) if not names else ()
+    found.views += views
     report(views, output)
     write_page(views, page)
-    if leave:
-        raise typer.Exit(worst([failed, *(v.status.exit_code for v in views)]))
+    return worst([failed, *(v.status.exit_code for v in views)])
 
 
 def _looked_at(app: App, state: Desired, cluster: DesiredCluster, survey: Survey) -> View:
@@ -177,20 +196,31 @@ def _looked_at(app: App, state: Desired, cluster: DesiredCluster, survey: Survey
     return view(current, status=status_of(current), observed=sight.observed, expected=sight.expected)
 
 
-def reconcile(mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None) -> int:
+def reconcile(
+    mine: Context,
+    names: list[str] | None,
+    ref: str,
+    output: Format,
+    page: Path | None,
+    found: Found | None = None,
+) -> int:
     """One cycle for each cluster; a cluster that fails doesn't keep the next one waiting. Returns the exit code."""
     views: list[View] = []
     failed = 0
+    found = found or Found()
     state = mine.app.at(ref)
+    found.commit = state.commit
     survey = mine.app.survey(state)
     for cluster in mine.select(state, names):
         try:
             outcome, sight = mine.app.cycle(state, cluster, survey).reconcile()
         except ReconcilerError as error:
             failure(error)
+            found.failed(error, cluster.name)
             failed = max(failed, error.exit_code)
             continue
         views.append(outcome_view(outcome, sight))
+    found.views += views
     report(views, output)
     write_page(views, page)
     return worst([failed, *(v.status.exit_code for v in views)])

@@ -46,7 +46,7 @@ def _schema_of(kind: Any) -> dict[str, Json]:
         return {"type": "array", "items": _schema_of(arguments[0])}
     if is_dataclass(kind):
         types = get_type_hints(kind)
-        properties: dict[str, Json] = {_key(f.name): _schema_of(types[f.name]) for f in fields(kind)}
+        properties: dict[str, Json] = {key(f.name): _schema_of(types[f.name]) for f in fields(kind)}
         names: list[Json] = [*properties]
         return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
     if kind is Severity:
@@ -60,7 +60,7 @@ _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(
 
 
 def _record(value: Any) -> dict[str, Json]:
-    return {_key(f.name): _plain(getattr(value, f.name)) for f in fields(value)}
+    return {key(f.name): _plain(getattr(value, f.name)) for f in fields(value)}
 
 
 def _plain(value: Any) -> Json:
@@ -73,6 +73,7 @@ def _plain(value: Any) -> Json:
     return cast("Json", value.value if isinstance(value, Enum) else value)
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
+    """What a field of a view is called in the document."""
     first, *rest = _NAMES.get(name, name).split("_")
     return first + "".join(part.capitalize() for part in rest)

@@ -35,15 +35,20 @@ def lasting(view: View, *, limit: int = COMMENT_LIMIT) -> str:
     return _cut_to(replace(view, findings=findings, steps=steps), limit, dated=False)
 
 
-def _cut_to(view: View, limit: int, *, dated: bool = True) -> str:
+def section(view: View, *, limit: int) -> str:
+    """Return what `render` does without its first two lines, for a place that has said them."""
+    return _cut_to(view, limit, headed=False)
+
+
+def _cut_to(view: View, limit: int, *, dated: bool = True, headed: bool = True) -> str:
     most = max(map(len, (view.findings, view.ignored, view.steps, view.refusals, view.unknowns, view.results)))
-    if len(whole := _render(view, most, dated)) <= limit:
+    if len(whole := _render(view, most, dated, headed)) <= limit:
         return whole
     fits, too_many = 0, most
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
-        fits, too_many = (middle, too_many) if len(_render(view, middle, dated)) <= limit else (fits, middle)
-    return _render(view, fits, dated)
+        fits, too_many = (middle, too_many) if len(_render(view, middle, dated, headed)) <= limit else (fits, middle)
+    return _render(view, fits, dated, headed)
 
 
 def prose(text: str) -> str:
@@ -58,9 +63,9 @@ def code(text: str) -> str:
     return "<code>" + re.sub(r"[^\w\s.,:/-]", lambda m: f"&#{ord(m[0])};", text) + "</code>"
 
 
-def _render(view: View, most: int, dated: bool) -> str:
+def _render(view: View, most: int, dated: bool, headed: bool) -> str:
     parts = (
-        _head(view),
+        _head(view, headed),
         _table(view, most),
         _details(view, most, dated),
         _ignored(view, most),
@@ -70,9 +75,10 @@ def _render(view: View, most: int, dated: bool) -> str:
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
-def _head(view: View) -> Iterator[str]:
-    yield f"## {prose(view.cluster)}: {prose(view.headline)}"
-    yield ""
+def _head(view: View, titled: bool) -> Iterator[str]:
+    if titled:
+        yield f"## {prose(view.cluster)}: {prose(view.headline)}"
+        yield ""
     yield f"Desired state {code(view.commit[:12])}, status **{view.status}**, plan {code(view.digest)}."
     if view.hint:
         yield f"Hint: {prose(view.hint)}"

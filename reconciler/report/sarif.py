@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from .. import __version__
+from ..errors import Problem
 from ..model.change import Severity
-from .values import when
+from .values import told, when
 from .view import Finding, View
 
 Json: TypeAlias = "dict[str, Any]"
@@ -31,9 +32,9 @@ _SCORES = {
 }
 
 
-def document(views: Sequence[View]) -> Json:
-    """One log with one run for all clusters, in the order of the views."""
-    results = [result for view in views for result in _results(view)]
+def document(views: Sequence[View], problems: Sequence[Problem] = ()) -> Json:
+    """One log with one run for all clusters, in the order of the views; mistakes in the desired state go first."""
+    results = [*map(_mistake, problems), *(result for view in views for result in _results(view))]
     rules = {result["ruleId"]: _rule(result["ruleId"]) for result in results}
     driver = {"name": "reconciler", "version": __version__, "rules": [rules[name] for name in sorted(rules)]}
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
@@ -56,6 +57,20 @@ def _result(view: View, f: Finding) -> Json:
         "locations": [{"physicalLocation": _place(view)}],
         "partialFingerprints": {"difference/v1": _fingerprint(view, f)},
         "properties": {"severity": str(f.severity), "security-severity": _SCORES[f.severity]},
+    }
+
+
+def _mistake(problem: Problem) -> Json:
+    said = told(f"{problem.path}: {problem.message}" if problem.path else problem.message)
+    region = {"startLine": max(problem.line, 1), "startColumn": max(problem.column, 1)}
+    place = {"artifactLocation": {"uri": problem.file, "uriBaseId": "%SRCROOT%"}, "region": region}
+    name = hashlib.sha256("\0".join((problem.file, problem.path, problem.message)).encode()).hexdigest()
+    return {
+        "ruleId": "invalid/desired/mistake",
+        "level": "error",
+        "message": {"text": f"{said}. {told(problem.hint)}" if problem.hint else said},
+        "locations": [{"physicalLocation": place}],
+        "partialFingerprints": {"mistake/v1": name[:32]},
     }
 
 

@@ -44,6 +44,11 @@ def short(value: Value, *, secret: bool = False) -> str:
     return line(_SECRET_PAIR.sub(rf"\1{REDACTED}", text[: 4 * TEXT_LIMIT]), VALUE_LIMIT)
 
 
+def told(text: str) -> str:
+    """Return what a program or a cloud said, on one line, without what looks like a secret."""
+    return line(_SECRET_PAIR.sub(rf"\1{REDACTED}", text[: 4 * TEXT_LIMIT]))
+
+
 def reason(difference: Difference) -> str:
     """Return why the difference is there, without the values of a secret field."""
     text = difference.why

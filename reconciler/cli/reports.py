@@ -1,0 +1,67 @@
+"""What a verb found as a folder of files (`--report`), also when it failed: the verbs below `ci` tell it from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import Invalid, ReconcilerError
+from ..report import bundle
+from ..report.bundle import Failure, Report
+from ..report.view import View
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="DIR", help="Write all that was found into this folder, for `reconciler ci`."),
+]
+
+
+@dataclass
+class Found:
+    """Filled while a verb runs."""
+
+    commit: str = ""
+    views: list[View] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def failed(self, error: ReconcilerError, cluster: str = "") -> None:
+        self.failures.append(Failure.of(error, cluster))
+
+
+@contextmanager
+def reported(verb: str, folder: Path | None) -> Iterator[Found]:
+    """Write what was found when the block ends, an error that ends it included, which goes on. Without a folder nothing
+    is written."""
+    found = Found()
+    try:
+        yield found
+    except ReconcilerError as error:
+        found.failed(error)
+        raise
+    finally:
+        if folder is not None:
+            _write(folder, Report(verb, found.commit, tuple(found.views), tuple(found.failures)))
+
+
+def read(folder: Path) -> Report:
+    """The report in a folder that `--report` made, or in its file. Raises Invalid."""
+    file = folder if folder.is_file() else folder / bundle.FILE
+    try:
+        return bundle.read(file.read_bytes(), str(file))
+    except OSError as error:
+        hint = "give plan, drift, validate or run --report with the same folder first"
+        raise Invalid(f"cannot read the report {file}: {error.strerror}", hint=hint) from None
+
+
+def _write(folder: Path, report: Report) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in bundle.files(report).items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Invalid(f"cannot write the report {folder}: {error.strerror}", hint="--report names a folder") from None
