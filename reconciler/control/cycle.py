@@ -219,7 +219,9 @@ class Cycle:
         groups = (CONTROL_PLANE_GROUP, ETCD_GROUP)
         there = {s.name for s in sight.servers if s.fields.get(f"metadata.{GROUP_KEY}") in groups}
         wanted = len(sight.expected.resources(mine))
-        return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, self.clock())
+        said = self.desired.autoscale
+        decided = {gone.server for group in said.spec.node_groups for gone in group.removed} if said else frozenset()
+        return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, self.clock(), decided)
 
     def _history(self) -> Iterator[Version]:
         """What differed at each commit of the observed branch, newest first."""

@@ -22,7 +22,11 @@ _REBUILDING = ("image", "user_data", "boot_volume.size", "boot_volume.type")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What guards may look at besides the plan: limits, names, how many resources are live and desired, the time."""
+    """What guards may look at besides the plan: limits, names, how many resources are live and desired, the time.
+
+    `decided` are the ids of the servers that the autoscaler's file names as removed: each was chosen by itself, within
+    the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody.
+    """
 
     limits: Guards
     control_plane: Collection[str]
@@ -30,6 +34,7 @@ class Facts:
     desired: int
     maintenance: Maintenance
     now: datetime.datetime
+    decided: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +94,34 @@ def _approval(rule: Guard, plan: Plan) -> str:
     return f"{rule.way}; or have this very plan approved by pull request, in {where}:\n{line}"
 
 
+def _undecided(plan: Plan, facts: Facts) -> set[tuple[str, str, str]]:
+    """What would be destroyed besides the machines that the autoscaler chose, each with what it has of its own."""
+    chosen = _chosen(plan, facts)
+    return {found for found in destroyed(plan) if (found[0], found[1]) not in chosen}
+
+
+def _chosen(plan: Plan, facts: Facts) -> set[tuple[str, str]]:
+    """(kind, name) of what goes with the servers whose very ids the autoscaler's file names, by the name or the id that
+    `destroyed` calls it."""
+    servers = [
+        d
+        for step in plan.steps
+        for d in step.differences
+        if d.key.kind == "server" and d.action is Action.DELETE and d.id and d.id in facts.decided
+    ]
+    named = {d.key.name for d in servers if d.cls is not Class.UNMANAGED}
+    strays = {("server", d.id) for d in servers if d.cls is Class.UNMANAGED}
+    return strays | {(kind, name) for name in named for kind in ("server", "floating_ip")}
+
+
 def _max_deletions(plan: Plan, facts: Facts) -> str | None:
-    doomed, limit = len(destroyed(plan)), facts.limits.max_deletions
+    doomed, limit = len(_undecided(plan, facts)), facts.limits.max_deletions
     return f"would delete or replace {doomed} resources; guards.maxDeletions allows {limit}" if doomed > limit else None
 
 
 def _max_deletion_percent(plan: Plan, facts: Facts) -> str | None:
     """Of a handful of things, one is always a large share: the percentage counts from three deletions on."""
-    doomed, limit = len(destroyed(plan)), facts.limits.max_deletion_percent
+    doomed, limit = len(_undecided(plan, facts)), facts.limits.max_deletion_percent
     if doomed >= 3 and facts.existing and doomed * 100 > limit * facts.existing:
         share = f"{doomed} of {facts.existing} ({doomed * 100 // facts.existing}%)"
         return f"would delete or replace {share}; guards.maxDeletionPercent allows {limit}%"
@@ -163,7 +188,7 @@ def _unknowns(plan: Plan, _: Facts) -> str | None:
 def _maintenance_window(plan: Plan, facts: Facts) -> str | None:
     if windows.is_open(facts.maintenance, facts.now):
         return None
-    if facts.maintenance.changes == "disruptive" and not _disruptive(plan):
+    if facts.maintenance.changes == "disruptive" and not _disruptive(plan, facts):
         return None
     opens = windows.next_opening(facts.maintenance, facts.now)
     when = f"{opens:%a %Y-%m-%d %H:%M} {facts.maintenance.timezone}" if opens else "never"
@@ -177,9 +202,15 @@ def _freeze(_: Plan, facts: Facts) -> str | None:
     return f"nothing is changed until {freeze.until}" + (f": {freeze.reason}" if freeze.reason else "")
 
 
-def _disruptive(plan: Plan) -> bool:
-    playbooks = {s.operation for s in plan.steps if s.tool is Tool.KUBESPRAY}
-    return bool(destroyed(plan) or playbooks - {"scale.yml"})
+def _disruptive(plan: Plan, facts: Facts) -> bool:
+    """An idle machine that the autoscaler lets go disrupts nobody: it leaves its cluster when it was chosen."""
+    chosen = {name for kind, name in _chosen(plan, facts) if kind == "server"}
+    playbooks = {
+        s.operation
+        for s in plan.steps
+        if s.tool is Tool.KUBESPRAY and not (s.operation == "remove-node.yml" and set(s.targets) <= chosen)
+    }
+    return bool(_undecided(plan, facts) or playbooks - {"scale.yml"})
 
 
 def _replaced(plan: Plan, only: Collection[str] = ()) -> list[str]:

@@ -10,7 +10,7 @@ from ..errors import Problem
 from ..model.desired import Cluster, Fleet
 from .yaml import Document, Path
 
-Layer: TypeAlias = Literal["built-in", "fleet", "cluster"]
+Layer: TypeAlias = Literal["built-in", "fleet", "cluster", "autoscaler"]
 _DEFAULTS: Path = ("spec", "defaults")
 
 

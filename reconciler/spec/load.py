@@ -11,8 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from ..errors import Invalid, Problem
-from ..model.desired import Application, Cluster, ClusterSpec, Environment, Fleet
-from . import helm, kustomize
+from ..model.desired import Application, Autoscale, Cluster, ClusterSpec, Environment, Fleet
+from . import autoscale, helm, kustomize
 from .layers import Layered, Origin, layered, over_the_ceiling, ruled
 from .validate import validate, validate_part
 from .yaml import Document, Path, Unreadable, parse
@@ -25,7 +25,8 @@ M = TypeVar("M", bound=BaseModel)
 @dataclass(frozen=True)
 class DesiredCluster:
     """One cluster with all that belongs to it. `documents` remembers where each object stood; `built` has what
-    kustomize or helm made of workloads, by name; those in `unbuilt` could not be built here."""
+    kustomize or helm made of workloads, by name; those in `unbuilt` could not be built here. `autoscale` is the
+    autoscaler's file, which the cluster's node groups follow already."""
 
     cluster: Cluster
     environments: tuple[Environment, ...] = ()
@@ -33,6 +34,7 @@ class DesiredCluster:
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
     built: Mapping[str, kustomize.Built | helm.Built] = field(default_factory=dict, compare=False, repr=False)
     unbuilt: tuple[str, ...] = ()
+    autoscale: Autoscale | None = None
 
     @property
     def name(self) -> str:
@@ -45,6 +47,8 @@ class DesiredCluster:
     def origin(self, path: Path) -> Origin:
         """Where a value of the cluster's own document is from, such as ("spec", "image")."""
         document = self.documents["Cluster", self.name]
+        if found := autoscale.origin(self.cluster, self.documents.get(("Autoscale", self.name)), path):
+            return found
         return document.origin(path) if isinstance(document, Layered) else Origin("cluster", document.file)
 
 
@@ -119,18 +123,21 @@ def _cluster(
     clusters: list[Cluster] = []
     environments: list[Environment] = []
     applications: list[Application] = []
+    autoscales: list[Autoscale] = []
     documents: dict[tuple[str, str], Document] = {}
     for path, content in members.items():
         file = f"{FOLDER}/{folder}/{path}"
         top = path.split("/")[0]
         if path == "cluster.yaml":
             _read(file, content, Cluster, clusters, documents, problems, fleet.document)
+        elif path == autoscale.FILE:
+            _read(file, content, Autoscale, autoscales, documents, problems)
         elif top == "environments":
             _read(file, content, Environment, environments, documents, problems)
         elif top == "applications":
             _read(file, content, Application, applications, documents, problems)
         else:
-            hint = "a cluster's folder holds cluster.yaml, environments/*.yaml and applications/*.yaml"
+            hint = "a cluster's folder holds cluster.yaml, autoscale.yaml, environments/*.yaml and applications/*.yaml"
             problems.append(Problem(file, 1, 1, "", "is not a file the reconciler reads", hint))
     if "cluster.yaml" not in members:
         problems.append(Problem(f"{FOLDER}/{folder}/cluster.yaml", 1, 1, "", "is missing"))
@@ -138,7 +145,11 @@ def _cluster(
         return None
     cluster = ruled(clusters[0], fleet.made)
     problems.extend(over_the_ceiling(cluster, fleet.made, documents["Cluster", cluster.name]))
-    desired = DesiredCluster(cluster, tuple(environments), tuple(applications), documents)
+    said = next(iter(autoscales), None)
+    if said:
+        problems.extend(autoscale.check(cluster, said, documents["Autoscale", said.name]))
+        cluster = autoscale.followed(cluster, said)
+    desired = DesiredCluster(cluster, tuple(environments), tuple(applications), documents, autoscale=said)
     problems.extend(_cross_check(folder, desired, exists))
     return desired
 
@@ -157,7 +168,7 @@ def _read(
     except Unreadable as error:
         problems.append(error.problem)
         return
-    if not parsed or (kind in (Cluster, Fleet) and len(parsed) > 1):
+    if not parsed or (kind in (Autoscale, Cluster, Fleet) and len(parsed) > 1):
         problems.append(Problem(file, 1, 1, "", f"holds {len(parsed) or 'no'} documents; expected one {kind.__name__}"))
     for document in (layered(d, fleet) for d in parsed) if kind is Cluster else parsed:
         made, found = validate(kind, document)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model.desired import Application, Cluster, ClusterSpec, Environment, Fleet
+from ..model.desired import Application, Autoscale, Cluster, ClusterSpec, Environment, Fleet
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-KINDS: dict[str, type[Cluster] | type[Environment] | type[Application] | type[Fleet]] = {
+KINDS: dict[str, type[Cluster] | type[Environment] | type[Application] | type[Autoscale] | type[Fleet]] = {
     "application": Application,
+    "autoscale": Autoscale,
     "cluster": Cluster,
     "environment": Environment,
     "fleet": Fleet,

@@ -12,7 +12,15 @@ from .connection import MERGE_PATCH, Conflict, Connection
 _NODES = "/api/v1/nodes"
 _LABEL = "labels."
 # Put on and taken off by controllers, as conditions come and go.
-_CONTROLLERS_OWN = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+_CONTROLLERS_OWN = (
+    "node.kubernetes.io/",
+    "node.cloudprovider.kubernetes.io/",
+    "ToBeDeletedByClusterAutoscaler",
+    "DeletionCandidateOfClusterAutoscaler",
+    "startup-taint.cluster-autoscaler.kubernetes.io/",
+    "status-taint.cluster-autoscaler.kubernetes.io/",
+    "ignore-taint.cluster-autoscaler.kubernetes.io/",
+)
 _ATTEMPTS = 5
 
 

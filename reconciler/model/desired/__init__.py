@@ -1,6 +1,8 @@
-"""The desired state as people write it: Cluster, Environment, Application and Fleet, frozen and validated."""
+"""The desired state as people write it: Cluster, Environment, Application and Fleet, frozen and validated; and
+Autoscale, which the autoscaler writes."""
 
 from .application import Application, ApplicationSpec
+from .autoscale import Autoscale, AutoscaleSpec, Removed, ScaledGroup, ScaledNodeGroup, effective, scaled
 from .base import API_VERSION, At, Cidr, Kind, Model, Name
 from .cluster import Cluster, ClusterSpec
 from .environment import Environment, EnvironmentSpec
@@ -19,6 +21,8 @@ __all__ = [
     "ApplicationSpec",
     "Approval",
     "At",
+    "Autoscale",
+    "AutoscaleSpec",
     "Bastion",
     "BootVolume",
     "Ceilings",
@@ -47,13 +51,18 @@ __all__ = [
     "NodeGroup",
     "Placed",
     "Policy",
+    "Removed",
     "Repair",
     "Rule",
+    "ScaledGroup",
+    "ScaledNodeGroup",
     "Ssh",
     "Taint",
     "Upgrade",
     "Window",
     "Workload",
+    "effective",
     "moment",
+    "scaled",
     "waves",
 ]

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from .base import At, CloudName, Kind, Model, YamlPath, distinct
 from .kubernetes import Kubernetes, Ssh, Workload, waves
-from .machines import Bastion, ControlPlane, Etcd, NodeGroup
+from .machines import Autoscaling, Bastion, ControlPlane, Etcd, NodeGroup
 from .network import Access, ApiLoadBalancer, Network
 from .policy import Guards, Ignore, Maintenance
 
@@ -19,7 +19,8 @@ _RESERVED = {"cp": "the control plane", "etcd": "etcd", "bastion": "the bastion"
 
 class ClusterSpec(Model):
     """What a cluster is made of. `suspend` stops all changes to it; it is still looked at. With `mode: report` it is
-    looked at and told of, drift and all, and never changed."""
+    looked at and told of, drift and all, and never changed. `autoscaling: suspended` keeps all node groups as they are.
+    """
 
     cloud: str
     image: CloudName
@@ -28,6 +29,7 @@ class ClusterSpec(Model):
     control_plane: ControlPlane
     etcd: Etcd | None = None
     node_groups: tuple[NodeGroup, ...] = ()
+    autoscaling: Autoscaling = "active"
     bastion: Bastion | None = None
     api_load_balancer: ApiLoadBalancer | None = None
     access: Access = Access()

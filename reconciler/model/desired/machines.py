@@ -13,6 +13,7 @@ from .base import At, CloudName, Model, Name, distinct
 _QUALIFIED = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LabelKey = Annotated[str, StringConstraints(pattern=_QUALIFIED)]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
+Autoscaling = Literal["active", "suspended"]
 Policy = Literal["soft-anti-affinity", "anti-affinity", "soft-affinity", "affinity"]
 
 
@@ -70,14 +71,17 @@ class Etcd(Placed):
 
 
 class NodeGroup(Placed):
-    """Workers of one kind. `min` and `max` are the bounds within which the autoscaler may set the count. Machines are
-    numbered from 1; `without` are numbers that are passed over, so that one in the middle can go for good."""
+    """Workers of one kind. With `min` and `max` the autoscaler decides, within them, which machines there are, in a
+    file of its own (`autoscale.yaml`); `count` is where it starts. `autoscaling: suspended` keeps them as they are.
+    Machines are numbered from 1; `without` are numbers that are passed over, so that one in the middle can go for
+    good."""
 
     name: Name
     count: Annotated[int, Field(ge=0, le=1000)]
     without: tuple[Annotated[int, Field(ge=1, le=9999)], ...] = ()
     min: Annotated[int, Field(ge=0, le=1000)] | None = None
     max: Annotated[int, Field(ge=0, le=1000)] | None = None
+    autoscaling: Autoscaling = "active"
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
 
@@ -96,7 +100,8 @@ class NodeGroup(Placed):
     @property
     def numbers(self) -> tuple[int, ...]:
         """The numbers of its machines."""
-        usable = (number for number in itertools.count(1) if number not in self.without)
+        without = frozenset(self.without)
+        usable = (number for number in itertools.count(1) if number not in without)
         return tuple(itertools.islice(usable, self.count))
 
 

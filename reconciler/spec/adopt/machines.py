@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...model.change import Class, Difference
-from ...model.desired import Machines
+from ...model.desired import Machines, ScaledNodeGroup
 from ..load import DesiredCluster
 from ..render.machines import CONTROL_PLANE_GROUP, machines
 from ..yaml import Path
@@ -66,14 +66,23 @@ def server(scene: Scene, d: Difference) -> Found:
     kept = [n for n in names if n not in gone]
     if path is None or path[-1] == "bastion" or path == ("spec", "controlPlane"):
         return "git wants it by itself: apply makes it again"
+    if path[0:2] == ("spec", "nodeGroups") and _autoscaled(scene, int(path[2])):
+        return "the autoscaler decides which machines there are: apply makes it again"
     if kept != names[: len(kept)]:
         return "it is not the last of its group: apply makes it again, or list its number below `without` by hand"
     return change(scene, [d], (*path, "count"), len(kept))
 
 
+def _autoscaled(scene: Scene, number: int) -> bool:
+    """Does a count in cluster.yaml mean nothing, since the autoscaler's file names the machines?"""
+    return isinstance(scene.desired.cluster.spec.node_groups[number], ScaledNodeGroup)
+
+
 def _grown(scene: Scene, d: Difference) -> Found:
     live = scene.live(d)
     for number, group in enumerate(scene.desired.cluster.spec.node_groups):
+        if _autoscaled(scene, number):
+            continue
         larger = group.model_copy(update={"count": group.count + 1})
         following = f"{scene.desired.name}-{group.name}-{larger.numbers[-1]}"
         if live and d.key.name == following and live.fields.get("flavor") == group.flavor:

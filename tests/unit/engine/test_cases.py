@@ -28,7 +28,8 @@ Case = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "cases"
 FILES = sorted(FOLDER.glob("*.yaml"))
 CASES = [(file.stem, case) for file in FILES for case in yaml.safe_load(file.read_text())]
-KEYS = {"case", "installed", "new", "desired", "applied", "live", "but", "objects", "pods", "approved", "at", "expect"}
+KEYS = {"case", "installed", "new", "desired", "applied", "live", "but", "objects", "pods", "approved", "at", "expect",
+        "decided"}  # fmt: skip
 AT = "2026-11-24T12:00:00+00:00"  # a Tuesday
 INFRA, KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
 
@@ -64,7 +65,8 @@ def decide(case: Case) -> Plan:
     there = (roles.etcd or roles.control_plane) | {s.name for s in servers if in_group(s, "cp", "etcd")}
     count = sum(len(seen.resources(INFRA, kind)) for kind in KINDS)
     spec = now.spec
-    facts = Facts(spec.guards, there, count, len(asked.resources(INFRA)), spec.maintenance, moment(case.get("at", AT)))
+    at, chosen = moment(case.get("at", AT)), case.get("decided", ())
+    facts = Facts(spec.guards, there, count, len(asked.resources(INFRA)), spec.maintenance, at, chosen)
     was, repair = applied(case, now), spec.kubernetes.repair
     asked_of = Question("demo", "c0ffee", asked, was, seen, roles, facts, REPLACING, spec.ignore, repair=repair)
     made = decision(asked_of)
