@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 from ..engine.decision import Case, decide
+from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
 from ..engine.history import Version
 from ..engine.playbook import Roles
@@ -23,6 +24,7 @@ from ..model.resource import Component, Expected, Known
 from ..report import markdown
 from ..report.view import view
 from ..spec.load import DesiredCluster
+from ..spec.render.environment import namespace
 from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
@@ -34,6 +36,8 @@ from .sight import Sight, look
 from .survey import Survey
 from .toolkit import Toolkit
 
+# Keys of an environment that reports send people to.
+_SPOKEN_OF = ("expires", "volume")
 # When one of these fails, what is built on it waits; workloads and applications don't wait for each other.
 _FOUNDATIONS = (Component.INFRASTRUCTURE, Component.KUBERNETES)
 
@@ -178,7 +182,8 @@ class Cycle:
         return current, sight, tuple(done)
 
     def _look(self) -> Sight:
-        return look(self.desired, self.files, self.tools, self._applied(), self.survey)
+        today = self.clock().astimezone(datetime.UTC).date()
+        return look(self.desired, self.files, self.tools, self._applied(), self.survey, today)
 
     def _applied(self) -> Expected:
         folder = self.desired.name
@@ -201,8 +206,14 @@ class Cycle:
                 history=self._history(),
                 durations=durations.read(self.tools.state, self.desired.name),
                 repair=cluster.spec.kubernetes.repair,
+                environments=tuple(self._environments()),
             )
         )
+
+    def _environments(self) -> Iterator[Asked]:
+        for env in self.desired.environments:
+            expires, volume = (self.desired.place("Environment", env.title, ("spec", key)) for key in _SPOKEN_OF)
+            yield Asked(env, namespace(env.spec.owner), expires, volume)
 
     def _roles(self, sight: Sight) -> Roles:
         def of(role: Role) -> frozenset[str]:
@@ -236,7 +247,7 @@ class Cycle:
             f"{folder}/{record.OBSERVED}": record.observed_text(folder, outcome.status, sight.observed),
             f"{folder}/{record.APPLIED}": record.applied_text(applied),
             f"{folder}/{record.DRIFT}": markdown.lasting(shown),
-            f"{folder}/{record.DIFFERENCES}": record.drift_text(outcome.after.open),
+            f"{folder}/{record.DIFFERENCES}": record.drift_text((*outcome.after.open, *outcome.after.notices)),
         }
         self.tools.repository.record(folder, files, record.message(outcome, {}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,9 +54,15 @@ def part_of(cluster: str, component: Component) -> str:
 
 
 def look(
-    desired: DesiredCluster, files: Mapping[str, bytes], tools: Toolkit, applied: Expected, survey: Survey
+    desired: DesiredCluster,
+    files: Mapping[str, bytes],
+    tools: Toolkit,
+    applied: Expected,
+    survey: Survey,
+    today: datetime.date | None = None,
 ) -> Sight:
-    """Observe one cluster. `files` are those of the desired commit.
+    """Observe one cluster. `files` are those of the desired commit; `today` is the day (UTC) on which environments have
+    expired or not (none has without it).
 
     Raises Invalid (with file:line) when the desired state refers to what the cloud does not have, and what
     Cloud.observe raises when there is no logging in at all.
@@ -74,7 +81,7 @@ def look(
         certificates = () if absent else fetched.judged(desired, tools, applied, servers, listing, shown.result())
         _check_version(desired, listing, tools)
         api = published(desired.cluster, _resources(servers, "server"), balancer_of(desired, servers))
-        manifests, waves = render(desired, files, api)
+        manifests, waves = render(desired, files, api, today)
         found = pool.map(lambda c: _compare(desired, c, manifests[c], waves, tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
     silent = next((seen for k in _ENDPOINT_KINDS if isinstance(seen := servers.get(k), Unknown)), None)
@@ -111,7 +118,7 @@ def balancer_of(desired: DesiredCluster, infrastructure: Kinds) -> Resource | No
 
 
 def render(
-    desired: DesiredCluster, files: Mapping[str, bytes], api: str | None
+    desired: DesiredCluster, files: Mapping[str, bytes], api: str | None, today: datetime.date | None = None
 ) -> tuple[dict[Component, dict[str, tuple[Manifest, ...]]], Mapping[Key, int]]:
     """Every Kubernetes object the cluster wants, by component and target, and in which wave a workload's object is."""
     known = wiring.outputs(desired, api)
@@ -119,7 +126,7 @@ def render(
     for app in desired.applications:
         rendered = objects.application(wiring.wire(app, known))
         apps.setdefault(app.spec.target, {}).update({objects.key(m): m for m in rendered})
-    own = objects.arranged(desired, files)
+    own = objects.arranged(desired, files, today)
     made = {
         Component.WORKLOADS: {"": own.manifests},
         Component.APPLICATIONS: {target: tuple(found.values()) for target, found in apps.items()},

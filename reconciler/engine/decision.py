@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..model.change import Class, Difference
+from ..model.change import Action, Class, Difference
 from ..model.desired import Ignore, Repair
 from ..model.plan import Plan, Step
 from ..model.resource import Component, Expected, Observed
-from . import certificates
+from . import certificates, environments
 from .causes import joined
 from .command import command
 from .diff import Replacing, diff
+from .environments import Asked
 from .guard import Facts, guard
 from .health import treated
 from .history import Version, dated
@@ -38,6 +39,7 @@ class Case:
     history: Iterable[Version] = ()
     durations: Mapping[str, float] = field(default_factory=dict)
     repair: Repair = field(default_factory=Repair)
+    environments: Sequence[Asked] = ()
 
 
 def decide(case: Case) -> Plan:
@@ -53,13 +55,21 @@ def decide(case: Case) -> Plan:
 
 def _found(case: Case) -> tuple[Difference, ...]:
     compared = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
-    return tuple(sorted((*compared, *certificates.differences(case.observed, case.facts.now)), key=lambda d: d.order))
+    explained = environments.explained(compared, case.environments, case.facts.now)
+    ending = environments.notices(case.environments, case.facts.now)
+    found = (*explained, *certificates.differences(case.observed, case.facts.now), *ending)
+    return tuple(sorted(found, key=lambda d: d.order))
 
 
 def _complete(step: Step, told: Sequence[Difference], case: Case) -> Step:
     """What is told of a step and decides nothing: what it runs, for how long, and what it leaves as it is."""
-    keep = tuple(d for d in told if d.cls is Class.IGNORED and d.component is step.component)
+    keep = tuple(d for d in told if d.component is step.component and _left(d))
     return replace(step, command=command(step), seconds=case.durations.get(run_name(step)), keep=keep)
+
+
+def _left(d: Difference) -> bool:
+    """Is this a field that repair leaves as it is live?"""
+    return d.cls is Class.IGNORED or bool(d.field and d.action is Action.NONE)
 
 
 def run_name(step: Step) -> str:

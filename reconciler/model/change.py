@@ -16,6 +16,7 @@ class Class(StrEnum):
     UNMANAGED = "unmanaged"  # carries our tag, is in no desired state
     IGNORED = "ignored"  # a rule or a controller owns the field
     UNKNOWN = "unknown"  # could not be observed: never acted on
+    NOTICE = "notice"  # nothing differs: somebody should know all the same
 
 
 class Action(StrEnum):

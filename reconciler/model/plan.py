@@ -60,8 +60,8 @@ WAVE = "wave"
 class Step:
     """One run of one tool. `operation` is the tool's own word (apply, prune, cluster.yml, scale.yml, labels, …);
     `targets` are the names it touches (host names for a playbook, resources otherwise). `command` is what it runs, as
-    one would type it; `seconds` an estimate from earlier runs, None where there were none. `keep` are the ignored
-    differences of what it touches: they stay as they are live."""
+    one would type it; `seconds` an estimate from earlier runs, None where there were none. `keep` are the
+    differences of what it touches that stay as they are live: ignored ones, and what can't be done."""
 
     component: Component
     tool: Tool
@@ -101,8 +101,13 @@ class Plan:
 
     @property
     def open(self) -> tuple[Difference, ...]:
-        """Differences somebody should know of: all but the ignored ones."""
-        return tuple(d for d in self.differences if d.cls is not Class.IGNORED)
+        """What is not as desired: all but the ignored differences and the notices."""
+        return tuple(d for d in self.differences if d.cls not in (Class.IGNORED, Class.NOTICE))
+
+    @property
+    def notices(self) -> tuple[Difference, ...]:
+        """What somebody should know though nothing differs. A cluster with notices is in sync."""
+        return tuple(d for d in self.differences if d.cls is Class.NOTICE)
 
     @property
     def unknown(self) -> tuple[Difference, ...]:

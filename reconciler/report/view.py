@@ -176,7 +176,7 @@ def alike(findings: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], ...]:
 
 def _findings(plan: Plan) -> tuple[Finding, ...]:
     steps = {(d.component, d.key, d.field, d.id): n for n, s in enumerate(plan.steps, 1) for d in s.differences}
-    told = [d for d in plan.open if d.cls is not Class.UNKNOWN]
+    told = [d for d in (*plan.open, *plan.notices) if d.cls is not Class.UNKNOWN]
     roots, worst = {d.key for d in told}, _worst(told)
     shown = [d for d in told if d.cause not in roots]  # what follows from another is told there
     found = [_finding(d, steps.get((d.component, d.key, d.field, d.id)), worst.get(d.key)) for d in shown]
@@ -263,20 +263,26 @@ def _unobserved(component: Component, what: str, why: str, hint: str | None) -> 
 
 
 def _headline(status: Status, findings: tuple[Finding, ...], unknown: int, error: str, *, repaired: bool) -> str:
-    counted = _counted(findings)
+    counted, noticed = _counted(findings), _noticed(findings)
     unseen = f"{unknown} could not be observed" if unknown else ""
     if repaired:
-        return f"in sync, repaired {counted}"
+        return "; ".join(part for part in (f"in sync, repaired {counted}", noticed) if part)
     if status is Status.FAILED:
         return ": ".join(part for part in ("failed", line(error, 200)) if part)
-    told = "; ".join(part for part in (counted, unseen) if part)
+    told = "; ".join(part for part in (counted, unseen, noticed) if part)
     if status is Status.DRIFTED and told:
         return told
     return ": ".join(part for part in (status.value, told) if part)
 
 
 def _counted(findings: tuple[Finding, ...]) -> str:
-    if not findings:
+    differing = [f.severity for f in findings if f.cls is not Class.NOTICE]
+    if not differing:
         return ""
-    each = ((s, sum(f.severity is s for f in findings)) for s in sorted(Severity, reverse=True))
-    return f"{number(len(findings), 'difference')} ({', '.join(f'{n} {s}' for s, n in each if n)})"
+    each = ((s, differing.count(s)) for s in sorted(Severity, reverse=True))
+    return f"{number(len(differing), 'difference')} ({', '.join(f'{n} {s}' for s, n in each if n)})"
+
+
+def _noticed(findings: tuple[Finding, ...]) -> str:
+    count = sum(f.cls is Class.NOTICE for f in findings)
+    return number(count, "notice") if count else ""

@@ -39,7 +39,7 @@ def load(
         for env in without:
             message = f"there are no templates for environments of type {env.spec.type!r}"
             hint = f"add the folder {objects.templates(env.spec.type)}"
-            problems.append(cluster.problem("Environment", env.name, ("spec", "type"), message, hint))
+            problems.append(cluster.problem("Environment", env.title, ("spec", "type"), message, hint))
         problems += _render(cluster, files) if not without else ()
     if problems:
         raise Invalid("the desired state has mistakes", problems=list(dict.fromkeys(problems)))
@@ -131,8 +131,7 @@ def _render(cluster: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Proble
     """Every mistake of the workloads and environments; what was not built has none that anybody knows of."""
     known = [w for w in cluster.cluster.spec.workloads if w.name not in cluster.unbuilt]
     try:
-        objects.each_once(cluster, files, known)
-        objects.environments(cluster, files)
+        objects.environments(cluster, files, objects.each_once(cluster, files, known))
     except Invalid as error:
         return error.problems
     return ()

@@ -40,9 +40,14 @@ class DesiredCluster:
     def name(self) -> str:
         return self.cluster.name
 
-    def problem(self, kind: str, name: str, path: Path, message: str, hint: str | None = None) -> Problem:
-        """A problem at a place of this cluster's text, for mistakes that only the live cloud can show."""
-        return self.documents[kind, name].problem(path, message, hint)
+    def problem(self, kind: str, title: str, path: Path, message: str, hint: str | None = None) -> Problem:
+        """A problem at a place of this cluster's text, for mistakes that only the whole or the live cloud can show."""
+        return self.documents[kind, title].problem(path, message, hint)
+
+    def place(self, kind: str, title: str, path: Path) -> str:
+        """Where that is: file:line."""
+        found = self.problem(kind, title, path, "")
+        return f"{found.file}:{found.line}"
 
     def origin(self, path: Path) -> Origin:
         """Where a value of the cluster's own document is from, such as ("spec", "image")."""
@@ -175,10 +180,12 @@ def _read(
         problems.extend(found)
         if made is None:
             continue
-        name = str(made.name)  # type: ignore[attr-defined]
-        if (kind.__name__, name) in documents:
-            problems.append(document.problem(("metadata", "name"), f"there is already a {kind.__name__} {name!r}"))
-        documents[kind.__name__, name] = document
+        title = str(made.title)  # type: ignore[attr-defined]
+        if before := documents.get((kind.__name__, title)):
+            place = before.problem(("metadata", "name"), "")
+            message = f"there is already one of kind {kind.__name__} called {title!r} at {place.file}:{place.line}"
+            problems.append(document.problem(("metadata", "name"), message, "give one of them another name"))
+        documents[kind.__name__, title] = document
         into.append(made)
 
 

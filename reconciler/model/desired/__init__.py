@@ -5,7 +5,7 @@ from .application import Application, ApplicationSpec
 from .autoscale import Autoscale, AutoscaleSpec, Removed, ScaledGroup, ScaledNodeGroup, effective, scaled
 from .base import API_VERSION, At, Cidr, Kind, Model, Name
 from .cluster import Cluster, ClusterSpec
-from .environment import Environment, EnvironmentSpec
+from .environment import Environment, EnvironmentSpec, pinned, quantity
 from .fleet import Ceilings, Fleet, FleetSpec, Policy
 from .kubernetes import Chart, HelmRelease, Kubernetes, Repair, Ssh, Upgrade, Workload, waves
 from .machines import Bastion, BootVolume, ControlPlane, Etcd, Machines, NodeGroup, Placed, Taint
@@ -63,6 +63,8 @@ __all__ = [
     "Workload",
     "effective",
     "moment",
+    "pinned",
+    "quantity",
     "scaled",
     "waves",
 ]

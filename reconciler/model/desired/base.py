@@ -18,7 +18,6 @@ YamlPath: TypeAlias = tuple[str | int, ...]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 # What the cloud's own people named: anything readable, without the control characters that break a report.
 CloudName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -76,6 +75,11 @@ class Kind(Model):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    @property
+    def title(self) -> str:
+        """What tells it from the others of its kind in a cluster."""
+        return self.name
 
 
 def distinct(path: YamlPath, names: Sequence[str], key: str = "name") -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
 
 from ...errors import Invalid, Permanent, Problem
-from ...model.desired import Workload, waves
+from ...model.desired import Environment, Workload, waves
 from ...model.resource import Key, Resource
 from ...ports import Manifest
 from .. import helm, kustomize
 from ..load import DesiredCluster
 from .application import application
-from .environment import environment
+from .environment import COMMON, FOLDER, OWNER, by_owner, environment, shared
 from .workload import Placed, located
 
 __all__ = ["address", "application", "key", "labelled", "name", "resource", "text", "workloads"]
 
 PART_OF = "applyset.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
-_TEMPLATES = "manifests/environments"
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,17 @@ class Arranged:
     waves: Mapping[Key, int]
 
 
-def workloads(desired: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Manifest, ...]:
+def workloads(
+    desired: DesiredCluster, files: Mapping[str, bytes], today: datetime.date | None = None
+) -> tuple[Manifest, ...]:
     """The objects of the cluster's workloads and environments. Raises as `arranged` does."""
-    return arranged(desired, files).manifests
+    return arranged(desired, files, today).manifests
 
 
-def arranged(desired: DesiredCluster, files: Mapping[str, bytes]) -> Arranged:
+def arranged(desired: DesiredCluster, files: Mapping[str, bytes], today: datetime.date | None = None) -> Arranged:
     """The objects of the cluster's workloads, and in the last wave those of its environments, which may run on any of
-    them; what two environments share stands once.
+    them; what the environments of one owner share stands once. Without `today` (a day in UTC) no environment has
+    expired.
 
     Raises Invalid with every mistake, Permanent for a chart or kustomize folder that was not built.
     """
@@ -50,21 +53,63 @@ def arranged(desired: DesiredCluster, files: Mapping[str, bytes]) -> Arranged:
             what = helm.name_of(source)
             raise Permanent(f"{what} was not built", hint=f"{program} builds it: `reconciler tools {program}`")
     order = waves(sources)
-    made: dict[Key, Manifest] = {}
-    at: dict[Key, int] = {}
-    for one in each_once(desired, files, sources):
-        named = key(one.object)
-        made[named], at[named] = one.object, order[one.workload]
-    last = max(order.values(), default=0)
-    for manifest in environments(desired, files):
-        made.setdefault(key(manifest), manifest)
-        at.setdefault(key(manifest), last)
+    placed = each_once(desired, files, sources)
+    made: dict[Key, Manifest] = {key(one.object): one.object for one in placed}
+    at = {key(one.object): order[one.workload] for one in placed}
+    for manifest in environments(desired, files, placed, today):
+        made[key(manifest)] = manifest
+        at[key(manifest)] = max(order.values(), default=0)
     return Arranged(tuple(made.values()), at)
 
 
-def environments(desired: DesiredCluster, files: Mapping[str, bytes]) -> list[Manifest]:
-    """The objects of every environment. Raises Invalid."""
-    return [m for env in desired.environments for m in environment(env, _below(files, templates(env.spec.type)))]
+@dataclass(frozen=True)
+class _Asked:
+    """An object that an environment brings, or the environments of one owner."""
+
+    environment: Environment
+    manifest: Manifest
+
+
+def environments(
+    desired: DesiredCluster,
+    files: Mapping[str, bytes],
+    placed: Sequence[Placed] = (),
+    today: datetime.date | None = None,
+) -> list[Manifest]:
+    """The objects of every environment, each once. Raises Invalid, with both places, for one that a workload (`placed`
+    has their objects) or another environment has, too."""
+    taken = {key(one.object): one.where for one in placed}
+    found: dict[Key, _Asked] = {}
+    problems: list[Problem] = []
+    for asked in _asked(desired, files, today):
+        named, before = key(asked.manifest), found.get(key(asked.manifest))
+        if named in taken:
+            problems.append(_clash(desired, asked, named, taken[named]))
+        elif before and before.manifest != asked.manifest:
+            where = desired.place("Environment", before.environment.title, ("metadata", "name"))
+            problems.append(_clash(desired, asked, named, where))
+        found.setdefault(named, asked)
+    if problems:
+        raise Invalid("the environments have mistakes", problems=list(dict.fromkeys(problems)))
+    return [asked.manifest for asked in found.values()]
+
+
+def _asked(desired: DesiredCluster, files: Mapping[str, bytes], today: datetime.date | None) -> Iterator[_Asked]:
+    common, theirs = _below(files, COMMON), _below(files, OWNER)
+    of_type = {env.spec.type: _below(files, templates(env.spec.type)) for env in desired.environments}
+    for owner, mine in by_owner(desired.environments).items():
+        yield from (_Asked(mine[0], manifest) for manifest in shared(owner, mine, theirs))
+        for env in mine:
+            own = of_type[env.spec.type]
+            rendered = environment(env, {**common, **own} if own else {}, today)
+            yield from (_Asked(env, manifest) for manifest in rendered)
+
+
+def _clash(desired: DesiredCluster, asked: _Asked, named: Key, where: str) -> Problem:
+    title = asked.environment.title
+    message = f"environment {title!r} makes {named}, which is already defined at {where}"
+    hint = "an object belongs to one of them: take it out of the workload, or give one of them another name"
+    return desired.problem("Environment", title, ("metadata", "name"), message, hint)
 
 
 def each_once(desired: DesiredCluster, files: Mapping[str, bytes], sources: Sequence[Workload]) -> list[Placed]:
@@ -97,7 +142,7 @@ def _twice(one: Placed, before: Placed) -> Problem:
 
 def templates(type: str) -> str:
     """Where the templates for environments of a type lie."""
-    return f"{_TEMPLATES}/{type}"
+    return f"{FOLDER}/{type}"
 
 
 def key(manifest: Manifest) -> Key:
