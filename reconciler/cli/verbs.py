@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +20,9 @@ from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
 from ..report.view import View, view
-from ..spec import helm
+from ..spec import environments, helm
 from ..spec.load import DesiredCluster
+from ..spec.render import objects
 from . import ci, sandbox
 from .adopt import adopt
 from .context import Context, context
@@ -75,6 +77,10 @@ def validate(ctx: typer.Context, folder: Folder = None) -> None:
     count = len(state.clusters)
     for line in sorted(set(_not_checked(state))):
         out().print(line)
+    for cluster in state.clusters:
+        made = objects.environments(cluster, state.files)
+        for told in environments.remarks(cluster, made, state.files, datetime.datetime.now(datetime.UTC).date()):
+            out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""), markup=False)
     out().print(f"valid: {count} cluster{'s' * (count != 1)} ({', '.join(c.name for c in state.clusters)})")
 
 

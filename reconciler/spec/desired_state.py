@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..errors import Invalid, Problem
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize
-from . import helm, kustomize, secrets, wiring
+from . import environments, helm, kustomize, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
@@ -31,7 +31,7 @@ def load(
 
     mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     clusters = load_clusters(mine, exists)
-    problems: list[Problem] = []
+    problems = environments.check(clusters)
     clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
     for cluster in clusters:
         problems += wiring.check(cluster)
