@@ -1,4 +1,7 @@
-"""Server-side apply in an order that works, and waiting until what was applied is healthy."""
+"""Server-side apply in an order that works, and waiting until what was applied is healthy.
+
+What the server refuses of one object is that object's: the others go on, and all refusals are told together.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Any
 from ...errors import Permanent, ReconcilerError, Transient
 from ...ports import Manifest, Progress, Task
 from .compare import apply_query, name_of, namespace_of, path_of
-from .connection import APPLY_PATCH, Conflict, Connection, NotFound, Rejected
+from .connection import APPLY_PATCH, Conflict, Connection, NotFound, Refused, Rejected, Silent
 from .fields import generated, prepared
 from .health import Health, health
 from .kinds import Discovery, Kind
@@ -32,6 +35,7 @@ _ORDER = {kind: rank for rank, kind in enumerate((*_FOUNDATIONS, *_CONFIGURATION
 
 _FIRST_POLL, _SLOWEST_POLL = 0.2, 2.0
 _NEW_KIND_SECONDS = 5.0
+_TOLD = 5  # failures of one apply that are told one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +61,40 @@ class Applier:
         ordered = sorted((prepared(m, part_of) for m in manifests), key=lambda m: rank(m["kind"]))
         foundations = [m for m in ordered if m["kind"] in _FOUNDATIONS]
         rest = [m for m in ordered if m["kind"] not in _FOUNDATIONS]
+        failed: list[ReconcilerError] = []
         with progress.task(f"apply {part_of}") as task:
             task.total(len(ordered))
-            self._settle([self._send(m, task) for m in foundations], task)
+            self._settle(self._sent(foundations, task, failed), task, failed)
             # A definition that was applied a moment ago is served a moment later.
             grace = _NEW_KIND_SECONDS if any(m["kind"] == _DEFINITION for m in foundations) else 0.0
-            self._settle([self._send(m, task, grace) for m in rest], task)
+            self._settle(self._sent(rest, task, failed, grace), task, failed)
+        _raise(failed)
 
     def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
         """Wait for what was applied before. Raises Permanent for what fails, or is not healthy in time."""
+        failed: list[ReconcilerError] = []
         with progress.task(f"wait for {part_of}") as task:
             task.total(len(manifests))
-            self._settle([self._there(prepared(m, part_of)) for m in manifests], task)
+            self._settle([self._there(prepared(m, part_of)) for m in manifests], task, failed)
+        _raise(failed)
 
     def _there(self, manifest: dict[str, Any]) -> _Applied:
         kind = self._kind(manifest, 0.0)
         return _Applied(f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind))
+
+    def _sent(
+        self, manifests: Sequence[dict[str, Any]], task: Task, failed: list[ReconcilerError], grace: float = 0.0
+    ) -> list[_Applied]:
+        """What the server took; what it refused goes to `failed`. Raises when it talks to us about nothing at all."""
+        taken: list[_Applied] = []
+        for manifest in manifests:
+            try:
+                taken.append(self._send(manifest, task, grace))
+            except (Silent, Refused):
+                raise
+            except ReconcilerError as error:
+                failed.append(error)
+        return taken
 
     def _send(self, manifest: dict[str, Any], task: Task, grace: float = 0.0) -> _Applied:
         kind = self._kind(manifest, grace)
@@ -109,8 +131,8 @@ class Applier:
             self._discovery.forget()
         return kind
 
-    def _settle(self, applied: Sequence[_Applied], task: Task) -> None:
-        """Poll what is not healthy yet. Raises Permanent for what failed, or is not healthy in time."""
+    def _settle(self, applied: Sequence[_Applied], task: Task, failed: list[ReconcilerError]) -> None:
+        """Poll what is not healthy yet. What failed, or is not healthy in time, goes to `failed`."""
         until = time.monotonic() + self._wait
         pending, pause = list(applied), _FIRST_POLL
         while True:
@@ -119,12 +141,14 @@ class Applier:
             task.advance(len(pending) - len(waiting))
             if not waiting:
                 return
-            one, obj, state = next((w for w in waiting if w[2].failed), waiting[0])
+            one, _, state = next((w for w in waiting if w[2].failed), waiting[0])
             done = len(applied) - len(waiting)
             task.status(f"{done}/{len(applied)} healthy: {one.title} {state.detail}")
-            if state.failed or time.monotonic() > until:
-                raise self._unhealthy(one, obj, state)
-            pending = [w[0] for w in waiting]
+            late = time.monotonic() > until
+            failed += [self._unhealthy(*w) for w in waiting if w[2].failed or late]
+            pending = [w[0] for w in waiting if not (w[2].failed or late)]
+            if not pending:
+                return
             time.sleep(pause)
             pause = min(pause * 1.5, _SLOWEST_POLL)
 
@@ -153,6 +177,20 @@ class Applier:
             f"{one.title} {verdict} ({state.detail})" + (f": {why}" if why else ""),
             hint=f"look closer: kubectl{namespace} describe {obj['kind'].lower()} {obj['metadata']['name']}",
         )
+
+
+def _raise(failed: Sequence[ReconcilerError]) -> None:
+    """Raise what went wrong, as one: Permanent where only a change helps with any of it."""
+    if len(failed) < 2:
+        for error in failed:
+            raise error
+        return
+    told = [error.message for error in failed[:_TOLD]]
+    if (rest := len(failed) - _TOLD) > 0:
+        told.append(f"and {rest} more")
+    hints = dict.fromkeys(error.hint for error in failed[:_TOLD] if error.hint)
+    kind = Permanent if any(isinstance(error, Permanent) for error in failed) else Transient
+    raise kind(f"{len(failed)} objects failed, the others went on: {'; '.join(told)}", hint="; ".join(hints) or None)
 
 
 @contextlib.contextmanager

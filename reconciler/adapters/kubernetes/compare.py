@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from ...errors import Permanent, Transient
 from ...model.resource import Fields, Known, Listing, Resource, Unknown
 from ...ports import Comparison, Manifest
-from .connection import APPLY_PATCH, Conflict, Connection, NotFound, Rejected
+from .connection import APPLY_PATCH, Conflict, Connection, Forbidden, NotFound, Rejected
 from .fields import PART_OF, all_fields, differing, differing_as_asked, generated, prepared
 from .kinds import Discovery, Kind
 from .remembered import Remembered, token
@@ -106,9 +106,9 @@ class Comparer:
         live = {"apiVersion": kind.api_version, "kind": kind.name} | live  # items of a list don't say
         try:
             return differing(self._dry_run(kind, manifest, live), live)
-        except Rejected:
-            # The server would refuse the change (a field that can't be changed in place, a mistake in the manifest):
-            # it is a difference all the same, and apply will say why it can't be repaired.
+        except (Rejected, Forbidden):
+            # The server would refuse the change (a field that can't be changed in place, a mistake in the manifest, a
+            # quota): it is a difference all the same, and apply will say why it can't be repaired.
             sides = differing_as_asked(manifest, live)
             if not sides[0]:
                 raise

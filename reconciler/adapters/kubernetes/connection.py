@@ -40,6 +40,14 @@ class Rejected(Permanent):
     """The server understood the object and will not have it."""
 
 
+class Forbidden(Permanent):
+    """The server will not let us do this: a right that is missing, or a quota that is used up."""
+
+
+class Silent(Transient):
+    """Nobody answers: whatever is asked next, it will be so too."""
+
+
 class Refused(Permanent):
     """Somebody answers who does not trust our credentials, or whom our credentials do not trust: another authority."""
 
@@ -102,7 +110,7 @@ class Connection:
                 hint=f"check certificate-authority-data and the client's certificate in {self._kubeconfig}",
             ) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Transient(
+            raise Silent(
                 f"Kubernetes at {_host(url)} does not answer: {_reason(error)}",
                 hint=f"is the API server up, and reachable from here? ({self._kubeconfig})",
             ) from None
@@ -169,7 +177,7 @@ def failure(status: int, answer: Mapping[str, Any], request: str, kubeconfig: st
     if status == 403 and "being terminated" in message:
         return Transient(message, hint="the namespace is going away; it is made again once it is gone")
     if status == 403:
-        return Permanent(message, hint="give this account the right by RBAC, or look for a quota that is used up")
+        return Forbidden(message, hint="give this account the right by RBAC, or look for a quota that is used up")
     if status in _BUSY or (status >= 500 and "failed to create typed patch object" not in message):
         return Transient(message, hint="the API server is busy or restarting; the next cycle tries again")
     return {404: NotFound, 409: Conflict}.get(status, Rejected)(message)

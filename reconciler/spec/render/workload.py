@@ -120,8 +120,9 @@ def _looked_into(documents: Sequence[Document]) -> tuple[list[Placed], list[Prob
 
 def _objects(document: Document, path: Path, value: Any) -> Iterator[Placed]:
     """An object, or those of a List: what `kubectl get -o yaml` writes."""
-    if isinstance(value, dict) and str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
-        for index, item in enumerate(value["items"]):
+    kind = str(value.get("kind", "")) if isinstance(value, dict) else ""
+    if kind == "List" or (kind.endswith("List") and isinstance(value.get("items"), list)):
+        for index, item in enumerate(value.get("items") or ()):
             yield from _objects(document, (*path, "items", index), item)
     else:
         yield Placed(document, path, value)

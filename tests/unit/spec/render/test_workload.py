@@ -73,6 +73,14 @@ def test_sequences_are_lists_as_json_has_them() -> None:
         ("apiVersion: v1\nkind: [\n", 2, "broken YAML"),
         (config("a", "mode: 0644\n"), 5, "octal"),
         (config("a", "modes:\n  - 0440 # read only\n"), 6, "octal"),
+        (config("a", "data:\n  b: yes\n"), 6, "'yes' is true to Kubernetes and text to YAML 1.2"),
+        (config("a", "data:\n  b:\n    Off\n"), 6, "'Off' is false to Kubernetes"),
+        (config("a", "data: {b: x, c: [n]}\n"), 5, "'n' is false to Kubernetes"),
+        (config("a", "data:\r\n  b: 1_000\r\n"), 6, "'1_000' is a number to Kubernetes"),
+        (config("a", "data:\n  <<: {b: c}\n"), 6, "merges another mapping"),
+        (config("a", "data:\n\tb: c\n"), 6, "broken YAML"),
+        (config("a", "data:\n  b: c\n  b: d\n"), 7, "is there twice"),
+        (config("a", "x: !!binary aGk=\n"), 5, "is not plain data"),
     ],
 )
 def test_a_mistake_is_named_at_its_line(text: str, line: int, said: str) -> None:
@@ -85,6 +93,21 @@ def test_a_mistake_is_named_at_its_line(text: str, line: int, said: str) -> None
 def test_plain_numbers_and_quoted_ones_are_no_mistake() -> None:
     (found,) = read(a=config("a", 'a: 0\nb: 10\nc: "0644"\nd: 0o644\ne: 1.05\nf: [100, 20]\n'))
     assert (found["a"], found["b"], found["c"], found["d"]) == (0, 10, "0644", 420)
+
+
+def test_what_people_and_programs_write_around_it_is_no_mistake() -> None:
+    text = (
+        "\ufeff---\r\n# only words\t, and a tab\r\n---\r\n\r\n---\r\n"
+        "apiVersion: v1\r\nkind: ConfigMap\r\nmetadata:\r\n  name: a\r\n  creationTimestamp: null\r\n"
+        "  labels: &l {a: b}\r\n"
+        "data:\r\n  script: |\r\n    on: yes\r\n    0644\r\n  quoted: 'yes'\r\nstatus: {}\r\n...\r\n---\r\n"
+        "apiVersion: v1\r\nkind: Service\r\nmetadata: {name: a, labels: {x: y-z}}\r\n---\r\n"
+        "apiVersion: v1\r\nkind: List\r\nitems:\r\n"
+    )
+    config_map, service = read(a=text)
+    assert (config_map["kind"], service["kind"]) == ("ConfigMap", "Service")
+    assert config_map["data"] == {"script": "on: yes\n0644\n", "quoted": "yes"}
+    assert config_map["metadata"]["labels"] == {"a": "b"}
 
 
 def test_every_mistake_is_told_not_the_first() -> None:
