@@ -292,7 +292,7 @@ class Fleet:
             cluster,
             survey.within(_ROUND_SECONDS if checked else self.terms.interval),
             progress=self.ways.progress(name),
-            expected=bool(reasons & _COMMITTED),
+            expected=not checked,
             told=heard,
         )
         outcome, sight = cycle.reconcile()
@@ -323,7 +323,7 @@ class Fleet:
         trigger = schedule.main(end.reasons)
         if end.job.kind != "cluster":
             if failed:
-                self.told(end.job.kind, name=end.job.name, outcome="failed", error=failed, seconds=end.seconds)
+                self.told(end.job.kind, what=end.job.name, outcome="failed", error=failed, seconds=end.seconds)
             return
         ending = end.result if isinstance(end.result, Ending) else None
         outcome = ending.outcome if ending else None
@@ -372,7 +372,8 @@ class Fleet:
         if before is not None and not sure:  # somebody else was faster: is it still what the ref says?
             self._asked(_Asked(LOCAL, Trigger.LOCAL))
         names = [n for n in now.clusters if not self.terms.names or n in self.terms.names]
-        self._survey = self.ways.survey(now.clusters)
+        if self._survey is None or tuple(self._survey.fleet) != now.clusters:
+            self._survey = self.ways.survey(now.clusters)
         self._arrange(names)
         fresh = Trigger.POLL if trigger not in _COMMITTED else trigger
         used = {name: self._uses.get(name) for name in names}

@@ -75,8 +75,9 @@ def leased(terms: Terms | None, cluster: str, state: Path, progress: Progress) -
 def _take(terms: Terms, cluster: str, note: Path) -> _Tenure:
     before = note.read_text().split() if note.exists() else []
     host, mine = socket.gethostname(), uuid.uuid4().hex
-    for _ in range(_ATTEMPTS):
-        there = terms.store.read(cluster)
+    for attempt in range(_ATTEMPTS + 1):
+        # mostly nobody has it: the first push says so, and asks nobody before
+        there = terms.store.read(cluster) if attempt else None
         name, held = there or (None, None)
         now = terms.clock()
         if held and standing(held, host, before, now, terms.grace) is Standing.OTHERS:
@@ -87,7 +88,8 @@ def _take(terms: Terms, cluster: str, note: Path) -> _Tenure:
             )
         lease = Lease(host, os.getpid(), mine, now, now + datetime.timedelta(seconds=terms.seconds))
         # both, and first: whenever we are killed, who comes after us here knows what was ours
-        note.write_text(f"{mine}\n{held.id if held and held.id in before else ''}\n")
+        ours = before if not attempt else [held.id] if held and held.id in before else []
+        note.write_text("\n".join([mine, *ours]) + "\n")
         if taken := terms.store.swap(cluster, name, lease):
             return _Tenure(terms, cluster, taken, lease)
     raise Transient(f"other reconcilers were faster on the lease of {cluster!r}", hint="run it again")

@@ -39,7 +39,7 @@ _URGENCY = tuple(Trigger)
 @dataclass(frozen=True, slots=True)
 class Slot:
     """`due` is when the next one starts if nothing comes before, `why` is its reason then. `waiting` came since the
-    last one started. Until `until` it backs off, for `reason`."""
+    last one started. Until `until` it backs off, for `reason`. `first`: it was not done yet."""
 
     interval: float
     due: float
@@ -49,6 +49,7 @@ class Slot:
     failures: int = 0
     until: float = 0.0
     reason: str = ""
+    first: bool = True
     patience: Patience = field(default_factory=Patience)
 
 
@@ -85,13 +86,14 @@ def ended(
 ) -> Slot:
     """It is over. `failed` says why it has to be tried again; `wake` is in how many seconds there is a reason to look
     before the interval is over (a window opens). `chance` is from 0 to 1."""
-    rested = replace(slot, running=False, failures=0, until=0.0, reason="")
+    rested = replace(slot, running=False, failures=0, until=0.0, reason="", first=False)
     if failed:
         failures = 0 if slot.waiting & _FRESH else slot.failures
         pause = delay(failures + 1, chance, cap=min(CAP_SECONDS, max(slot.interval, 1.0)))
         again = 0.0 if slot.waiting & _FRESH else now + pause
         return replace(rested, failures=failures + 1, until=again, reason=failed, due=now + pause, why=Trigger.RETRY)
-    due = now + jittered(slot.interval, jitter, chance)
+    # who began together should not be checked together for ever
+    due = now + (slot.interval * max(jitter, chance) if slot.first else jittered(slot.interval, jitter, chance))
     if wake is not None and now + wake < due:
         return replace(rested, due=now + max(wake, 0.0), why=Trigger.WINDOW)
     return replace(rested, due=due, why=Trigger.CHECK)

@@ -1,0 +1,278 @@
+"""The daemon's door, asked over real connections: who is let in, how much, how fast, and what is never said."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from reconciler.errors import Permanent
+from reconciler.serve import http as door_module
+from reconciler.serve.http import Door, Server
+
+SECRET = b"between the forge and us"
+PUSH = json.dumps({"ref": "refs/heads/main", "after": "f" * 40}).encode()
+LIMIT = 64 * 1024 * 2
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass
+class Client:
+    """A server, and requests to it."""
+
+    door: Door
+    pushed: list[tuple[str, str]] = field(default_factory=list)
+    server: Server | None = None
+    port: int = 0
+
+    def start(self) -> None:
+        self.server = Server(
+            replace(self.door, pushed=lambda ref, commit: self.pushed.append((ref, commit))), "127.0.0.1", 0
+        )
+        self.port = self.server.start()
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
+        finally:
+            connection.close()
+
+    def deliver(self, body: bytes = PUSH, signature: str | None = None, **headers: str) -> Answer:
+        signed = signed_by(SECRET, body) if signature is None else signature
+        told = {"Content_Type": "application/json", "X_GitHub_Event": "push", "X_Hub_Signature_256": signed, **headers}
+        return self.ask("POST", "/webhook", body, **{k: v for k, v in told.items() if v})
+
+
+def signed_by(secret: bytes, body: bytes) -> str:
+    return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
+
+
+DOOR = Door(
+    secret=lambda: SECRET,
+    pushed=lambda _ref, _commit: None,
+    status=lambda: {"clusters": []},
+    metrics=lambda: b"reconciler_watches 0\n",
+    metrics_type="text/plain; version=0.0.4",
+    ready=lambda: "",
+    answered=lambda _status, _delivery: None,
+    max_bytes=LIMIT,
+)
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    made = Client(replace(DOOR, **getattr(request, "param", {})))
+    made.start()
+    try:
+        yield made
+    finally:
+        assert made.server
+        made.server.stop()
+
+
+def test_a_signed_push_is_accepted_and_told(client: Client) -> None:
+    assert client.deliver().status == 202
+    assert client.pushed == [("refs/heads/main", "f" * 40)]
+
+
+def test_an_old_delivery_that_comes_again_is_the_same_question_again(client: Client) -> None:
+    assert [client.deliver().status for _ in range(3)] == [202] * 3
+    assert set(client.pushed) == {("refs/heads/main", "f" * 40)}
+
+
+def test_a_ping_is_answered_and_other_events_are_nothing_to_do(client: Client) -> None:
+    assert client.deliver(b"{}", X_GitHub_Event="ping").status == 200
+    assert client.deliver(b"{}", X_GitHub_Event="issues").status == 202
+    assert client.pushed == []
+
+
+@pytest.mark.parametrize(
+    "signature", ["", "sha256=", "sha256=" + "0" * 64, "sha1=" + "0" * 40, "nonsense", "\xff" * 200]
+)
+def test_a_bad_signature_gets_401_and_is_told_to_nobody(client: Client, signature: str) -> None:
+    assert client.deliver(signature=signature).status == 401
+    assert client.pushed == []
+
+
+def test_gitlab_s_token_is_taken(client: Client) -> None:
+    told = {"X_Gitlab_Event": "Push Hook", "X_Gitlab_Token": SECRET.decode(), "Content_Type": "application/json"}
+    assert client.ask("POST", "/webhook", PUSH, **told).status == 202
+    assert client.ask("POST", "/webhook", PUSH, **{**told, "X_Gitlab_Token": "no"}).status == 401
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'{"ref": 1}'])
+def test_what_is_signed_and_no_payload_gets_400(client: Client, body: bytes) -> None:
+    assert client.deliver(body).status == 400
+
+
+def test_methods_paths_and_types(client: Client) -> None:
+    for method in ("GET", "PUT", "DELETE", "PATCH"):
+        answer = client.ask(method, "/webhook")
+        assert (answer.status, answer.headers.get("Allow")) == (405, "POST")
+    assert client.ask("POST", "/status").status == 405
+    assert client.ask("GET", "/").status == 404
+    assert client.ask("GET", "/../../etc/passwd").status == 404
+    assert client.deliver(Content_Type="text/plain").status == 415
+    assert client.deliver(Content_Type="application/x-www-form-urlencoded").status == 415
+
+
+@pytest.mark.parametrize("client", [{"secret": lambda: None}], indirect=True)
+def test_without_a_secret_nobody_is_let_in(client: Client) -> None:
+    assert client.deliver().status == 404
+    assert client.pushed == []
+
+
+def test_a_body_that_is_too_long_gets_413_before_it_is_sent(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as wire:
+        head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        wire.sendall(head % (LIMIT + 1))  # and not one byte of the body
+        assert wire.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_one_in_chunks_gets_it_while_it_is_read(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as wire:
+        wire.sendall(
+            b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        answer = b""
+        wire.settimeout(0.05)
+        for _ in range(200):  # 12 MiB, were they all taken
+            with contextlib.suppress(TimeoutError, OSError):
+                wire.sendall(b"ffff\r\n" + b"x" * 0xFFFF + b"\r\n")
+            try:
+                answer += wire.recv(4096)
+            except (TimeoutError, OSError):
+                continue
+            break
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("client", [{"per_minute": 60.0}], indirect=True)
+def test_a_flood_gets_429_and_when_to_come_again_and_its_last_push_is_not_lost(client: Client) -> None:
+    answers = [client.deliver() for _ in range(40)]
+    refused = [a for a in answers if a.status == 429]
+    assert {a.status for a in answers} == {202, 429}
+    assert all(int(a.headers["Retry-After"]) >= 1 for a in refused)
+    last = json.dumps({"ref": "refs/heads/last"}).encode()
+    client.deliver(last)
+    assert client.pushed[-1][0] == "refs/heads/last"
+
+
+def test_a_flood_of_bad_signatures_gets_429_and_takes_nothing_from_good_ones(client: Client) -> None:
+    statuses = [client.deliver(signature="sha256=" + "0" * 64).status for _ in range(60)]
+    assert set(statuses) == {401, 429}
+    assert [client.deliver().status for _ in range(5)] == [202] * 5
+
+
+def test_who_trickles_is_cut_and_keeps_nobody_waiting(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door_module, "_CONNECTION_SECONDS", 2.0)
+    monkeypatch.setattr(door_module, "_BODY_SECONDS", 1.0)
+    slow = [socket.create_connection(("127.0.0.1", client.port), timeout=30) for _ in range(30)]
+    try:
+        for n, wire in enumerate(slow):
+            body = b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\nx" if n % 2 else b"X-Slow"
+            wire.sendall(b"POST /webhook HTTP/1.1\r\nHost: x\r\n" + body)
+        assert client.deliver().status == 202
+        ended = 0
+        deadline = time.monotonic() + 30
+        for n, wire in enumerate(slow):
+            wire.settimeout(max(0.1, deadline - time.monotonic()))
+            said = b""
+            while chunk := _received(wire):
+                said += chunk
+            ended += said.startswith(b"HTTP/1.1 408 ") if n % 2 else said == b""
+        assert ended == len(slow)
+    finally:
+        for wire in slow:
+            wire.close()
+
+
+def _received(wire: socket.socket) -> bytes:
+    try:
+        return wire.recv(4096)
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.parametrize("client", [{"pushed": None, "status": lambda: 1 / 0}], indirect=True)
+def test_a_mistake_of_ours_is_no_traceback(client: Client) -> None:
+    answer = client.ask("GET", "/status")
+    assert (answer.status, json.loads(answer.text)) == (500, {"message": "internal error"})
+
+
+def test_garbage_is_answered_or_cut_and_the_door_stays_open(client: Client) -> None:
+    for garbage in (
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"POST /webhook HTTP/9.9\r\n\r\n",
+        b"A" * 100_000 + b"\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as wire:
+            wire.sendall(garbage)
+            said = _received(wire)
+            assert b"Traceback" not in said
+            assert said == b"" or said.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+    assert client.deliver().status == 202
+
+
+def test_status_health_metrics(client: Client) -> None:
+    assert client.ask("GET", "/healthz").status == 200
+    assert client.ask("GET", "/readyz").status == 200
+    assert json.loads(client.ask("GET", "/status").text) == {"clusters": []}
+    assert client.ask("GET", "/metrics").text == "reconciler_watches 0\n"
+
+
+@pytest.mark.parametrize("client", [{"ready": lambda: "git: does not answer"}], indirect=True)
+def test_not_ready_says_why(client: Client) -> None:
+    answer = client.ask("GET", "/readyz")
+    assert (answer.status, answer.text) == (503, "git: does not answer\n")
+
+
+def test_an_address_that_is_taken_is_an_error_a_user_can_act_on(client: Client) -> None:
+    with pytest.raises(Permanent, match=f"cannot listen on 127.0.0.1:{client.port}"):
+        Server(DOOR, "127.0.0.1", client.port).start()
+
+
+def test_how_long_a_no_takes_says_nothing_about_the_signature(client: Client) -> None:
+    """Medians of answers to a signature that is wrong from its first digit and to one that is wrong in its last."""
+    body = b"x" * 50_000
+    right = signed_by(SECRET, body)
+    near, far = right[:-1] + ("0" if right[-1] != "0" else "1"), "sha256=" + "0" * 64
+    took: dict[str, list[float]] = {near: [], far: [], "": []}
+    for _ in range(25):
+        for signature, seconds in took.items():
+            began = time.perf_counter()
+            assert client.deliver(body, signature or "-").status in (401, 429)
+            seconds.append(time.perf_counter() - began)
+    medians = sorted(sorted(seconds)[len(seconds) // 2] for seconds in took.values())
+    assert medians[-1] < medians[0] * 3 + 0.005  # on a busy machine; what is computed is asserted in test_webhook
+
+
+def test_many_at_once_are_all_answered(client: Client) -> None:
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(client.deliver().status)) for _ in range(25)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(found) == 25
+    assert set(found) <= {202, 429}
