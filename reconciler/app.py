@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -209,7 +210,13 @@ class App:
             environment=self._environment(),
             ready_seconds=self.settings.timeouts.ready,
             leases=self._leases(),
+            whisper=self._whisper,
         )
+
+    def _whisper(self, text: str) -> None:
+        """What may hold anything is shown on a terminal; CI and a daemon's log keep what they are given."""
+        if sys.stderr.isatty() and not os.environ.get("CI"):
+            self.progress.log(text)
 
     def _kubespray(self, version: bytes | None = None) -> Kubespray:
         """Kubespray as the settings or `version`, the version file of a commit, name it; got when a playbook runs."""

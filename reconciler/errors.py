@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a failed program left behind: enough to act on without running it again."""
+    """What a failed program left behind: enough to act on without running it again. `private` lines are for whoever
+    sits at the terminal: they may hold anything, and are kept nowhere."""
 
     command: str
     exit_code: int | None
     last_lines: tuple[str, ...] = ()
+    private: bool = False
 
 
 class ReconcilerError(Exception):

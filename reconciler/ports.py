@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from .model.lease import Lease
-from .model.resource import Kinds, Listing, Resource, Symptom, Unknown
+from .model.resource import Key, Kinds, Listing, Owner, Resource, Symptom, Unknown
 
 
 class Task(Protocol):
@@ -284,6 +284,15 @@ class Comparison:
     live: Kinds
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an apply may do: how long each object may take to become healthy (in seconds; who is not named may take what
+    is usual), and from whom, besides people, fields of which object may be taken."""
+
+    patience: Mapping[Key, float] = field(default_factory=dict)
+    taking: Mapping[Key, frozenset[Owner]] = field(default_factory=dict)
+
+
 class Kubernetes(Protocol):
     """One Kubernetes or OpenShift API."""
 
@@ -298,14 +307,21 @@ class Kubernetes(Protocol):
         """Pods that run nowhere, and pods on `nodes` that are not ready. Nothing where they can't be listed: they
         explain a difference and are none."""
 
-    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
-        """Compare manifests with the live objects labelled as part of `part_of`. What can't be observed is
-        Unknown, per kind."""
+    def compare(
+        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+    ) -> Comparison:
+        """Compare manifests with the live objects labelled as part of `part_of`, as `manager` would apply them (empty:
+        as `apply` does). What can't be observed is Unknown, per kind."""
 
-    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
-        """Server-side apply in order, and wait until healthy. Raises Permanent naming the object and why."""
+    def apply(
+        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+    ) -> None:
+        """Server-side apply in order, and wait until healthy. Fields that belong to another than people are taken from
+        those in `allowance` only. Raises Permanent naming each object and why; the others are applied all the same."""
 
-    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+    def settle(
+        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+    ) -> None:
         """Wait until objects that are there are healthy. Raises as `apply` does; changes nothing."""
 
     def prune(self, resources: Sequence[Resource]) -> None:

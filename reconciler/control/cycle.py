@@ -162,7 +162,7 @@ class Cycle:
         done: list[StepOutcome] = []
         seen: set[str] = set()
         current = first
-        while not current.refusals and (phase := _next_phase(current, seen, [s.step for s in done if not s.ok])):
+        while not current.stopped and (phase := _next_phase(current, seen, [s.step for s in done if not s.ok])):
             for step in phase:
                 if not done:
                     self.told(Moment.APPLYING)
@@ -176,7 +176,7 @@ class Cycle:
             sight = self._look()
             current = self._plan(sight)
             if destroyed(current) <= destroyed(first):
-                current = replace(current, refusals=())
+                current = replace(current, refusals=tuple(r for r in current.refusals if r.partial))
             if not done[-1].ok and phase[0].component in _FOUNDATIONS:
                 break
         return current, sight, tuple(done)
@@ -267,12 +267,13 @@ class Cycle:
 
 def _acts(current: Plan) -> bool:
     """Whether this plan would be carried out."""
-    return bool(current.steps) and not current.refusals
+    return not current.stopped and any(not step.held for step in current.steps)
 
 
 def _next_phase(current: Plan, seen: Collection[str], failed: Sequence[Step]) -> tuple[Step, ...]:
     """The leading steps of one component that were not tried yet: what comes after them depends on what they leave."""
-    left = [s for s in current.steps if _name(s) not in seen and not any(_behind(s, other) for other in failed)]
+    open_ = [s for s in current.steps if not s.held]
+    left = [s for s in open_ if _name(s) not in seen and not any(_behind(s, other) for other in failed)]
     return tuple(takewhile(lambda step: step.component is left[0].component, left))
 
 

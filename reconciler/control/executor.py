@@ -14,8 +14,8 @@ from ..model.change import Action, Difference
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
 from ..model.plan import WAVE, Step, Tool
-from ..model.resource import Component, Known, Resource, Unknown, Value
-from ..ports import Kubernetes, Manifest, Playbook, Workspace
+from ..model.resource import Component, Key, Known, Owner, Resource, Unknown, Value
+from ..ports import Allowance, Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
@@ -52,10 +52,16 @@ class Executor:
             interrupt.check()
             self._handler(step)(step, sight)
         except ReconcilerError as error:
-            for line in error.evidence.last_lines[-_LAST_LINES:] if error.evidence else ():
-                self.tools.progress.log(f"  | {line}")
+            self._show(error)
             return StepOutcome(step, time.monotonic() - started, error.message, error.hint or "")
         return StepOutcome(step, time.monotonic() - started)
+
+    def _show(self, error: ReconcilerError) -> None:
+        """The evidence's last lines. What a user's container said is for whoever is watching and for no log."""
+        if error.evidence:
+            say = self.tools.whisper if error.evidence.private else self.tools.progress.log
+            for line in error.evidence.last_lines[-_LAST_LINES:]:
+                say(f"  | {line}")
 
     def _handler(self, step: Step) -> Callable[[Step, Sight], None]:
         on_cluster = {
@@ -218,9 +224,10 @@ class Executor:
         asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
         manifests = [_left_alone(m, step) for m in asked]
         api, group = self._api(self.tools.api(self.desired.name)), part_of(self.desired.name, step.component)
+        allowance = Allowance(sight.patience, _taken(step))
         if earlier := _earlier(step, sight):
-            api.settle(group, earlier, self.tools.progress)
-        api.apply(group, manifests, self.tools.progress)
+            api.settle(group, earlier, self.tools.progress, allowance)
+        api.apply(group, manifests, self.tools.progress, allowance)
 
     def _prune_objects(self, step: Step, _: Sight) -> None:
         target = step.arguments.get("target", "")
@@ -277,6 +284,15 @@ def _earlier(step: Step, sight: Sight) -> list[Manifest]:
     wave = int(step.arguments.get(WAVE, 0))
     before = {r.key for r in sight.expected.resources(step.component) if r.wave < wave}
     return [m for m in sight.manifests[step.component][""] if objects.key(m) in before]
+
+
+def _taken(step: Step) -> Mapping[Key, frozenset[Owner]]:
+    """From whom the plan, which was guarded, takes fields of which object."""
+    found: dict[Key, set[Owner]] = {}
+    for d in step.differences:
+        if d.contested and d.owner:
+            found.setdefault(d.key, set()).add(d.owner)
+    return {key: frozenset(owners) for key, owners in found.items()}
 
 
 def _left_alone(manifest: Manifest, step: Step) -> Manifest:

@@ -30,12 +30,14 @@ from .toolkit import Access, Toolkit
 @dataclass(frozen=True)
 class Sight:
     """What one look found. `manifests` are the rendered objects by component and target ("" for the cluster's own
-    API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster."""
+    API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster. `patience` is
+    how many seconds a workload's object may take to become healthy, where git says so."""
 
     expected: Expected
     observed: Observed
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]] = field(default_factory=dict)
     shared: bool = False
+    patience: Mapping[Key, float] = field(default_factory=dict)
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -81,8 +83,10 @@ def look(
         certificates = () if absent else fetched.judged(desired, tools, applied, servers, listing, shown.result())
         _check_version(desired, listing, tools)
         api = published(desired.cluster, _resources(servers, "server"), balancer_of(desired, servers))
-        manifests, waves = render(desired, files, api, today)
-        found = pool.map(lambda c: _compare(desired, c, manifests[c], waves, tools, applied, absent), _ON_KUBERNETES)
+        manifests, own = render(desired, files, api, today)
+        found = pool.map(
+            lambda c: _compare(desired, c, manifests[c], own.waves, tools, applied, absent), _ON_KUBERNETES
+        )
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
     silent = next((seen for k in _ENDPOINT_KINDS if isinstance(seen := servers.get(k), Unknown)), None)
     if silent and _waiting(manifests[Component.APPLICATIONS]):
@@ -90,7 +94,8 @@ def look(
         compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], silent)
     sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, manifests, compared)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
-    return replace(sight, observed=replace(sight.observed, symptoms=symptoms), shared=shared)
+    observed = replace(sight.observed, symptoms=symptoms)
+    return replace(sight, observed=observed, shared=shared, patience=own.patience)
 
 
 def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:
@@ -106,6 +111,8 @@ def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]
     return tools.kubernetes(tools.api(cluster)).symptoms(broken | stopped) if broken | missing | stopped else ()
 
 
+# As whom Terraform's kubectl provider applies: it can't be told another name.
+_AS = {Component.APPLICATIONS: "kubectl"}
 _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
 # Where the API's address is read from.
 _ENDPOINT_KINDS = ("server", "load_balancer")
@@ -119,8 +126,8 @@ def balancer_of(desired: DesiredCluster, infrastructure: Kinds) -> Resource | No
 
 def render(
     desired: DesiredCluster, files: Mapping[str, bytes], api: str | None, today: datetime.date | None = None
-) -> tuple[dict[Component, dict[str, tuple[Manifest, ...]]], Mapping[Key, int]]:
-    """Every Kubernetes object the cluster wants, by component and target, and in which wave a workload's object is."""
+) -> tuple[dict[Component, dict[str, tuple[Manifest, ...]]], objects.Arranged]:
+    """Every Kubernetes object the cluster wants, by component and target, and how a workload's objects are arranged."""
     known = wiring.outputs(desired, api)
     apps: dict[str, dict[Key, Manifest]] = {}
     for app in desired.applications:
@@ -131,7 +138,7 @@ def render(
         Component.WORKLOADS: {"": own.manifests},
         Component.APPLICATIONS: {target: tuple(found.values()) for target, found in apps.items()},
     }
-    return made, own.waves
+    return made, own
 
 
 def _waiting(manifests: Mapping[str, Sequence[Manifest]]) -> bool:
@@ -211,7 +218,8 @@ def _compare(
         access = openshift(desired, target, tools) if target else own
         kinds = sorted({r.type for r in before if r.target == target and r.type})
         wanted = manifests.get(target, ())
-        found = _ask(tools, access, part_of(desired.name, component), wanted, kinds, absent and access == own)
+        group = part_of(desired.name, component)
+        found = _ask(tools, access, group, wanted, kinds, _AS.get(component, ""), absent and access == own)
         expected += (
             replace(r, target=target)
             for r in _digested(found.expected, wanted, waves if component is Component.WORKLOADS else {})
@@ -248,7 +256,13 @@ def openshift(desired: DesiredCluster, target: str, tools: Toolkit) -> Access:
 
 
 def _ask(
-    tools: Toolkit, access: Access, group: str, manifests: Sequence[Manifest], kinds: Sequence[str], absent: bool
+    tools: Toolkit,
+    access: Access,
+    group: str,
+    manifests: Sequence[Manifest],
+    kinds: Sequence[str],
+    manager: str,
+    absent: bool,
 ) -> Comparison:
     if absent:
         return Comparison(tuple(objects.resource(m) for m in manifests), {m["kind"]: Known() for m in manifests})
@@ -256,7 +270,7 @@ def _ask(
         reason = Unknown(f"there is no kubeconfig {access.kubeconfig}", "the settings say where it lies")
         names = {*(kind.rpartition("/")[2] for kind in kinds), *(m["kind"] for m in manifests)}
         return Comparison((), dict.fromkeys(sorted(names), reason))
-    return tools.kubernetes(access).compare(group, manifests, kinds)
+    return tools.kubernetes(access).compare(group, manifests, kinds, manager)
 
 
 def _sight(

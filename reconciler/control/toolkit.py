@@ -22,8 +22,9 @@ class Access:
 class Toolkit:
     """`state` is private to this repository; `openshift` names the targets of the settings; `terraform_state` reads
     the ids a state holds by address (None: no state there) and starts no program; `ready_seconds` is how long nodes
-    may take to become Ready after a playbook; without `leases` a cluster is kept to one cycle on this machine only. The
-    factories are lazy: what a cycle doesn't use is never made."""
+    may take to become Ready after a playbook; without `leases` a cluster is kept to one cycle on this machine only.
+    `whisper` shows a line to whoever sits at a terminal, and to nothing that is kept. The factories are lazy: what a
+    cycle doesn't use is never made."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -37,6 +38,7 @@ class Toolkit:
     environment: Mapping[str, str]
     ready_seconds: float = 180.0
     leases: Terms | None = None
+    whisper: Callable[[str], None] = lambda _: None
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

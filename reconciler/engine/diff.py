@@ -138,9 +138,10 @@ def _fields(
             Action.REPLACE if (want.kind, name) in replacing or (want.kind, name, now) == _BROKEN else Action.UPDATE
         )
         level = severity(component, want.kind, name, cls, action, want.fields)
-        why = _LOST if name == IN_STATE else _CHANGED[cls]
+        owner = live.owners.get(name)
+        why = (_LOST if name == IN_STATE else _CHANGED[cls]) + (f"; owned by {owner}" if owner else "")
         was = applied.get(name) if not want.digest else (value if cls is Class.DRIFT else None)
-        yield Difference(component, want.key, name, value, was, now, cls, action, level, why, live.id)
+        yield Difference(component, want.key, name, value, was, now, cls, action, level, why, live.id, owner=owner)
 
 
 def _dropped(want: Fields, applied: Fields, live: Fields) -> Iterator[str]:

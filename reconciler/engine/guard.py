@@ -6,9 +6,9 @@ import datetime
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from ..model.change import Action, Class
+from ..model.change import Action, Class, Difference
 from ..model.desired import Approval, Guards, Maintenance, moment
-from ..model.plan import Plan, Refusal, Tool
+from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component
 from . import windows
 
@@ -42,24 +42,33 @@ class Guard:
     """One rule. `check` returns what is wrong or None; `way` tells how the plan may be carried out all the same.
 
     `explicit` guards are passed only by an approval that names them: a yes to many deletions is none to losing etcd.
+    `holds` are the steps that wait where a guard does not refuse the whole plan; then a plan of just these may be
+    approved, whatever else there is to do.
     """
 
     name: str
     check: Callable[[Plan, Facts], str | None]
-    way: str
+    way: str | Callable[[Plan], str]
     explicit: bool = False
+    holds: Callable[[Step], bool] | None = None
+
+    def about(self, plan: Plan) -> Plan:
+        """The part of the plan it judges."""
+        return replace(plan, steps=tuple(s for s in plan.steps if self.holds(s))) if self.holds else plan
 
 
 def guard(plan: Plan, facts: Facts) -> Plan:
     """Return the plan with its refusals: what a guard says and no approval in git answers."""
     if not plan.steps:
         return plan
-    refusals = []
+    refusals, steps = [], plan.steps
     for each in GUARDS:
         message = each.check(plan, facts)
         if message and not any(_covers(a, each, plan, facts) for a in facts.limits.approvals):
-            refusals.append(Refusal(each.name, message + _expired(each, plan, facts), _approval(each, plan)))
-    return replace(plan, refusals=tuple(refusals))
+            said = message + _expired(each, plan, facts)
+            refusals.append(Refusal(each.name, said, _approval(each, plan), partial=each.holds is not None))
+            steps = tuple(replace(s, held=s.held or bool(each.holds and each.holds(s))) for s in steps)
+    return replace(plan, steps=steps, refusals=tuple(refusals))
 
 
 def destroyed(plan: Plan) -> set[tuple[str, str, str]]:
@@ -78,7 +87,7 @@ def _covers(approval: Approval, rule: Guard, plan: Plan, facts: Facts) -> bool:
 
 def _names(approval: Approval, rule: Guard, plan: Plan) -> bool:
     said = rule.name in approval.guards if approval.guards else not rule.explicit
-    return approval.plan == plan.digest and said
+    return approval.plan in (plan.digest, rule.about(plan).digest) and said
 
 
 def _expired(rule: Guard, plan: Plan, facts: Facts) -> str:
@@ -89,9 +98,10 @@ def _expired(rule: Guard, plan: Plan, facts: Facts) -> str:
 def _approval(rule: Guard, plan: Plan) -> str:
     """The guard's own way, and the line to have reviewed. No date is proposed: the text must be the same tomorrow. The
     digest stands in quotes: some are numbers to YAML."""
-    line = f"- {{plan: '{plan.digest}', guards: [{rule.name}], expires: YYYY-MM-DD, reason: why}}"
+    line = f"- {{plan: '{rule.about(plan).digest}', guards: [{rule.name}], expires: YYYY-MM-DD, reason: why}}"
     where = f"desired/{plan.cluster}/cluster.yaml, under spec.guards.approvals"
-    return f"{rule.way}; or have this very plan approved by pull request, in {where}:\n{line}"
+    way = rule.way if isinstance(rule.way, str) else rule.way(plan)
+    return f"{way}; or have this very plan approved by pull request, in {where}:\n{line}"
 
 
 def _undecided(plan: Plan, facts: Facts) -> set[tuple[str, str, str]]:
@@ -185,6 +195,26 @@ def _unknowns(plan: Plan, _: Facts) -> str | None:
     return None
 
 
+def _contested(plan: Plan) -> list[Difference]:
+    return [d for step in plan.steps for d in step.differences if d.contested]
+
+
+def _takes(step: Step) -> bool:
+    return any(d.contested for d in step.differences)
+
+
+def _conflict(plan: Plan, _: Facts) -> str | None:
+    """Two who apply one field undo each other's work for ever, and neither says so."""
+    found = [f"{d.key} {d.field} is owned by {d.owner}" for d in _contested(plan)]
+    return f"would take fields from others ({_few(found)})" if found else None
+
+
+def _leave_it(plan: Plan) -> str:
+    d = _contested(plan)[0]
+    rule = f"{{component: {d.component}, resource: '{d.key}', field: '{d.field}'}}"
+    return f"leave it to them by a line under spec.ignore, such as {rule}"
+
+
 def _maintenance_window(plan: Plan, facts: Facts) -> str | None:
     if windows.is_open(facts.maintenance, facts.now):
         return None
@@ -238,6 +268,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("stateful-volumes", _stateful_volumes, "keep the volume in git", explicit=True),
     Guard("empty-desired-set", _empty_desired_set, "look at what git says", explicit=True),
     Guard("unknowns", _unknowns, "repair what can't be asked first", explicit=True),
+    Guard("conflict", _conflict, _leave_it, explicit=True, holds=_takes),
     Guard("maintenance-window", _maintenance_window, "wait for the window: the next cycle in it applies the plan"),
     Guard("freeze", _freeze, "wait for its end", explicit=True),
 )

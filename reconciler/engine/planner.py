@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from ..model.change import Action, Class, Difference
 from ..model.plan import WAVE, Counts, Plan, Step, Tool
@@ -71,11 +71,23 @@ def _infrastructure(differences: Sequence[Difference]) -> list[Step]:
 
 
 def _workloads(differences: Sequence[Difference], waves: Mapping[Key, int]) -> list[Step]:
-    """Wave after wave; what goes, goes in the reverse of the order it came in."""
+    """Wave after wave; what goes, goes in the reverse of the order it came in. Objects with a field that is somebody
+    else's make a step of their own, so that it can be held without the rest."""
     changed = [d for d in differences if d.action is not Action.DELETE]
     extra = [d for d in differences if d.action is Action.DELETE]
-    steps = [_wave("apply", "server-side apply", wave, mine) for wave, mine in _in_waves(changed, waves)]
+    contested = {d.key for d in changed if d.contested}
+    steps = [
+        _wave("apply", "server-side apply", wave, some)
+        for wave, mine in _in_waves(changed, waves)
+        for some in _apart(mine, contested)
+    ]
     return steps + [_wave("prune", "prune", wave, mine) for wave, mine in reversed(_in_waves(extra, waves))]
+
+
+def _apart(differences: Sequence[Difference], keys: Set[Key]) -> list[tuple[Difference, ...]]:
+    """Those of `keys` last; no empty part."""
+    parts = (tuple(d for d in differences if (d.key in keys) is among) for among in (False, True))
+    return [part for part in parts if part]
 
 
 def _in_waves(differences: Sequence[Difference], waves: Mapping[Key, int]) -> list[tuple[int, tuple[Difference, ...]]]:
@@ -89,7 +101,7 @@ def _wave(operation: str, word: str, wave: int, differences: tuple[Difference, .
     """The first wave is not called one: most clusters have no other."""
     counts = Counts.of(differences)
     said, at = (f", wave {wave + 1}", {WAVE: str(wave)}) if wave else ("", {})
-    summary = f"{word}{said}: {counts}"
+    summary = f"{word}{said}: {counts}{_over(differences)}"
     return _step(Component.WORKLOADS, Tool.KUBERNETES, operation, summary, differences, counts, at)
 
 
@@ -102,7 +114,7 @@ def _applications(differences: Sequence[Difference]) -> list[Step]:
         ours = tuple(d for d in mine if d.cls is not Class.UNMANAGED)
         if ours:
             counts = Counts.of(ours)
-            summary = f"openshift-app on {target}: {counts}"
+            summary = f"openshift-app on {target}: {counts}{_over(ours)}"
             steps.append(_step(Component.APPLICATIONS, Tool.TERRAFORM, "apply", summary, ours, counts, at))
         stray = tuple(d for d in mine if d.cls is Class.UNMANAGED)
         if stray:
@@ -110,6 +122,14 @@ def _applications(differences: Sequence[Difference]) -> list[Step]:
             summary = f"prune on {target}: {counts}"
             steps.append(_step(Component.APPLICATIONS, Tool.KUBERNETES, "prune", summary, stray, counts, at))
     return steps
+
+
+def _over(differences: Sequence[Difference]) -> str:
+    """Whose writing the step would overrule."""
+    found = {d.owner for d in differences if d.owner}
+    said = (("over", [o for o in found if o.by_hand]), ("taken from", [o for o in found if not o.by_hand]))
+    told = [f"{word} {', '.join(map(str, sorted(owners)))}" for word, owners in said if owners]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _step(

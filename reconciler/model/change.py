@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from .resource import Component, Key, Value
+from .resource import Component, Key, Owner, Value
 
 
 class Class(StrEnum):
@@ -49,7 +49,8 @@ class Difference:
     `why` is one sentence for people. `id` is the live resource's id where there is one: pruning goes by id,
     never by name. `first_seen` is when the observed branch first had it, ISO 8601 in UTC, empty where it is new.
     `cause` is the key of the difference this one follows from; `effects` are, on that one, what follows from it in
-    a few words each ("node demo-worker-2 is not Ready", "4 pods are pending").
+    a few words each ("node demo-worker-2 is not Ready", "4 pods are pending"). `owner` is who else the live field
+    belongs to, where the API server keeps books of it.
     """
 
     component: Component
@@ -66,6 +67,12 @@ class Difference:
     first_seen: str = ""
     cause: Key | None = None
     effects: tuple[str, ...] = ()
+    owner: Owner | None = None
+
+    @property
+    def contested(self) -> bool:
+        """Would repair take the field from somebody who owns it, and did not just type?"""
+        return self.actionable and self.owner is not None and not self.owner.by_hand
 
     @property
     def actionable(self) -> bool:

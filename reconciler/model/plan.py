@@ -61,7 +61,8 @@ class Step:
     """One run of one tool. `operation` is the tool's own word (apply, prune, cluster.yml, scale.yml, labels, …);
     `targets` are the names it touches (host names for a playbook, resources otherwise). `command` is what it runs, as
     one would type it; `seconds` an estimate from earlier runs, None where there were none. `keep` are the
-    differences of what it touches that stay as they are live: ignored ones, and what can't be done."""
+    differences of what it touches that stay as they are live: ignored ones, and what can't be done. A step that is
+    `held` waits for an approval, and the others don't wait for it."""
 
     component: Component
     tool: Tool
@@ -74,15 +75,18 @@ class Step:
     command: str = ""
     seconds: float | None = None
     keep: tuple[Difference, ...] = ()
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A guard's no: which guard, what it saw, and how somebody approves it all the same."""
+    """A guard's no: which guard, what it saw, and how somebody approves it all the same. A `partial` one holds the
+    steps that it is about, and lets the others go on."""
 
     guard: str
     message: str
     approval: str
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,11 @@ class Plan:
     @property
     def in_sync(self) -> bool:
         return not self.steps and not self.open
+
+    @property
+    def stopped(self) -> bool:
+        """Did a guard refuse all of it?"""
+        return any(not refusal.partial for refusal in self.refusals)
 
     @property
     def open(self) -> tuple[Difference, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -35,6 +36,29 @@ class Key:
         return f"{self.kind} {self.name}"
 
 
+# Field managers of people who type: kubectl and oc, each verb of them (kubectl-edit), and a browser's console, whose
+# name is its user agent's first word.
+_PEOPLE = re.compile(r"(kubectl|oc)(-.*)?|Mozilla|before-first-apply")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Owner:
+    """Who else a live field belongs to, by the API server's own books: a field manager, and whether it applies (and
+    will come back for the field) or just wrote."""
+
+    manager: str
+    applies: bool = False
+
+    @property
+    def by_hand(self) -> bool:
+        """Was it somebody at a keyboard? What people change outside git is drift and is taken back; what a controller
+        or another applier owns is not ours to take."""
+        return not self.applies and bool(_PEOPLE.fullmatch(self.manager))
+
+    def __str__(self) -> str:
+        return f"{self.manager} (Apply)" if self.applies else self.manager
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A resource as desired or as live.
@@ -43,7 +67,8 @@ class Resource:
     `id` is the live side's own id; empty on the desired side. It is never compared.
     `owner` is the cluster a live resource of the cloud belongs to; `target` the OpenShift an object is on.
     `digest` names a whole manifest where `fields` cannot tell what was asked for, and `type` is its
-    apiVersion/Kind, such as apps/v1/Deployment. `wave` says after which other objects it is applied.
+    apiVersion/Kind, such as apps/v1/Deployment. `wave` says after which other objects it is applied. `owners` are, on
+    the live side and by field, those a differing field belongs to.
     """
 
     kind: str
@@ -55,6 +80,7 @@ class Resource:
     type: str = ""
     target: str = ""
     wave: int = 0
+    owners: Mapping[str, Owner] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:

@@ -87,7 +87,9 @@ def _plan(view: View) -> str:
 def _step(step: PlannedStep) -> str:
     targets = f'<p class="quiet">{escape(some(step.targets))}</p>' if step.targets else ""
     command = f'<p class="quiet"><code>{escape(step.command)}</code> {about(step.seconds)}</p>' if step.command else ""
-    return f"<li><b>{escape(step.tool)} {escape(step.operation)}</b> {escape(step.summary)}{targets}{command}</li>"
+    held = ' <b class="failed">held</b>' if step.held else ""
+    named = f"<b>{escape(step.tool)} {escape(step.operation)}</b> {escape(step.summary)}{held}"
+    return f"<li>{named}{targets}{command}</li>"
 
 
 def _refusals(view: View) -> str:
@@ -97,7 +99,7 @@ def _refusals(view: View) -> str:
         + "</li>"
         for r in view.refusals
     ]
-    return _section("Refused: nothing was changed", "ul", "refusals", entries)
+    return _section(view.refused, "ul", "refusals", entries)
 
 
 def _unknowns(view: View) -> str:

@@ -143,7 +143,9 @@ def _plan(view: View, most: int, dated: bool) -> Iterator[str]:
         yield "### Plan"
         yield ""
         for step in view.steps[:most]:
-            yield f"{step.number}. **{step.tool} {prose(step.operation)}**: {prose(step.summary)}"
+            yield f"{step.number}. **{step.tool} {prose(step.operation)}**: {prose(step.summary)}" + (
+                ", held" if step.held else ""
+            )
             if step.targets:
                 yield f"   - {prose(some(step.targets))}"
             if step.command:
@@ -167,7 +169,7 @@ def _more(view: View, most: int) -> Iterator[str]:
         + (f". Hint: {prose(r.hint)}" if r.hint else "")
         for r in view.results
     ]
-    yield from _section("Refused: nothing was changed", refusals, most, "refusal")
+    yield from _section(view.refused, refusals, most, "refusal")
     yield from _section("Could not be observed: not compared, not touched", unknowns, most, "unknown")
     yield from _section("Results", results, most, "result")
 

@@ -73,7 +73,8 @@ def _reasons(view: View) -> str:
 def _plan(view: View) -> Iterator[RenderableType]:
     table = _listing()
     for step in view.steps:
-        text = Text.assemble((f"{step.tool} {step.operation}", "bold"), f"  {step.summary}")
+        held = (", held", "bold red") if step.held else ""
+        text = Text.assemble((f"{step.tool} {step.operation}", "bold"), f"  {step.summary}", held)
         text.append(f"\n{some(step.targets)}" if step.targets else "", style="dim")
         text.append(f"\n$ {step.command} ({about(step.seconds)})" if step.command else "", style="dim")
         table.add_row(f"{step.number}.", text)
@@ -88,7 +89,7 @@ def _refusals(view: View) -> Iterator[RenderableType]:
         text.append(f"\n  {refusal.paste}" if refusal.paste else "", style="cyan")
         table.add_row("✗", text)
     if view.refusals:
-        yield from _section("Refused: nothing was changed", "bold red", table)
+        yield from _section(view.refused, "bold red", table)
 
 
 def _unknowns(view: View) -> Iterator[RenderableType]:

@@ -17,7 +17,7 @@ from .values import is_secret, line, number, reason, short
 class Finding:
     """One difference with all that follows from it. The three sides are short strings, — where there is nothing;
     `repair` says what would be done; `since` is when the observed branch first had it, empty for a new one; `effects`
-    are what it did to others, in order."""
+    are what it did to others, in order; `owner` is who else the live field belongs to, a field manager."""
 
     severity: Severity
     cls: Class
@@ -31,6 +31,7 @@ class Finding:
     repair: str
     since: str = ""
     effects: tuple[str, ...] = ()
+    owner: str = ""
 
     @property
     def chain(self) -> str:
@@ -45,7 +46,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """`command` is what it runs, as one would type it; `seconds` an estimate from earlier runs, None without any."""
+    """`command` is what it runs, as one would type it; `seconds` an estimate from earlier runs, None without any.
+    `held`: it waits for an approval, and the other steps don't wait for it."""
 
     number: int
     component: Component
@@ -56,6 +58,7 @@ class PlannedStep:
     counts: str
     command: str = ""
     seconds: float | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A guard's refusal and how to approve it all the same: in words, and the line to put into git."""
+    """A guard's refusal and how to approve it all the same: in words, and the line to put into git. `partial`: only
+    what the guard is about is held."""
 
     guard: str
     message: str
     approval: str
     paste: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,12 @@ class View:
     hint: str
     repaired: bool
     picture: Picture
+
+    @property
+    def refused(self) -> str:
+        """What the guards' no means for the rest."""
+        partial = self.refusals and all(r.partial for r in self.refusals)
+        return "Held: left as it is until somebody decides" if partial else "Refused: nothing was changed"
 
     @property
     def finished(self) -> bool:
@@ -208,6 +219,7 @@ def _finding(d: Difference, step: int | None, worst: Severity | None = None) -> 
         repair=_repair(d) + (f" (step {step})" if step else ""),
         since=d.first_seen,
         effects=tuple(line(effect) for effect in d.effects),
+        owner=line(str(d.owner or "")),
     )
 
 
@@ -233,12 +245,14 @@ def _step(number: int, step: Step) -> PlannedStep:
         counts=str(step.counts),
         command=line(step.command),
         seconds=step.seconds,
+        held=step.held,
     )
 
 
 def _guarded(refusal: Refusal) -> Guarded:
     way, found, paste = refusal.approval.partition("\n- {plan: ")
-    return Guarded(line(refusal.guard), line(refusal.message), line(way), line(found + paste) if found else "")
+    pasted = line(found + paste) if found else ""
+    return Guarded(line(refusal.guard), line(refusal.message), line(way), pasted, refusal.partial)
 
 
 def _result(result: StepOutcome) -> Result:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.adapters.kubespray import Given, Kubespray
 from reconciler.ports import Playbook
 from reconciler.progress import QuietProgress
@@ -15,6 +17,7 @@ from reconciler.sandbox.openstack import Cloud
 from reconciler.sandbox.sandbox import Sandbox
 
 from .fleet import PORT, Fleet
+from .objects import kubectl
 
 
 @pytest.fixture
@@ -62,3 +65,20 @@ def _one_host(fleet: Fleet) -> dict[str, object]:
     everything: dict[str, object] = {"hosts": {"kube-1": {}}}
     groups = dict.fromkeys(("kube_control_plane", "etcd", "kube_node"), everything)
     return {"all": {"hosts": {"kube-1": host}, "vars": {"kube_version": "1.36.3"}, "children": groups}}
+
+
+@pytest.fixture
+def api(kube: Path) -> KubernetesApi:
+    return KubernetesApi(kube, wait=60)
+
+
+@pytest.fixture
+def part_of() -> str:
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def namespace(kube: Path, part_of: str) -> Iterator[str]:
+    """The namespace's name, and the ApplySet's: each test has one of its own, made by the manifests."""
+    yield part_of
+    kubectl(kube, "delete", "namespace", part_of, "--ignore-not-found", "--wait=false")

@@ -18,7 +18,7 @@ from reconciler.ports import Manifest
 from reconciler.spec.render.environment import environment
 from reconciler.spec.render.workload import workload
 
-from .test_kubernetes import Spoken
+from .objects import Spoken
 
 pytestmark = pytest.mark.live
 

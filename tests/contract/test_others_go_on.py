@@ -19,7 +19,7 @@ from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.errors import Permanent, Transient
 from reconciler.model.resource import Known, Unknown
 
-from .test_kubernetes import IMAGE, Spoken, all_equal, config, deployment, kubectl
+from .objects import IMAGE, Spoken, all_equal, config, deployment, kubectl
 
 pytestmark = pytest.mark.live
 

@@ -19,7 +19,7 @@ from reconciler.model.resource import Known
 from reconciler.ports import Manifest
 from reconciler.spec.render.workload import workload
 
-from .test_kubernetes import Spoken, kubectl
+from .objects import Spoken, kubectl
 
 pytestmark = pytest.mark.live
 

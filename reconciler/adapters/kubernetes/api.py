@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import Permanent, Transient
 from ...model.resource import Listing, Resource, Symptom, Unknown
-from ...ports import Comparison, Manifest, Progress
+from ...ports import Allowance, Comparison, Manifest, Progress
 from . import certificates, nodes, pods
 from .apply import Applier
 from .compare import Comparer
@@ -62,15 +62,21 @@ class KubernetesApi:
         except (Transient, Permanent):
             return ()
 
-    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
+    def compare(
+        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+    ) -> Comparison:
         """`known_kinds` are kinds that may be live though no manifest has them any more: `apps/v1/Deployment`."""
-        return self._comparer.compare(part_of, manifests, known_kinds)
+        return self._comparer.compare(part_of, manifests, known_kinds, manager)
 
-    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
-        self._applier.apply(part_of, manifests, progress)
+    def apply(
+        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+    ) -> None:
+        self._applier.apply(part_of, manifests, progress, allowance or Allowance())
 
-    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
-        self._applier.settle(part_of, manifests, progress)
+    def settle(
+        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+    ) -> None:
+        self._applier.settle(part_of, manifests, progress, allowance or Allowance())
 
     def prune(self, resources: Sequence[Resource]) -> None:
         """Returns once they are gone; raises Transient naming the one that stays."""

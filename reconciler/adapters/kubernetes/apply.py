@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from ...errors import Permanent, ReconcilerError, Transient
-from ...ports import Manifest, Progress, Task
-from .compare import apply_query, name_of, namespace_of, path_of
-from .connection import APPLY_PATCH, Conflict, Connection, NotFound, Refused, Rejected, Silent
-from .fields import generated, prepared
-from .health import Health, health
-from .kinds import Discovery, Kind
-from .reasons import reason
+from ...model.resource import Key, Owner
+from ...ports import Allowance, Manifest, Progress, Task
+from .connection import APPLY_PATCH, Conflict, Connection, NotFound, Owned, Refused, Rejected, Silent
+from .fields import PART_OF, generated, prepared
+from .kinds import Discovery, Kind, name_of, namespace_of, path_of
+from .owners import claimed
+from .rollout import Applied, Rollout
+from .verdict import apply_query, verdict
 
 # What others need comes first. Kinds that are not named come last: they may be of a kind defined here.
 _DEFINITION = "CustomResourceDefinition"
@@ -33,15 +35,13 @@ _CONFIGURATION = (
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 _ORDER = {kind: rank for rank, kind in enumerate((*_FOUNDATIONS, *_CONFIGURATION, *_WORKLOADS))}
 
-_FIRST_POLL, _SLOWEST_POLL = 0.2, 2.0
+_WORKERS = 8
 _NEW_KIND_SECONDS = 5.0
+_NEW_KIND_POLL = 0.2
+_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 _TOLD = 5  # failures of one apply that are told one by one
 
-
-@dataclass(frozen=True, slots=True)
-class _Applied:
-    title: str
-    path: str
+_Made = TypeVar("_Made")
 
 
 def rank(kind: str) -> int:
@@ -49,66 +49,101 @@ def rank(kind: str) -> int:
 
 
 class Applier:
-    """`wait` is how long applied objects may take to become healthy, in seconds."""
+    """`wait` is how long applied objects may take to become healthy, in seconds, where nobody says otherwise."""
 
     def __init__(self, connection: Connection, discovery: Discovery, manager: str, wait: float) -> None:
         self._connection = connection
         self._discovery = discovery
         self._manager = manager
-        self._wait = wait
+        self._rollout = Rollout(connection, discovery, wait)
 
-    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance) -> None:
+        """One object that is refused keeps no other from being applied. Raises with all that went wrong."""
         ordered = sorted((prepared(m, part_of) for m in manifests), key=lambda m: rank(m["kind"]))
         foundations = [m for m in ordered if m["kind"] in _FOUNDATIONS]
         rest = [m for m in ordered if m["kind"] not in _FOUNDATIONS]
-        failed: list[ReconcilerError] = []
+        # A definition that was applied a moment ago is served a moment later.
+        grace = _NEW_KIND_SECONDS if any(m["kind"] == _DEFINITION for m in foundations) else 0.0
+        wrong: list[ReconcilerError] = []
         with progress.task(f"apply {part_of}") as task:
             task.total(len(ordered))
-            self._settle(self._sent(foundations, task, failed), task, failed)
-            # A definition that was applied a moment ago is served a moment later.
-            grace = _NEW_KIND_SECONDS if any(m["kind"] == _DEFINITION for m in foundations) else 0.0
-            self._settle(self._sent(rest, task, failed, grace), task, failed)
-        _raise(failed)
+            for some, patience in ((foundations, 0.0), (rest, grace)):
+                sent = self._send_all(some, task, patience, allowance, wrong)
+                wrong += self._rollout.wait(sent, allowance, task, progress)
+        _raise(wrong)
 
-    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance) -> None:
         """Wait for what was applied before. Raises Permanent for what fails, or is not healthy in time."""
-        failed: list[ReconcilerError] = []
         with progress.task(f"wait for {part_of}") as task:
             task.total(len(manifests))
-            self._settle([self._there(prepared(m, part_of)) for m in manifests], task, failed)
-        _raise(failed)
+            there = [self._there(prepared(m, part_of)) for m in manifests]
+            wrong = self._rollout.wait(there, allowance, task, progress)
+        _raise(wrong)
 
-    def _there(self, manifest: dict[str, Any]) -> _Applied:
-        kind = self._kind(manifest, 0.0)
-        return _Applied(f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind))
+    def _there(self, manifest: dict[str, Any]) -> Applied:
+        return _applied(manifest, self._kind(manifest, 0.0))
 
-    def _sent(
-        self, manifests: Sequence[dict[str, Any]], task: Task, failed: list[ReconcilerError], grace: float = 0.0
-    ) -> list[_Applied]:
-        """What the server took; what it refused goes to `failed`. Raises when it talks to us about nothing at all."""
-        taken: list[_Applied] = []
-        for manifest in manifests:
-            try:
-                taken.append(self._send(manifest, task, grace))
-            except (Silent, Refused):
-                raise
-            except ReconcilerError as error:
-                failed.append(error)
-        return taken
+    def _send_all(
+        self,
+        manifests: Sequence[dict[str, Any]],
+        task: Task,
+        grace: float,
+        allowance: Allowance,
+        wrong: list[ReconcilerError],
+    ) -> list[Applied]:
+        """Rank after rank, those of one rank side by side. What is refused is added to `wrong`; an API server that does
+        not answer is asked no further."""
 
-    def _send(self, manifest: dict[str, Any], task: Task, grace: float = 0.0) -> _Applied:
-        kind = self._kind(manifest, grace)
-        title = f"{kind.name} {name_of(manifest, kind)}"
+        def send(manifest: dict[str, Any]) -> Applied:
+            return self._send(manifest, task, grace, allowance.taking.get(_key(manifest), frozenset()))
+
+        sent: list[Applied] = []
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="apply") as pool:
+            for _, some in itertools.groupby(manifests, key=lambda m: rank(m["kind"])):
+                for done in pool.map(lambda m: _caught(send, m), list(some)):
+                    if isinstance(done, (Silent, Refused)):
+                        raise done
+                    if isinstance(done, ReconcilerError):
+                        wrong.append(done)
+                    else:
+                        sent.append(done)
+        return sent
+
+    def _send(self, manifest: dict[str, Any], task: Task, grace: float, taking: Collection[Owner]) -> Applied:
+        title = f"{manifest['kind']} {_key(manifest).name}"
         task.status(title)
         with _named(title):
+            kind = self._kind(manifest, grace)
             if generated(manifest):
                 self._create_once(kind, manifest)
             else:
-                self._patch(kind, manifest)
-        return _Applied(title, path_of(manifest, kind))
+                self._patch(kind, manifest, taking)
+        return _applied(manifest, kind)
 
-    def _patch(self, kind: Kind, manifest: dict[str, Any]) -> None:
-        query = apply_query(self._manager)
+    def _patch(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> None:
+        """Not by force, so that the server says when a field is somebody else's."""
+        try:
+            self._request(kind, manifest, force=False)
+        except Owned:
+            self._take(kind, manifest, taking)
+
+    def _take(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> None:
+        """By force from people, whose change by hand is drift, and from those in `taking`; from nobody else. The
+        version that was looked at is the one that is written over."""
+        for pause in _PAUSES:
+            time.sleep(pause)
+            live = self._connection.get(path_of(manifest, kind))
+            found = verdict(self._connection, kind, manifest, live, self._manager)
+            owners = claimed(found.live, found.ours, self._manager, part_of=_part_of(manifest))
+            _refuse({field: o for field, o in owners.items() if not o.by_hand and o not in taking})
+            seen = {**manifest["metadata"], "resourceVersion": found.live["metadata"]["resourceVersion"]}
+            with contextlib.suppress(Conflict):
+                self._request(kind, {**manifest, "metadata": seen}, force=True)
+                return
+        raise Transient("changes too fast to be applied", hint="the next cycle tries again")
+
+    def _request(self, kind: Kind, manifest: dict[str, Any], *, force: bool) -> None:
+        query = apply_query(self._manager, force=force)
         self._connection.request("PATCH", path_of(manifest, kind), query=query, body=manifest, content_type=APPLY_PATCH)
 
     def _create_once(self, kind: Kind, manifest: dict[str, Any]) -> None:
@@ -127,70 +162,53 @@ class Applier:
                     f"the server has no kind {manifest['kind']} of {manifest['apiVersion']}",
                     hint="apply its CustomResourceDefinition, or correct apiVersion and kind",
                 )
-            time.sleep(_FIRST_POLL)
+            time.sleep(_NEW_KIND_POLL)
             self._discovery.forget()
         return kind
 
-    def _settle(self, applied: Sequence[_Applied], task: Task, failed: list[ReconcilerError]) -> None:
-        """Poll what is not healthy yet. What failed, or is not healthy in time, goes to `failed`."""
-        until = time.monotonic() + self._wait
-        pending, pause = list(applied), _FIRST_POLL
-        while True:
-            states = [(one, *self._look(one)) for one in pending]
-            waiting = [(one, obj, state) for one, obj, state in states if not state.ok]
-            task.advance(len(pending) - len(waiting))
-            if not waiting:
-                return
-            one, _, state = next((w for w in waiting if w[2].failed), waiting[0])
-            done = len(applied) - len(waiting)
-            task.status(f"{done}/{len(applied)} healthy: {one.title} {state.detail}")
-            late = time.monotonic() > until
-            failed += [self._unhealthy(*w) for w in waiting if w[2].failed or late]
-            pending = [w[0] for w in waiting if not (w[2].failed or late)]
-            if not pending:
-                return
-            time.sleep(pause)
-            pause = min(pause * 1.5, _SLOWEST_POLL)
 
-    def _look(self, one: _Applied) -> tuple[Mapping[str, Any], Health]:
-        with _named(one.title):
-            obj = self._connection.get(one.path)
-        state = health(obj)
-        if not state.ok and obj["kind"] == "PersistentVolumeClaim" and self._binds_late(obj):
-            return obj, Health(True)
-        return obj, state
-
-    def _binds_late(self, claim: Mapping[str, Any]) -> bool:
-        """Such a claim is bound when its first pod is scheduled; that pod's own rollout is waited for."""
-        name = claim["spec"].get("storageClassName")
-        try:
-            found = self._connection.get(f"/apis/storage.k8s.io/v1/storageclasses/{name}") if name else {}
-        except Permanent:  # not there, or not ours to read
-            return False
-        return bool(found.get("volumeBindingMode") == "WaitForFirstConsumer")
-
-    def _unhealthy(self, one: _Applied, obj: Mapping[str, Any], state: Health) -> Permanent:
-        why = reason(self._connection, obj)
-        verdict = "failed" if state.failed else f"is not healthy after {self._wait:g} s"
-        namespace = f" -n {obj['metadata']['namespace']}" if "namespace" in obj["metadata"] else ""
-        return Permanent(
-            f"{one.title} {verdict} ({state.detail})" + (f": {why}" if why else ""),
-            hint=f"look closer: kubectl{namespace} describe {obj['kind'].lower()} {obj['metadata']['name']}",
-        )
+def _key(manifest: Mapping[str, Any]) -> Key:
+    """What git calls the object: by its namespace where it names one."""
+    metadata = manifest["metadata"]
+    namespace = metadata.get("namespace")
+    return Key(manifest["kind"], f"{namespace}/{metadata['name']}" if namespace else metadata["name"])
 
 
-def _raise(failed: Sequence[ReconcilerError]) -> None:
+def _part_of(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["metadata"]["labels"][PART_OF])
+
+
+def _applied(manifest: Mapping[str, Any], kind: Kind) -> Applied:
+    return Applied(f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind), _key(manifest))
+
+
+def _refuse(owners: Mapping[str, Owner]) -> None:
+    if owners:
+        told = ", ".join(f"{field} belongs to {owner}" for field, owner in sorted(owners.items())[:_TOLD])
+        raise Transient(f"{told}, and is not taken", hint="the next cycle's plan says what to do about it")
+
+
+def _caught(do: Callable[[dict[str, Any]], _Made], manifest: dict[str, Any]) -> _Made | ReconcilerError:
+    try:
+        return do(manifest)
+    except ReconcilerError as error:
+        return error
+
+
+def _raise(wrong: Sequence[ReconcilerError]) -> None:
     """Raise what went wrong, as one: Permanent where only a change helps with any of it."""
-    if len(failed) < 2:
-        for error in failed:
+    if len(wrong) < 2:
+        for error in wrong:
             raise error
         return
-    told = [error.message for error in failed[:_TOLD]]
-    if (rest := len(failed) - _TOLD) > 0:
+    told = [error.message for error in wrong[:_TOLD]]
+    if (rest := len(wrong) - _TOLD) > 0:
         told.append(f"and {rest} more")
-    hints = dict.fromkeys(error.hint for error in failed[:_TOLD] if error.hint)
-    kind = Permanent if any(isinstance(error, Permanent) for error in failed) else Transient
-    raise kind(f"{len(failed)} objects failed, the others went on: {'; '.join(told)}", hint="; ".join(hints) or None)
+    hints = dict.fromkeys(error.hint for error in wrong[:_TOLD] if error.hint)
+    evidence = next((error.evidence for error in wrong if error.evidence), None)
+    kind = Permanent if any(isinstance(error, Permanent) for error in wrong) else Transient
+    said = f"{len(wrong)} objects failed, the others went on: {'; '.join(told)}"
+    raise kind(said, hint="; ".join(hints) or None, evidence=evidence)
 
 
 @contextlib.contextmanager
@@ -205,7 +223,7 @@ def _named(title: str) -> Iterator[None]:
     except Rejected as error:
         raise Permanent(f"{title}: {error.message}", hint=_advice(error.message)) from None
     except ReconcilerError as error:
-        raise type(error)(f"{title}: {error.message}", hint=error.hint) from None
+        raise type(error)(f"{title}: {error.message}", hint=error.hint, evidence=error.evidence) from None
 
 
 def _advice(message: str) -> str:

@@ -1,35 +1,44 @@
-"""Compares manifests with live objects through the API server's own eyes: one list per kind, then dry runs."""
+"""Compares manifests with live objects through the API server's own eyes: what may have changed is found in lists of
+metadata, and only that is fetched and tried in a dry run."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ...errors import Permanent, Transient
-from ...model.resource import Fields, Known, Listing, Resource, Unknown
+from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import Comparison, Manifest
-from .connection import APPLY_PATCH, Conflict, Connection, Forbidden, NotFound, Rejected
-from .fields import PART_OF, all_fields, differing, differing_as_asked, generated, prepared
-from .kinds import Discovery, Kind
-from .remembered import Remembered, token
+from .connection import Connection, NotFound
+from .fields import PART_OF, all_fields, generated, prepared
+from .fingerprint import fingerprint, settled
+from .kinds import Discovery, Kind, name_of, namespace_of, path_of
+from .owners import claimed
+from .remembered import Equal, Remembered, digest
+from .verdict import Verdict, verdict
 
 _WORKERS = 8
-_ATTEMPTS = 4
+# From how many objects of a kind on one list is cheaper than asking for each; and of how large a part of all.
+_MANY, _SHARE = 8, 20
 
 Object: TypeAlias = "dict[str, Any]"
 
 
 @dataclass(slots=True)
 class _Group:
-    """One kind of one comparison: the manifests, and what listing it found."""
+    """One kind of one comparison: what listing its metadata found, which objects were listed whole since many had
+    changed, and which are certainly not there."""
 
     api_version: str
     name: str
-    manifests: list[Object] = field(default_factory=list)
     kind: Kind | None = None
     listed: dict[str, Object] = field(default_factory=dict)
+    at: datetime.datetime | None = None
+    whole: dict[str, Object] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
     unknown: Unknown | None = None
 
 
@@ -39,122 +48,161 @@ class _Pair:
 
     expected: Resource
     live: Resource | None = None
-    equal: str = ""
+    equal: Equal | None = None
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One manifest, as it is sent, and what came of it."""
+
+    group: _Group
+    manifest: Object
+    digest: str
+    pair: _Pair | None = None
+
+    @property
+    def name(self) -> str:
+        return name_of(self.manifest, self.group.kind)
 
 
 class Comparer:
+    """`manager` is as whom objects are applied where nobody says otherwise."""
+
     def __init__(self, connection: Connection, discovery: Discovery, manager: str, remembered: Remembered) -> None:
         self._connection = connection
         self._discovery = discovery
         self._manager = manager
         self._remembered = remembered
 
-    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
-        groups = _grouped((prepared(m, part_of) for m in manifests), known_kinds)
+    def compare(
+        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+    ) -> Comparison:
+        who = manager or self._manager
+        groups = _grouped(manifests, known_kinds)
+        asked = [
+            _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, who))
+            for m in (prepared(manifest, part_of) for manifest in manifests)
+        ]
+        before = self._remembered.of(part_of)
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="kubernetes") as pool:
-            list(pool.map(lambda group: self._list(part_of, group), groups))
-            asked = [(group, m) for group in groups for m in group.manifests]
-            pairs = list(pool.map(lambda one: self._pair(part_of, *one), asked))
-        self._remembered.replace(part_of, {p.live.id: p.equal for p in pairs if p.live and p.equal})
+            list(pool.map(lambda group: self._list(part_of, group), groups.values()))
+            for one in asked:
+                one.pair = _unchanged(one, before)
+            left = [one for one in asked if one.pair is None]
+            self._fetch(part_of, left, pool)
+            for one, pair in zip(left, pool.map(lambda one: self._pair(one, who), left), strict=True):
+                one.pair = pair
+        pairs = [(one.group, one.pair) for one in asked if one.pair]
+        self._remembered.replace(part_of, {p.live.id: p.equal for _, p in pairs if p.live and p.equal})
         live: dict[str, Listing] = {}
-        for group in groups:
-            mine = [p for (g, _), p in zip(asked, pairs, strict=True) if g is group]
+        for group in groups.values():
+            mine = [pair for of, pair in pairs if of is group]
             live[group.name] = _merged(live.get(group.name), _listing(group, mine))
-        return Comparison(tuple(p.expected for p in pairs), live)
+        return Comparison(tuple(pair.expected for _, pair in pairs), live)
 
     def _list(self, part_of: str, group: _Group) -> None:
         try:
             group.kind = self._discovery.kind(group.api_version, group.name)
             if group.kind is None:
                 return
-            found = self._connection.items(group.kind.collection(), labelSelector=f"{PART_OF}={part_of}")
-            group.listed = {name_of(o, group.kind): o for o in found}
+            found = self._connection.metadata(group.kind.collection(), labelSelector=f"{PART_OF}={part_of}")
+            group.listed, group.at = {name_of(o, group.kind): o for o in found.items}, found.at
         except NotFound:  # its definition went away between the two calls
             group.kind = None
         except (Transient, Permanent) as error:
             group.unknown = Unknown(error.message, error.hint)
 
-    def _pair(self, part_of: str, group: _Group, manifest: Object) -> _Pair:
-        name = name_of(manifest, group.kind)
-        whole = Resource(group.name, name, all_fields(manifest))
-        if group.unknown or group.kind is None:
+    def _fetch(self, part_of: str, left: Sequence[_Asked], pool: Executor) -> None:
+        """Where many may have changed, or are in no list, one list more spares asking for each."""
+        changed: dict[int, list[_Asked]] = {}
+        missing: dict[tuple[int, str], list[_Asked]] = {}
+        for one in (one for one in left if one.group.kind and not one.group.unknown):
+            if one.name in one.group.listed:
+                changed.setdefault(id(one.group), []).append(one)
+            else:
+                missing.setdefault((id(one.group), namespace_of(one.manifest)), []).append(one)
+        many = [of for of in changed.values() if len(of) > _MANY and len(of) * _SHARE >= len(of[0].group.listed)]
+        waiting = [pool.submit(self._list_whole, part_of, of[0].group) for of in many]
+        waiting += [pool.submit(self._list_absent, of) for of in missing.values() if len(of) > _MANY]
+        for one_of in waiting:
+            one_of.result()
+
+    def _list_whole(self, part_of: str, group: _Group) -> None:
+        if group.kind is None:
+            return
+        try:
+            found = self._connection.items(group.kind.collection(), labelSelector=f"{PART_OF}={part_of}")
+            group.whole = {name_of(o, group.kind): o for o in found}
+        except (Transient, Permanent) as error:
+            group.unknown = Unknown(error.message, error.hint)
+
+    def _list_absent(self, missing: Sequence[_Asked]) -> None:
+        """Many of one namespace that are not labelled as ours: mostly they are not there at all. A collection too
+        large for one list is not read for that, and neither is one that is not ours to list."""
+        group = missing[0].group
+        if group.kind is None:
+            return
+        try:
+            there = self._connection.few(group.kind.collection(namespace_of(missing[0].manifest)))
+        except (Transient, Permanent):
+            return
+        if there is not None:
+            group.absent |= {one.name for one in missing} - {name_of(o, group.kind) for o in there}
+
+    def _pair(self, one: _Asked, manager: str) -> _Pair:
+        group = one.group
+        whole = Resource(group.name, one.name, all_fields(one.manifest))
+        if group.unknown or group.kind is None or one.name in group.absent:
             return _Pair(whole)
         try:
-            live = group.listed.get(name) or self._connection.get(path_of(manifest, group.kind))
-            return self._compared(part_of, group.kind, name, manifest, live)
+            live = group.whole.get(one.name) or self._connection.get(path_of(one.manifest, group.kind))
+            if generated(one.manifest):
+                return _equal(one, live)
+            return self._compared(one, verdict(self._connection, group.kind, one.manifest, live, manager), manager)
         except NotFound:
             return _Pair(whole)
         except (Transient, Permanent) as error:
-            group.unknown = Unknown(f"{group.name} {name}: {error.message}", error.hint)
+            group.unknown = Unknown(f"{group.name} {one.name}: {error.message}", error.hint)
             return _Pair(whole)
 
-    def _compared(self, part_of: str, kind: Kind, name: str, manifest: Object, live: Object) -> _Pair:
-        for _ in range(_ATTEMPTS):
-            uid, pair = live["metadata"]["uid"], token(manifest, live)
-            if generated(manifest) or self._remembered.holds(part_of, uid, pair):
-                return _Pair(Resource(kind.name, name), Resource(kind.name, name, id=uid), pair)
-            try:
-                ours, theirs = self._differing(kind, manifest, live)
-            except Conflict:
-                live = self._connection.get(path_of(manifest, kind))
-                continue
-            expected, actual = Resource(kind.name, name, ours), Resource(kind.name, name, theirs, id=uid)
-            return _Pair(expected, actual, "" if ours else pair)
-        raise Transient("changes too fast to be compared", hint="the next cycle looks again")
-
-    def _differing(self, kind: Kind, manifest: Object, live: Object) -> tuple[Fields, Fields]:
-        live = {"apiVersion": kind.api_version, "kind": kind.name} | live  # items of a list don't say
-        try:
-            return differing(self._dry_run(kind, manifest, live), live)
-        except (Rejected, Forbidden):
-            # The server would refuse the change (a field that can't be changed in place, a mistake in the manifest, a
-            # quota): it is a difference all the same, and apply will say why it can't be repaired.
-            sides = differing_as_asked(manifest, live)
-            if not sides[0]:
-                raise
-            return sides
-
-    def _dry_run(self, kind: Kind, manifest: Object, live: Object) -> Object:
-        # With the version we saw, so that a controller's write in between is a Conflict and not a difference.
-        metadata = {**manifest["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
-        answer = self._connection.request(
-            "PATCH",
-            path_of(manifest, kind),
-            query={"dryRun": "All", **apply_query(self._manager)},
-            body={**manifest, "metadata": metadata},
-            content_type=APPLY_PATCH,
-        )
-        return dict(answer)
+    def _compared(self, one: _Asked, found: Verdict, manager: str) -> _Pair:
+        kind, metadata = one.group.name, found.live["metadata"]
+        expected = Resource(kind, one.name, found.ours)
+        actual = Resource(kind, one.name, found.theirs, id=metadata["uid"])
+        if found.ours:
+            owners = claimed(found.live, found.ours, manager, one.manifest["metadata"]["labels"][PART_OF])
+            return _Pair(expected, replace(actual, owners=owners))
+        known = fingerprint(metadata) if settled(metadata, one.group.at) else ""
+        return _Pair(expected, actual, Equal(one.digest, metadata["resourceVersion"], known))
 
 
-def apply_query(manager: str) -> dict[str, str]:
-    return {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+def _unchanged(one: _Asked, before: Mapping[str, Equal]) -> _Pair | None:
+    """What was equal and is still the same costs nothing more. None: it has to be looked at."""
+    live = one.group.listed.get(one.name) if one.group.kind and not one.group.unknown else None
+    if live is None:
+        return None
+    if generated(one.manifest):
+        return _equal(one, live)
+    metadata = live["metadata"]
+    known = before.get(metadata["uid"])
+    if known is None or known.digest != one.digest:
+        return None
+    if known.version == metadata["resourceVersion"]:
+        if not known.print and settled(metadata, one.group.at):
+            known = replace(known, print=fingerprint(metadata))
+        return _equal(one, live, known)
+    return _equal(one, live, known) if known.print and known.print == fingerprint(metadata) else None
 
 
-def namespace_of(obj: Mapping[str, Any]) -> str:
-    return str(obj["metadata"].get("namespace") or "default")
+def _equal(one: _Asked, live: Object, known: Equal | None = None) -> _Pair:
+    kind = one.group.name
+    return _Pair(Resource(kind, one.name), Resource(kind, one.name, id=live["metadata"]["uid"]), known)
 
 
-def path_of(obj: Mapping[str, Any], kind: Kind) -> str:
-    return kind.path(obj["metadata"]["name"], namespace_of(obj))
-
-
-def name_of(obj: Mapping[str, Any], kind: Kind | None) -> str:
-    """`namespace/name`, or `name` alone for what belongs to the whole cluster."""
-    namespaced = kind.namespaced if kind else "namespace" in obj["metadata"]
-    name = str(obj["metadata"]["name"])
-    return f"{namespace_of(obj)}/{name}" if namespaced else name
-
-
-def _grouped(manifests: Iterable[Object], known_kinds: Sequence[str]) -> list[_Group]:
-    groups: dict[tuple[str, str], _Group] = {}
-    for manifest in manifests:
-        at = (manifest["apiVersion"], manifest["kind"])
-        groups.setdefault(at, _Group(*at)).manifests.append(manifest)
-    for known in known_kinds:
-        api_version, _, name = known.rpartition("/")
-        groups.setdefault((api_version, name), _Group(api_version, name))
-    return list(groups.values())
+def _grouped(manifests: Iterable[Manifest], known_kinds: Sequence[str]) -> dict[tuple[str, str], _Group]:
+    asked = [(m["apiVersion"], m["kind"]) for m in manifests]
+    known = [(api_version, name) for api_version, _, name in (kind.rpartition("/") for kind in known_kinds)]
+    return {at: _Group(*at) for at in dict.fromkeys((*asked, *known))}
 
 
 def _listing(group: _Group, pairs: Sequence[_Pair]) -> Listing:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+import email.utils
 import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +27,8 @@ _BUSY = (408, 410, 429)
 # kubeconfig would not help.
 _ANOTHER_AUTHORITY = (7, 18, 19, 20, 21)
 
+# Metadata alone of a collection; a server that does not know the shorter form answers with whole objects.
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -34,6 +39,10 @@ class NotFound(Permanent):
 
 class Conflict(Permanent):
     """The object exists already, or is not the one that was meant."""
+
+
+class Owned(Conflict):
+    """Fields that were to be applied belong to others."""
 
 
 class Rejected(Permanent):
@@ -52,6 +61,14 @@ class Refused(Permanent):
     """Somebody answers who does not trust our credentials, or whom our credentials do not trust: another authority."""
 
 
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """A collection's objects without what is in them, and what time it was on the server; None where it did not say."""
+
+    items: list[dict[str, Any]]
+    at: datetime.datetime | None
+
+
 class Connection:
     """Plain requests with the kubeconfig's credentials. Opened at first use; safe for several threads."""
 
@@ -67,11 +84,32 @@ class Connection:
 
     def items(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Every object of a collection, page by page: a listing is whole, or an error."""
+        for page, _ in self._pages(path, query, "application/json"):
+            yield from page.get("items") or ()
+
+    def metadata(self, path: str, **query: str) -> Metadata:
+        """The same, of each object its metadata and nothing else."""
+        found: list[dict[str, Any]] = []
+        said: datetime.datetime | None = None
+        for page, at in self._pages(path, query, _METADATA):
+            found += page.get("items") or ()
+            said = said or at  # the first page's: nothing was listed before it
+        return Metadata(found, said)
+
+    def few(self, path: str, **query: str) -> list[dict[str, Any]] | None:
+        """The metadata of a collection that fits on one page; None for a larger one."""
+        page, _ = self._exchange("GET", path, query={"limit": str(_PAGE), **query}, accept=_METADATA)
+        return None if (page.get("metadata") or {}).get("continue") else list(page.get("items") or ())
+
+    def _pages(
+        self, path: str, query: Mapping[str, str], accept: str
+    ) -> Iterator[tuple[Any, datetime.datetime | None]]:
         more = ""
         while True:
-            page = self.get(path, limit=str(_PAGE), **query, **({"continue": more} if more else {}))
-            yield from page.get("items") or ()
-            more = page.get("metadata", {}).get("continue") or ""
+            asked = {"limit": str(_PAGE), **query, **({"continue": more} if more else {})}
+            page, at = self._exchange("GET", path, query=asked, accept=accept)
+            yield page, at
+            more = (page.get("metadata") or {}).get("continue") or ""
             if not more:
                 return
 
@@ -84,26 +122,49 @@ class Connection:
         body: object = None,
         content_type: str = "application/json",
     ) -> Any:
-        """Return the decoded answer. Raises NotFound, Conflict, Rejected, Permanent or Transient."""
+        """Return the decoded answer. Raises NotFound, Conflict, Owned, Rejected, Permanent or Transient."""
+        return self._exchange(method, path, query=query, body=body, content_type=content_type)[0]
+
+    def text(self, path: str, **query: str) -> str:
+        """What is no object: a log."""
+        answer = self._answer("GET", path, query, None, {"Accept": "*/*"})
+        if answer.status >= 400:
+            decoded = _decoded(answer.data, answer.status, path)
+            raise failure(answer.status, decoded, f"GET {path}", str(self._kubeconfig))
+        return str(answer.data.decode("utf-8", "replace"))
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> tuple[Any, datetime.datetime | None]:
+        """The decoded answer, and when the server says it gave it."""
+        said = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
+        answer = self._answer(method, path, query, None if body is None else json.dumps(body).encode(), said)
+        decoded = _decoded(answer.data, answer.status, self._open()[0].host)
+        if answer.status >= 400:
+            raise failure(answer.status, decoded, f"{method} {path}", str(self._kubeconfig))
+        return decoded, _moment(answer.headers.get("Date"))
+
+    def _answer(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None, said: Mapping[str, str]
+    ) -> Any:
         configuration, pool = self._open()
         url = f"{configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "User-Agent": "reconciler"} | credentials(configuration)
-        if body is not None:
-            headers["Content-Type"] = content_type
-        status, data = self._send(pool, method, url, headers, None if body is None else json.dumps(body).encode())
-        answer = _decoded(data, status, configuration.host)
-        if status >= 400:
-            raise failure(status, answer, f"{method} {path}", str(self._kubeconfig))
-        return answer
+        headers = {"User-Agent": "reconciler", **said} | credentials(configuration)
+        return self._send(pool, method, url, headers, body)
 
-    def _send(self, pool: Any, method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
+    def _send(self, pool: Any, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Any:
         import urllib3
 
         limits = urllib3.Timeout(connect=min(CONNECT_SECONDS, self._timeout), read=self._timeout)
         try:
-            response = pool.request(
-                method, url, headers=headers, body=body, timeout=limits, retries=False, redirect=False
-            )
+            return pool.request(method, url, headers=headers, body=body, timeout=limits, retries=False, redirect=False)
         except urllib3.exceptions.SSLError as error:
             raise (Refused if _another_authority(error) else Permanent)(
                 f"{_host(url)} does not prove who it is: {_reason(error)}",
@@ -114,7 +175,6 @@ class Connection:
                 f"Kubernetes at {_host(url)} does not answer: {_reason(error)}",
                 hint=f"is the API server up, and reachable from here? ({self._kubeconfig})",
             ) from None
-        return response.status, response.data
 
     def _open(self) -> tuple[Any, Any]:
         with self._opening:
@@ -180,7 +240,21 @@ def failure(status: int, answer: Mapping[str, Any], request: str, kubeconfig: st
         return Forbidden(message, hint="give this account the right by RBAC, or look for a quota that is used up")
     if status in _BUSY or (status >= 500 and "failed to create typed patch object" not in message):
         return Transient(message, hint="the API server is busy or restarting; the next cycle tries again")
-    return {404: NotFound, 409: Conflict}.get(status, Rejected)(message)
+    owned = status == 409 and _causes(answer, "FieldManagerConflict")
+    return Owned(message) if owned else {404: NotFound, 409: Conflict}.get(status, Rejected)(message)
+
+
+def _causes(answer: Mapping[str, Any], reason: str) -> bool:
+    return any(cause.get("reason") == reason for cause in (answer.get("details") or {}).get("causes") or ())
+
+
+def _moment(text: str | None) -> datetime.datetime | None:
+    """A time as HTTP writes it (RFC 9110); None for anything else."""
+    try:
+        found = email.utils.parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
 def credentials(configuration: Any) -> dict[str, str]:

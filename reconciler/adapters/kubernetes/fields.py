@@ -70,6 +70,12 @@ def differing_as_asked(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> 
     return _between(manifest, wanted, {p: v for p, v in _leaves(live) if p in wanted})
 
 
+def labels(items: Sequence[Any]) -> list[str]:
+    """Names where every item has one of its own: a container that moved is still the same container."""
+    names = [str(item["name"]) for item in items if isinstance(item, Mapping) and "name" in item]
+    return names if len(set(names)) == len(items) else [str(n) for n in range(len(items))]
+
+
 def _between(obj: Mapping[str, Any], left: dict[str, Value], right: dict[str, Value]) -> tuple[Fields, Fields]:
     ours: dict[str, Value] = {}
     theirs: dict[str, Value] = {}
@@ -93,16 +99,10 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Value]]:
         for key in value:
             yield from _leaves(value[key], f"{path}.{key}" if path else str(key))
     elif isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):
-        for label, item in zip(_labels(value), value, strict=True):
+        for label, item in zip(labels(value), value, strict=True):
             yield from _leaves(item, f"{path}[{label}]")
     elif value is not None:  # null in a manifest asks for nothing
         yield path, _plain(value)
-
-
-def _labels(items: Sequence[Any]) -> list[str]:
-    """Names where every item has one of its own: a container that moved is still the same container."""
-    names = [str(item["name"]) for item in items if isinstance(item, Mapping) and "name" in item]
-    return names if len(set(names)) == len(items) else [str(n) for n in range(len(items))]
 
 
 def _plain(value: Any) -> Value:

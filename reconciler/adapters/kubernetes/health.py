@@ -9,20 +9,48 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`detail` is how far it is (`1/2`, `Pending`); `failed` says that waiting longer won't help."""
+    """`detail` is how far it is (`1/2`, `Pending`); `failed` says that waiting longer won't help, `optional` that
+    perhaps nobody will ever say it: then it is waited for a little, and its absence is no failure."""
 
     ok: bool
     detail: str = ""
     failed: bool = False
+    optional: bool = False
 
 
 _FINE = Health(True)
 
 
 def health(obj: Mapping[str, Any]) -> Health:
-    """Kinds that have nothing to wait for are healthy once they exist."""
-    rule = _RULES.get(obj["kind"])
-    return rule(obj.get("spec") or {}, obj.get("status") or {}, obj) if rule else _FINE
+    """Kinds of Kubernetes itself by rules of their own, any other by its conditions."""
+    rule = _RULES.get(obj["kind"], _by_conditions) if _of_kubernetes(obj) else _by_conditions
+    return rule(obj.get("spec") or {}, obj.get("status") or {}, obj)
+
+
+def _of_kubernetes(obj: Mapping[str, Any]) -> bool:
+    """Its groups have no dot, or end in k8s.io; somebody else's Job may mean anything."""
+    group, slash, _ = str(obj.get("apiVersion") or "v1").rpartition("/")
+    return not slash or "." not in group or group.endswith(".k8s.io")
+
+
+def _by_conditions(_: Mapping[str, Any], status: Mapping[str, Any], obj: Mapping[str, Any]) -> Health:
+    """The conventions of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): Stalled and Reconciling say what is abnormal,
+    Ready what is normal, observedGeneration of which spec all this speaks. What says none of it has nothing to say."""
+    if "observedGeneration" in status and not _seen(status, obj):
+        return Health(False, "was not seen by its controller yet")
+    if stalled := _condition(status, "Stalled", "True"):
+        return Health(False, _words(stalled), failed=True)
+    if working := _condition(status, "Reconciling", "True"):
+        return Health(False, _words(working))
+    ready = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), None)
+    if ready is None:
+        return _FINE
+    late = ready.get("observedGeneration", obj["metadata"].get("generation", 0)) < obj["metadata"].get("generation", 0)
+    return Health(ready.get("status") == "True" and not late, _words(ready))
+
+
+def _words(condition: Mapping[str, Any]) -> str:
+    return ": ".join(str(condition[k]) for k in ("reason", "message") if condition.get(k)) or str(condition["type"])
 
 
 def _deployment(spec: Mapping[str, Any], status: Mapping[str, Any], obj: Mapping[str, Any]) -> Health:
@@ -72,6 +100,52 @@ def _definition(_: Mapping[str, Any], status: Mapping[str, Any], __: Mapping[str
     return Health(_condition(status, "Established", "True") is not None, "not established")
 
 
+def _replica_set(spec: Mapping[str, Any], status: Mapping[str, Any], obj: Mapping[str, Any]) -> Health:
+    return _rollout(status.get("availableReplicas", 0), spec.get("replicas", 1), _seen(status, obj))
+
+
+def _pod(_: Mapping[str, Any], status: Mapping[str, Any], __: Mapping[str, Any]) -> Health:
+    phase = str(status.get("phase", "Pending"))
+    ready = phase == "Succeeded" or _condition(status, "Ready", "True") is not None
+    return Health(ready, phase, failed=phase == "Failed")
+
+
+def _service(spec: Mapping[str, Any], status: Mapping[str, Any], _: Mapping[str, Any]) -> Health:
+    """Who asks for a load balancer means to be reached by it."""
+    wants = spec.get("type") == "LoadBalancer"
+    return Health(not wants or _addressed(status), "has no address: does a controller serve load balancers here?")
+
+
+def _ingress(_: Mapping[str, Any], status: Mapping[str, Any], __: Mapping[str, Any]) -> Health:
+    """Not every controller writes the address down, so nobody waits for it for ever."""
+    return Health(_addressed(status), "has no address yet", optional=True)
+
+
+def _addressed(status: Mapping[str, Any]) -> bool:
+    return bool((status.get("loadBalancer") or {}).get("ingress"))
+
+
+def _autoscaler(_: Mapping[str, Any], status: Mapping[str, Any], __: Mapping[str, Any]) -> Health:
+    """It may be that nobody measures: then it scales nothing, and what it is for runs all the same."""
+    if unable := _condition(status, "AbleToScale", "False"):
+        return Health(False, _words(unable))
+    inactive = _condition(status, "ScalingActive", "False")
+    if inactive and inactive.get("reason") != "ScalingDisabled":
+        return Health(False, _words(inactive), optional=True)
+    return Health(bool(status.get("conditions")), "was not seen by its controller yet", optional=True)
+
+
+def _disruption_budget(_: Mapping[str, Any], status: Mapping[str, Any], obj: Mapping[str, Any]) -> Health:
+    """Whether it allows a disruption now is up to the pods, which are waited for themselves."""
+    return Health(_seen(status, obj), "was not seen by its controller yet")
+
+
+def _api_service(_: Mapping[str, Any], status: Mapping[str, Any], __: Mapping[str, Any]) -> Health:
+    missing = _condition(status, "Available", "False")
+    ok = _condition(status, "Available", "True") is not None
+    return Health(ok, _words(missing) if missing else "is not available yet")
+
+
 def _rollout(ready: int, wanted: int, settled: bool) -> Health:
     return Health(settled and ready >= wanted, f"{ready}/{wanted}")
 
@@ -82,7 +156,7 @@ def _seen(status: Mapping[str, Any], obj: Mapping[str, Any]) -> bool:
 
 
 def _condition(status: Mapping[str, Any], type_: str, value: str) -> Mapping[str, Any] | None:
-    found = (c for c in status.get("conditions") or () if c["type"] == type_ and c["status"] == value)
+    found = (c for c in status.get("conditions") or () if c.get("type") == type_ and c.get("status") == value)
     return next(found, None)
 
 
@@ -90,7 +164,14 @@ _RULES = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
     "DaemonSet": _daemon_set,
+    "ReplicaSet": _replica_set,
     "Job": _job,
+    "Pod": _pod,
+    "Service": _service,
+    "Ingress": _ingress,
+    "HorizontalPodAutoscaler": _autoscaler,
+    "PodDisruptionBudget": _disruption_budget,
+    "APIService": _api_service,
     "PersistentVolumeClaim": _claim,
     "CustomResourceDefinition": _definition,
 }

@@ -72,6 +72,21 @@ class Discovery:
             yield str(group["preferredVersion"]["groupVersion"])
 
 
+def namespace_of(obj: Mapping[str, Any]) -> str:
+    return str(obj["metadata"].get("namespace") or "default")
+
+
+def path_of(obj: Mapping[str, Any], kind: Kind) -> str:
+    return kind.path(obj["metadata"]["name"], namespace_of(obj))
+
+
+def name_of(obj: Mapping[str, Any], kind: Kind | None) -> str:
+    """`namespace/name`, or `name` alone for what belongs to the whole cluster."""
+    namespaced = kind.namespaced if kind else "namespace" in obj["metadata"]
+    name = str(obj["metadata"]["name"])
+    return f"{namespace_of(obj)}/{name}" if namespaced else name
+
+
 def root(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 

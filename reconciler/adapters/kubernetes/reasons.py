@@ -3,34 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from ...errors import Permanent, Transient
+from ...errors import Evidence, Permanent, Transient
 from .connection import Connection
 
+_LINES, _WIDTH = 10, 300
+_BAD = ("ReplicaFailure", "Failed", "Stalled")
+_GOOD = ("Ready", "Available", "AbleToScale", "ScalingActive", "Established")
 _JUST_STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
-def reason(connection: Connection, obj: Mapping[str, Any]) -> str:
-    """Empty when nothing tells. Never raises: it is asked for while an error is being made."""
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`text` is empty where nothing tells. `container` names the one that ran and has something to say, in a pod of
+    `namespace`; `previous` says that it was started again since."""
+
+    text: str = ""
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    previous: bool = False
+
+    @property
+    def command(self) -> str:
+        """How one reads more of it."""
+        again = " --previous" if self.previous else ""
+        return f"kubectl -n {self.namespace} logs {self.pod} -c {self.container}{again}"
+
+
+def trouble(connection: Connection, obj: Mapping[str, Any]) -> Trouble:
+    """Never raises: it is asked for while an error is being made."""
     try:
-        found = [*_pods(connection, obj), *_conditions(obj), *_events(connection, obj)]
+        told = (Trouble(text) for text in (*_conditions(obj), *_events(connection, obj)))
+        return next((one for one in (*_pods(connection, obj), *told) if one.text), Trouble())
     except (Transient, Permanent):
-        return ""
-    return next((text for text in found if text), "")
+        return Trouble()
 
 
-def of_pod(pod: Mapping[str, Any]) -> str:
+def last_lines(connection: Connection, why: Trouble) -> Evidence | None:
+    """What the container said last. It may say anything, secrets included: for whoever sits at the terminal, and for
+    nothing that is kept."""
+    if not why.container:
+        return None
+    path = f"/api/v1/namespaces/{quote(why.namespace)}/pods/{quote(why.pod)}/log"
+    query = {"container": why.container, "tailLines": str(_LINES), "previous": str(why.previous).lower()}
+    try:
+        text = connection.text(path, **query)
+    except (Transient, Permanent):
+        return None
+    lines = tuple(_printable(line) for line in text.splitlines()[-_LINES:])
+    return Evidence(why.command, None, lines, private=True) if lines else None
+
+
+def of_pod(pod: Mapping[str, Any]) -> Trouble:
     """What keeps one pod from being ready; empty when it is ready."""
-    status = pod.get("status") or {}
-    name = f"pod {pod['metadata']['name']}"
+    status, metadata = pod.get("status") or {}, pod["metadata"]
+    name = f"pod {metadata['name']}"
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return f"{name}: {condition.get('reason', 'not scheduled')}: {condition.get('message', '')}"
-    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    states = (_of_container(c) for c in containers)
-    text = next((s for s in states if s), "")
-    return f"{name}, {text}" if text else ""
+            return Trouble(f"{name}: {condition.get('reason', 'not scheduled')}: {condition.get('message', '')}")
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        if text := _of_container(container):
+            state, ran = container.get("state") or {}, "terminated" in (container.get("lastState") or {})
+            spoke = str(container["name"]) if ran or "waiting" not in state else ""
+            text = f"{name}, {text}"
+            return Trouble(
+                text, str(metadata.get("namespace", "")), metadata["name"], spoke, ran and "waiting" in state
+            )
+    return Trouble()
 
 
 def _of_container(container: Mapping[str, Any]) -> str:
@@ -50,7 +93,15 @@ def _sentence(state: Mapping[str, Any]) -> str:
     return ": ".join(str(state[k]) for k in ("reason", "message") if state.get(k)) or "not running"
 
 
-def _pods(connection: Connection, obj: Mapping[str, Any]) -> Iterator[str]:
+def _printable(line: str) -> str:
+    """A line that no terminal obeys."""
+    return "".join(c if c.isprintable() else " " for c in line)[:_WIDTH]
+
+
+def _pods(connection: Connection, obj: Mapping[str, Any]) -> Iterator[Trouble]:
+    if obj["kind"] == "Pod":
+        yield of_pod(obj)
+        return
     labels = ((obj.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     if not labels or "template" not in obj["spec"]:
         return
@@ -62,8 +113,11 @@ def _pods(connection: Connection, obj: Mapping[str, Any]) -> Iterator[str]:
 
 def _conditions(obj: Mapping[str, Any]) -> Iterator[str]:
     for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition["type"] in ("ReplicaFailure", "Failed") and condition["status"] == "True":
+        if condition["type"] in _BAD and condition["status"] == "True":
             yield str(condition.get("message", ""))
+    for condition in (obj.get("status") or {}).get("conditions") or ():
+        if condition["type"] in _GOOD and condition["status"] != "True":
+            yield ": ".join(str(condition[k]) for k in ("reason", "message") if condition.get(k))
 
 
 def _events(connection: Connection, obj: Mapping[str, Any]) -> Iterator[str]:

@@ -9,49 +9,61 @@ import os
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """A pair that was equal: the manifest's digest, the live object's version, and its fingerprint, empty where it has
+    none that can be trusted."""
+
+    digest: str
+    version: str
+    print: str = ""
+
+
 class Remembered:
-    """Tokens by uid, per ApplySet; on disk as well when `path` is given. Losing it costs time, nothing else."""
+    """What was equal, by uid and ApplySet; on disk as well when `path` is given. Losing it costs time, nothing else."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._sets = _read(path)
 
-    def holds(self, part_of: str, uid: str, token: str) -> bool:
-        return self._sets.get(part_of, {}).get(uid) == token
+    def of(self, part_of: str) -> Mapping[str, Equal]:
+        """What is known of an ApplySet."""
+        return self._sets.get(part_of, {})
 
-    def replace(self, part_of: str, tokens: dict[str, str]) -> None:
-        """Make `tokens` all that is remembered of one ApplySet."""
+    def replace(self, part_of: str, equal: dict[str, Equal]) -> None:
+        """Make `equal` all that is remembered of one ApplySet."""
         with self._lock:
-            if self._sets.get(part_of) == tokens:
+            if self._sets.get(part_of, {}) == equal:
                 return
-            self._sets[part_of] = tokens
+            self._sets[part_of] = equal
             if self._path is not None:
                 with contextlib.suppress(OSError):
                     _write(self._path, self._sets)
 
 
-def token(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> str:
-    """Names a pair: the same manifest beside the same version of the same live object."""
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True, default=str).encode()).hexdigest()
-    return f"{live['metadata']['resourceVersion']} {digest[:32]}"
+def digest(manifest: Mapping[str, Any], manager: str) -> str:
+    """Names what would be sent, and as whom."""
+    said = json.dumps([manager, manifest], sort_keys=True, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
-def _read(path: Path | None) -> dict[str, dict[str, str]]:
+def _read(path: Path | None) -> dict[str, dict[str, Equal]]:
     try:
         sets = json.loads(path.read_bytes()) if path else {}
-    except (OSError, ValueError):
+        return {name: {uid: Equal(*said) for uid, said in found.items()} for name, found in sets.items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # none, or of another version
         return {}
-    return {k: v for k, v in sets.items() if isinstance(v, dict)} if isinstance(sets, dict) else {}
 
 
-def _write(path: Path, sets: Mapping[str, Mapping[str, str]]) -> None:
+def _write(path: Path, sets: Mapping[str, Mapping[str, Equal]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     with os.fdopen(handle, "w") as file:
-        json.dump(sets, file)
+        json.dump({name: {uid: astuple(e) for uid, e in found.items()} for name, found in sets.items()}, file)
     Path(made).replace(path)

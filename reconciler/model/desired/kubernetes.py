@@ -76,12 +76,14 @@ class HelmRelease(Model):
 class Workload(Model):
     """Manifests that are applied together: a folder of them, one with a kustomization.yaml or a Chart.yaml, or a chart
     of a repository. `path` is relative to the repository's root; `dependsOn` names workloads of the cluster that must
-    be there and healthy first."""
+    be there and healthy first; `timeout` is how many seconds each of its objects may take to become healthy, where that
+    is not the usual five minutes."""
 
     name: Name
     path: str = ""
     namespace: Name = "default"
     depends_on: tuple[Name, ...] = ()
+    timeout: Annotated[int, Field(ge=1, le=86_400)] | None = None
     helm: HelmRelease | None = None
 
     @model_validator(mode="after")

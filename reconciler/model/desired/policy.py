@@ -22,6 +22,7 @@ GuardName = Literal[
     "freeze",
     "unknowns",
     "recovery",
+    "conflict",
 ]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]

@@ -26,10 +26,12 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 
 @dataclass(frozen=True)
 class Arranged:
-    """The objects of a cluster, and the wave of each: what it is applied after."""
+    """The objects of a cluster, the wave of each: what it is applied after; and how many seconds it may take to become
+    healthy, where its workload says so."""
 
     manifests: tuple[Manifest, ...]
     waves: Mapping[Key, int]
+    patience: Mapping[Key, float]
 
 
 def workloads(
@@ -55,11 +57,13 @@ def arranged(desired: DesiredCluster, files: Mapping[str, bytes], today: datetim
     order = waves(sources)
     placed = each_once(desired, files, sources)
     made: dict[Key, Manifest] = {key(one.object): one.object for one in placed}
+    may_take = {source.name: source.timeout for source in sources}
+    patience = {key(one.object): float(s) for one in placed if (s := may_take[one.workload])}
     at = {key(one.object): order[one.workload] for one in placed}
     for manifest in environments(desired, files, placed, today):
         made[key(manifest)] = manifest
         at[key(manifest)] = max(order.values(), default=0)
-    return Arranged(tuple(made.values()), at)
+    return Arranged(tuple(made.values()), at, patience)
 
 
 @dataclass(frozen=True)

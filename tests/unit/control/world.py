@@ -15,8 +15,8 @@ from reconciler.control.cycle import Cycle
 from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import ReconcilerError
-from reconciler.model.resource import Key, Known, Listing, Resource, Symptom
-from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
+from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom
+from reconciler.ports import Allowance, CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
 from reconciler.spec.render import objects
@@ -50,6 +50,8 @@ class Api:
     world: World
     name: str
     objects: dict[Key, Manifest] = field(default_factory=dict)
+    owners: dict[Key, Owner] = field(default_factory=dict)
+    allowances: list[Allowance] = field(default_factory=list)
 
     def nodes(self) -> Listing:
         return self.world.nodes if isinstance(self.world.nodes, Listing) else Known(tuple(self.world.nodes))
@@ -60,7 +62,9 @@ class Api:
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         return tuple(p for p in self.world.pods if not p.node or p.node in nodes)
 
-    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str]) -> Comparison:
+    def compare(
+        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+    ) -> Comparison:
         wanted = {objects.key(m): m for m in manifests}
         kinds = {k.kind for k in (*wanted, *self.objects)} | {k.rpartition("/")[2] for k in known_kinds}
         expected, live = [], []
@@ -70,14 +74,20 @@ class Api:
             if key in wanted:
                 expected.append(Resource(key.kind, key.name, fields[0]))
             if key in self.objects:
-                live.append(Resource(key.kind, key.name, fields[1], f"uid-{key.name}"))
+                owners = {"body": self.owners[key]} if key in self.owners else {}
+                live.append(Resource(key.kind, key.name, fields[1], f"uid-{key.name}", owners=owners))
         return Comparison(tuple(expected), {k: Known(tuple(r for r in live if r.kind == k)) for k in kinds})
 
-    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+    def apply(
+        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+    ) -> None:
+        self.allowances.append(allowance or Allowance())
         if self.world.did(f"{self.name} apply {' '.join(str(objects.key(m)) for m in manifests)}"):
             self.objects.update({objects.key(m): m for m in manifests})
 
-    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress) -> None:
+    def settle(
+        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+    ) -> None:
         self.world.did(f"{self.name} settle {' '.join(str(objects.key(m)) for m in manifests)}")
 
     def prune(self, resources: Sequence[Resource]) -> None:

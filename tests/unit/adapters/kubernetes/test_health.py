@@ -113,4 +113,4 @@ def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
     ],
 )
 def test_a_pods_trouble_in_one_sentence(thing: dict[str, Any], said: str) -> None:
-    assert of_pod(thing) == said
+    assert of_pod(thing).text == said

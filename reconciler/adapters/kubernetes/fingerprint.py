@@ -1,0 +1,45 @@
+"""Names all of a live object that is not status, from its metadata alone: so that a busy controller costs no request.
+
+A status that moves gives an object a new resourceVersion and changes nothing that could be drift. What it does not
+change is here: the generation (of kinds that have one it counts every change of the rest), labels, annotations,
+owners and finalizers by value, and the server's own books of who wrote which field when (managedFields), those of a
+status excepted."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+# The books count in whole seconds, and several API servers may keep them by different clocks: what was written this
+# lately may be written again without a trace.
+_SETTLED = datetime.timedelta(seconds=60)
+_BY_VALUE = ("uid", "generation", "labels", "annotations", "ownerReferences", "finalizers", "deletionTimestamp")
+
+
+def fingerprint(metadata: Mapping[str, Any]) -> str:
+    """Empty where the server keeps no books."""
+    books = _books(metadata)
+    if not books:
+        return ""
+    said = [*(metadata.get(name) for name in _BY_VALUE), books]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def settled(metadata: Mapping[str, Any], at: datetime.datetime | None) -> bool:
+    """Is the last entry old enough, by the server's time `at`, that another change would leave a trace?"""
+    return at is not None and all(_old(entry, at) for entry in _books(metadata))
+
+
+def _books(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [entry for entry in metadata.get("managedFields") or () if entry.get("subresource") != "status"]
+
+
+def _old(entry: Mapping[str, Any], at: datetime.datetime) -> bool:
+    try:
+        written = datetime.datetime.fromisoformat(str(entry.get("time")))
+    except ValueError:
+        return False
+    return written.tzinfo is not None and at - written > _SETTLED

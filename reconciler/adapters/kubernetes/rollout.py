@@ -1,0 +1,135 @@
+"""Waits until what was applied is healthy, each object for as long as it may take, and tells what keeps it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import Permanent, ReconcilerError, Transient
+from ...model.resource import Key
+from ...ports import Allowance, Progress, Task
+from .connection import Connection, NotFound
+from .health import Health, health
+from .kinds import Discovery
+from .reasons import Trouble, last_lines, trouble
+
+_FIRST_POLL, _SLOWEST_POLL = 0.2, 2.0
+# How long an object is waited for whose status nobody may ever write, such as the address of an Ingress (seconds).
+_WELCOME_SECONDS = 60.0
+# What a horizontal pod autoscaler measures with.
+_METRICS = ("metrics.k8s.io/v1beta1", "PodMetrics")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An object that is there: what people call it, where it is asked for, and what git calls it."""
+
+    title: str
+    path: str
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    one: Applied
+    obj: Mapping[str, Any]
+    health: Health
+
+
+class Rollout:
+    """`wait` is how long an object may take, in seconds, where its workload doesn't say."""
+
+    def __init__(self, connection: Connection, discovery: Discovery, wait: float) -> None:
+        self._connection = connection
+        self._discovery = discovery
+        self._wait = wait
+
+    def wait(
+        self, applied: Sequence[Applied], allowance: Allowance, task: Task, progress: Progress
+    ) -> list[ReconcilerError]:
+        """Poll what is not healthy yet. Returns what failed, or is not healthy in time; raises when nobody answers."""
+        started = time.monotonic()
+        pending, pause = list(applied), _FIRST_POLL
+        wrong: list[ReconcilerError] = []
+        while True:
+            waiting = self._waiting(pending, wrong)
+            gone = time.monotonic() - started
+            left = []
+            for seen in waiting:
+                may_take = allowance.patience.get(seen.one.key, self._wait)
+                if seen.health.optional and gone >= min(_WELCOME_SECONDS, may_take):
+                    progress.log(f"{seen.one.title}: {seen.health.detail}; not waited for any longer")
+                elif seen.health.failed or gone > may_take:
+                    wrong.append(self._unhealthy(seen, may_take))
+                else:
+                    left.append(seen)
+            task.advance(len(pending) - len(left))
+            if not left:
+                return wrong
+            task.status(
+                f"{len(applied) - len(left)}/{len(applied)} healthy: {left[0].one.title} {left[0].health.detail}"
+            )
+            pending = [seen.one for seen in left]
+            time.sleep(pause)
+            pause = min(pause * 1.5, _SLOWEST_POLL)
+
+    def _waiting(self, pending: Sequence[Applied], wrong: list[ReconcilerError]) -> list[_Seen]:
+        found: list[_Seen] = []
+        for one in pending:
+            try:
+                seen = self._look(one)
+            except NotFound as error:
+                hint = "somebody deleted it: the next cycle makes it again"
+                wrong.append(Permanent(f"{one.title}: {error.message}", hint=hint))
+                continue
+            except (Transient, Permanent) as error:
+                raise type(error)(f"{one.title}: {error.message}", hint=error.hint) from None
+            if not seen.health.ok:
+                found.append(seen)
+        return found
+
+    def _look(self, one: Applied) -> _Seen:
+        obj = self._connection.get(one.path)
+        state = health(obj)
+        if not state.ok and not state.failed and self._nobody_comes(obj, state):
+            state = Health(True)
+        return _Seen(one, obj, state)
+
+    def _nobody_comes(self, obj: Mapping[str, Any], state: Health) -> bool:
+        """Is what is waited for nobody's task here, or a later pod's?"""
+        try:
+            if obj["kind"] == "PersistentVolumeClaim":
+                return self._binds_late(obj)
+            if obj["kind"] == "Ingress":
+                return not self._is_served(obj)
+            if obj["kind"] == "HorizontalPodAutoscaler":
+                return state.optional and self._discovery.kind(*_METRICS) is None
+        except Permanent:  # not there, or not ours to read
+            return str(obj["kind"]) == "Ingress"
+        return False
+
+    def _binds_late(self, claim: Mapping[str, Any]) -> bool:
+        """Such a claim is bound when its first pod is scheduled; that pod's own rollout is waited for."""
+        name = claim["spec"].get("storageClassName")
+        found = self._connection.get(f"/apis/storage.k8s.io/v1/storageclasses/{name}") if name else {}
+        return bool(found.get("volumeBindingMode") == "WaitForFirstConsumer")
+
+    def _is_served(self, ingress: Mapping[str, Any]) -> bool:
+        """Without a class of that name no controller takes it: nobody will ever give it an address."""
+        name = (ingress.get("spec") or {}).get("ingressClassName")
+        return bool(name and self._connection.get(f"/apis/networking.k8s.io/v1/ingressclasses/{name}"))
+
+    def _unhealthy(self, seen: _Seen, may_take: float) -> Permanent:
+        why = trouble(self._connection, seen.obj)
+        verdict = "failed" if seen.health.failed else f"is not healthy after {may_take:g} s"
+        told = f"{seen.one.title} {verdict} ({seen.health.detail})" + (f": {why.text}" if why.text else "")
+        return Permanent(told, hint=_hint(seen.obj, why), evidence=last_lines(self._connection, why))
+
+
+def _hint(obj: Mapping[str, Any], why: Trouble) -> str:
+    if why.container:
+        return f"look closer: {why.command}"
+    namespace = f" -n {obj['metadata']['namespace']}" if "namespace" in obj["metadata"] else ""
+    return f"look closer: kubectl{namespace} describe {obj['kind'].lower()} {obj['metadata']['name']}"

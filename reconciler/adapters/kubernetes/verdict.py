@@ -1,0 +1,88 @@
+"""What a manifest would change, in the API server's own eyes: a dry run beside the live object, of one moment."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ...errors import Transient
+from ...model.resource import Fields
+from .connection import APPLY_PATCH, Conflict, Connection, Forbidden, Rejected
+from .fields import HIDDEN, differing, differing_as_asked
+from .fingerprint import fingerprint
+from .kinds import Kind, path_of
+
+_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+# What stands for a field where the server says no and does not say to what.
+_REFUSED = "(refused)"
+
+Object: TypeAlias = "dict[str, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a manifest would change of the live object that was seen: the differing fields on both sides."""
+
+    live: Object
+    ours: Fields
+    theirs: Fields
+
+
+def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, manager: str) -> Verdict:
+    """Dry run and object are of one moment: the answer says of which version it was made. A controller that writes a
+    status ten times a second does not keep them apart, for the rest of the object is told from its metadata.
+
+    Raises NotFound when it goes away meanwhile, Transient when it never holds still.
+    """
+    live = {"apiVersion": kind.api_version, "kind": kind.name} | live  # items of a list don't say
+    for pause in _PAUSES:
+        time.sleep(pause)
+        try:
+            made = _dry_run(connection, kind, manifest, live, manager)
+        except (Rejected, Forbidden) as error:
+            return _as_asked(manifest, live, error)
+        except Conflict:  # deleted and made again
+            live = connection.get(path_of(manifest, kind))
+            continue
+        now = live if _version(made) == _version(live) else connection.get(path_of(manifest, kind))
+        if _version(made) == _version(now) or _same(now, live):
+            return Verdict(now, *differing(made, now))
+        live = now
+    raise Transient("changes too fast to be compared", hint="the next cycle looks again")
+
+
+def _dry_run(connection: Connection, kind: Kind, manifest: Object, live: Object, manager: str) -> Object:
+    # With the uid, so that what was deleted meanwhile is not tried as something new.
+    answer = connection.request(
+        "PATCH",
+        path_of(manifest, kind),
+        query={"dryRun": "All", **apply_query(manager, force=True)},
+        body={**manifest, "metadata": {**manifest["metadata"], "uid": live["metadata"]["uid"]}},
+        content_type=APPLY_PATCH,
+    )
+    return dict(answer)
+
+
+def apply_query(manager: str, *, force: bool) -> dict[str, str]:
+    return {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
+
+
+def _as_asked(manifest: Object, live: Object, error: Rejected | Forbidden) -> Verdict:
+    """The server would refuse the change (a field that can't be changed in place, a mistake in the manifest, a
+    quota): it is a difference all the same, and apply will say why it can't be repaired. A missing right is raised."""
+    ours, theirs = differing_as_asked(manifest, live)
+    if not ours and isinstance(error, Forbidden):
+        raise error
+    said = HIDDEN if manifest["kind"] == "Secret" else error.message
+    return Verdict(live, ours, theirs) if ours else Verdict(live, {_REFUSED: said}, {_REFUSED: None})
+
+
+def _version(obj: Object) -> str:
+    return str(obj["metadata"].get("resourceVersion"))
+
+
+def _same(one: Object, other: Object) -> bool:
+    """Do two versions differ in nothing but their status?"""
+    known = fingerprint(one["metadata"])
+    return bool(known) and known == fingerprint(other["metadata"])
