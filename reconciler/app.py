@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import interrupt
 from .adapters.forge import forge
-from .adapters.git import GitLeases, GitRepository, RefWatch
+from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers
 from .adapters.helm import Helm
 from .adapters.kubernetes import KubernetesApi, KubernetesWatches
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
@@ -172,7 +172,14 @@ class App:
     def repository(self) -> GitRepository:
         git = self.settings.git
         return GitRepository(
-            self.path, remote=git.remote, branch=git.observed_branch, author=(git.author_name, git.author_email)
+            self.path,
+            remote=git.remote,
+            branch=git.observed_branch,
+            author=(git.author_name, git.author_email),
+            deadline=self.settings.timeouts.git,
+            log=self.progress.log,
+            signers=Signers(git.signers.ssh, git.signers.gnupg),
+            signature=Signature(git.signing_key) if git.signing_key else None,
         )
 
     @cached_property
@@ -182,7 +189,8 @@ class App:
 
     def _leases(self) -> Terms:
         git = self.settings.git
-        store = GitLeases(self.path, remote=git.remote, author=(git.author_name, git.author_email))
+        author, deadline = (git.author_name, git.author_email), self.settings.timeouts.git
+        store = GitLeases(self.path, remote=git.remote, author=author, deadline=deadline, log=self.progress.log)
         return Terms(store, git.lease_seconds)
 
     @cached_property

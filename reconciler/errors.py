@@ -33,6 +33,10 @@ class Transient(ReconcilerError):
     """May pass by itself: the next cycle tries again."""
 
 
+class Outdated(Transient):
+    """A newer desired commit than ours was applied already: what we have would go back on it."""
+
+
 class Permanent(ReconcilerError):
     """Will fail the same way until somebody changes something."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,10 @@ class Progress(Protocol):
     def task(self, title: str) -> AbstractContextManager[Task]: ...
 
 
+# the text of files by path; or how it follows from what the branch has by then
+Files: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, bytes]], Mapping[str, str] | None]
+
+
 class Repository(Protocol):
     """The git repository: desired state is read at a commit, observed state is written to a branch of its own."""
 
@@ -50,8 +54,19 @@ class Repository(Protocol):
         """Return what the file at `path` held on the observed branch, newest first, each with the time of the commit
         that wrote it (ISO 8601, UTC), as far as this clone's history goes. Lazy; starts no program."""
 
-    def record(self, folder: str, files: Mapping[str, str], message: str) -> str | None:
-        """Make `files` (paths from the root) the whole content of `folder` on the observed branch and push it.
+    def fetch(self) -> None:
+        """Bring the remote's branches, the observed one included. Raises Transient when it can't be reached."""
+
+    def superseded(self, commit: str, by: str) -> bool:
+        """Say whether `commit` is an ancestor of `by`, and no branch of the remote is at it any more. What can't be
+        told is no yes. Raises Transient when the remote can't be reached."""
+
+    def verify(self, commit: str) -> None:
+        """Raises Blocked when only commits signed by known keys are to be applied, and this one is not."""
+
+    def record(self, folder: str, files: Files, message: str) -> str | None:
+        """Make `files` (paths from the root) the whole content of `folder` on the observed branch and push it. Where
+        that depends on what is there by then, `files` is a function of it; it may return None, for nothing.
 
         Returns the new commit's id, or None when nothing changed (then nothing is written). Another writer's
         commits are kept: fetch, rebuild the tree, push again, within a bound. Raises Transient when the remote
@@ -86,14 +101,17 @@ class Leases(Protocol):
     def shared(self) -> bool:
         """Say whether others can see these leases at all; when not, there is nothing to take. Starts no program."""
 
-    def read(self, cluster: str) -> tuple[str, Lease] | None:
-        """Return a cluster's lease, and by which name `swap` knows it; None when nobody holds one. Raises Transient
-        when that can't be asked; Permanent when what is there is no lease."""
+    def known(self, cluster: str) -> tuple[str, Lease] | None:
+        """What `read` would say, as far as it is known here: asks nobody, and may be out of date."""
 
-    def swap(self, cluster: str, before: str | None, after: Lease | None) -> str | None:
-        """Put `after` (None: nothing) in the place of `before` (None: nothing). Return the name of `after` ("" for
-        nothing), or None when something else than `before` was there: then nothing was changed. Raises Transient when
-        that can't be asked; Permanent when it is refused."""
+    def read(self, cluster: str) -> tuple[str, Lease] | None:
+        """Return a cluster's last lease, held or given back, and by which name `swap` knows it; None when there never
+        was one. Raises Transient when that can't be asked; Permanent when what is there is no lease."""
+
+    def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
+        """Put `after` in the place of `before` (None: nothing), and keep what other leases were there as its history.
+        Return the name of `after`, or None when something else than `before` was there: then nothing was changed.
+        Raises Transient when that can't be asked; Permanent when it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,19 @@ def spawn(
         )
 
 
+def to_the_end(child: subprocess.Popen[bytes], timeout: float) -> tuple[bytes, bytes]:
+    """Wait for a program that an SDK started for us in a session of its own, whoever asks us to stop: what was done has
+    to be written down. Return its stdout and stderr. Raises TimeoutError past `timeout` seconds; the program is then
+    gone with everything that it started itself."""
+    try:
+        return child.communicate(timeout=timeout)
+    except BaseException as stopped:
+        _end(child, signal.SIGTERM)
+        if isinstance(stopped, subprocess.TimeoutExpired):
+            raise TimeoutError from None
+        raise
+
+
 def _start(
     argv: Sequence[str | Path],
     command: str,

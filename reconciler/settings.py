@@ -37,12 +37,23 @@ class OpenShift(_Model):
     cluster: str | None = None
 
 
+class Signers(_Model):
+    """Whose signed commits are applied: a file of SSH's allowed signers, a GnuPG home folder, or both."""
+
+    ssh: Place | None = None
+    gnupg: Place | None = None
+
+
 class Git(_Model):
+    """`signing_key` is a private SSH key, which signs what is committed to the observed branch."""
+
     remote: str = "origin"
     observed_branch: str = "observed"
     author_name: str = "reconciler"
     author_email: str = "reconciler@localhost"
-    lease_seconds: float = Field(default=300.0, ge=30)
+    lease_seconds: float = Field(default=300.0, ge=5)
+    signers: Signers = Signers()
+    signing_key: Place | None = None
 
 
 class SopsKeys(_Model):
@@ -55,6 +66,7 @@ class Timeouts(_Model):
     """All in seconds."""
 
     cloud: float = Field(default=20.0, gt=0)
+    git: float = Field(default=120.0, gt=0)
     kubernetes: float = Field(default=10.0, gt=0)
     ready: float = Field(default=300.0, gt=0)
     terraform: float = Field(default=3600.0, gt=0)

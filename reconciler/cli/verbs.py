@@ -139,6 +139,7 @@ def apply(
     if sys.stdin.isatty() and sys.stdout.isatty() and not yes:
         _look(mine, clusters, ref, Format.TEXT, None, Found())
         typer.confirm("Apply this?", abort=True)
+    mine.fetch()  # what others recorded meanwhile is what ours goes on from; HEAD stays where it is
     raise typer.Exit(reconcile(mine, clusters, ref, output, html))
 
 

@@ -16,7 +16,7 @@ from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
 from ..engine.history import Version
 from ..engine.playbook import Roles
-from ..errors import Transient
+from ..errors import Outdated, Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import WAVE, Plan, Step
@@ -31,7 +31,7 @@ from ..spec.render.terraform import REPLACING
 from . import durations, fetched, record
 from .executor import Executor
 from .installed import installed_on, lost
-from .lease import leased
+from .lease import Tenure, leased
 from .sight import Sight, look
 from .survey import Survey
 from .toolkit import Toolkit
@@ -82,24 +82,27 @@ class Cycle:
         """Bring the cluster to its desired state and commit what was observed.
 
         Raises what `check` raises: when the cluster can't be looked at at all, there is nothing to record. Raises
-        Transient when another reconciler applies it, or when that can't be asked: then nothing was changed.
+        Transient when another reconciler applies it, or when that can't be asked; Outdated when a newer commit was
+        applied meanwhile; Blocked when the commit is not signed as it has to be. Then nothing was changed.
         """
         started = time.monotonic()
         with self._alone():
+            self.tools.repository.verify(self.commit)
+            seen = self.tools.repository.observed(self.desired.name)
             if self.expected and self._may_act():
-                with self._leased():
-                    return self._carried_out(*self.check(), started)
+                with self._leased() as tenure:
+                    return self._carried_out(*self.check(), started, tenure)
             first, sight = self.check()
             if not self._may_act():
-                return self._ended(first, first, sight, (), started)
+                return self._ended(first, first, sight, (), started, seen=seen)
             first, sight = self._anew(first, sight)
             if not _acts(first):
-                return self._ended(first, first, sight, (), started)
-            with self._leased() as taken:
-                if taken:  # who had it before may have changed what we saw
+                return self._ended(first, first, sight, (), started, seen=seen)
+            with self._leased() as tenure:
+                if tenure:  # who had it before may have changed what we saw
                     self._outdated(first)
                     first, sight = self.check()
-                return self._carried_out(first, sight, started)
+                return self._carried_out(first, sight, started, tenure)
 
     def _may_act(self) -> bool:
         """Whether git lets us change this cluster at all."""
@@ -107,20 +110,42 @@ class Cycle:
         return not spec.suspend and spec.mode == "apply"
 
     @contextmanager
-    def _leased(self) -> Iterator[bool]:
-        with leased(self.tools.leases, self.desired.name, self.tools.state, self.tools.progress) as taken:
+    def _leased(self) -> Iterator[Tenure | None]:
+        mine = (self.desired.name, self.tools.state, self.tools.progress, self.commit)
+        with leased(self.tools.leases, *mine) as tenure:
+            if tenure and tenure.foreign:
+                self._catch_up(tenure.foreign.commit)
             self.told(Moment.LEASED)
-            yield taken
+            yield tenure
 
-    def _carried_out(self, first: Plan, sight: Sight, started: float) -> tuple[Outcome, Sight]:
+    def _catch_up(self, last: str) -> None:
+        """Learn what happened while we waited for the lease: who had it before recorded what it applied, and may have
+        had a newer commit than ours. Raises Outdated."""
+        repository = self.tools.repository
+        repository.fetch()
+        if last and last != self.commit and repository.superseded(self.commit, last):
+            raise Outdated(
+                f"{self.desired.name!r} was applied from {last[:12]} already, which is newer than {self.commit[:12]}",
+                hint="pull, or run it again; to go back to an older state, revert in git: that makes a newer commit",
+            )
+
+    def _carried_out(self, first: Plan, sight: Sight, started: float, tenure: Tenure | None) -> tuple[Outcome, Sight]:
         first, sight = self._anew(first, sight)
         after, sight, steps = self._apply(first, sight)
-        return self._ended(first, after, sight, steps, started)
+        return self._ended(first, after, sight, steps, started, lease=tenure.lease.id if tenure else "")
 
     def _ended(
-        self, first: Plan, after: Plan, sight: Sight, steps: tuple[StepOutcome, ...], started: float
+        self,
+        first: Plan,
+        after: Plan,
+        sight: Sight,
+        steps: tuple[StepOutcome, ...],
+        started: float,
+        *,
+        seen: Mapping[str, bytes] | None = None,
+        lease: str = "",
     ) -> tuple[Outcome, Sight]:
-        """Remember and record how it went. `started` is a time of the monotonic clock."""
+        """Remember and record how it went. `started` is a time of the monotonic clock; the rest as in `_record`."""
         status = self._judged(after, steps)
         if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
             fetched.forget(self.tools.state, self.desired.name)
@@ -128,7 +153,7 @@ class Cycle:
         seconds = time.monotonic() - started
         error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
-        self._record(outcome, sight)
+        self._record(outcome, sight, seen, lease)
         return outcome, sight
 
     def _judged(self, after: Plan, steps: Sequence[StepOutcome]) -> Status:
@@ -239,17 +264,26 @@ class Cycle:
         told = self.tools.repository.history(f"{self.desired.name}/{record.DIFFERENCES}")
         return ((when, record.read_drift(text)) for when, text in told)
 
-    def _record(self, outcome: Outcome, sight: Sight) -> None:
+    def _record(self, outcome: Outcome, sight: Sight, seen: Mapping[str, bytes] | None, lease: str) -> None:
+        """Commit what was observed, under `lease` if it has an id. Without one others may look and record as well: then
+        `seen` is what was on the branch before we looked, and what is there by now in its stead is newer than ours."""
         folder = self.desired.name
-        applied = record.now_applied(sight.expected, self._applied(), outcome)
         shown = view(outcome.after, status=outcome.status, observed=sight.observed, expected=sight.expected)
-        files = {
-            f"{folder}/{record.OBSERVED}": record.observed_text(folder, outcome.status, sight.observed),
-            f"{folder}/{record.APPLIED}": record.applied_text(applied),
-            f"{folder}/{record.DRIFT}": markdown.lasting(shown),
-            f"{folder}/{record.DIFFERENCES}": record.drift_text((*outcome.after.open, *outcome.after.notices)),
-        }
-        self.tools.repository.record(folder, files, record.message(outcome, {}))
+
+        def files(there: Mapping[str, bytes]) -> Mapping[str, str] | None:
+            if seen is not None and there != seen:
+                self.tools.progress.log(f"{folder}: somebody recorded it meanwhile; that stays")
+                return None
+            before = record.read_applied(there.get(f"{folder}/{record.APPLIED}"))
+            applied = record.now_applied(sight.expected, before, outcome)
+            return {
+                f"{folder}/{record.OBSERVED}": record.observed_text(folder, outcome.status, sight.observed),
+                f"{folder}/{record.APPLIED}": record.applied_text(applied),
+                f"{folder}/{record.DRIFT}": markdown.lasting(shown),
+                f"{folder}/{record.DIFFERENCES}": record.drift_text((*outcome.after.open, *outcome.after.notices)),
+            }
+
+        self.tools.repository.record(folder, files, record.message(outcome, lease))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

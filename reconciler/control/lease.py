@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .. import interrupt
+from .. import files, interrupt
 from ..errors import ReconcilerError, Transient
 from ..model.lease import Lease, Standing, standing
 from ..ports import Leases, Progress
@@ -44,23 +44,25 @@ class Terms:
 
 
 @contextmanager
-def leased(terms: Terms | None, cluster: str, state: Path, progress: Progress) -> Iterator[bool]:
-    """Hold the cluster's lease while the block runs, and say whether there was one to take. As soon as it is lost this
-    thread is told to stop, by `interrupt`.
+def leased(
+    terms: Terms | None, cluster: str, state: Path, progress: Progress, commit: str = ""
+) -> Iterator[Tenure | None]:
+    """Hold the cluster's lease while the block runs, for the desired `commit`; None when there is none to take. As soon
+    as it is lost this thread is told to stop, by `interrupt`.
 
     The caller has the lock of `state`/`cluster`: what was taken from there before belongs to a process that is dead,
     and is taken over at once. Raises Transient when somebody else holds the lease or that can't be asked; Permanent
     when it can't be written.
     """
     if terms is None or not terms.store.shared():
-        yield False
+        yield None
         return
-    tenure = _take(terms, cluster, state / cluster / "lease")
+    tenure = _take(terms, cluster, state / cluster / "lease", commit)
     beat = threading.Thread(target=tenure.keep, name=f"lease of {cluster}", daemon=True)
     beat.start()
     try:
         with interrupt.unless(tenure.lost):
-            yield True
+            yield tenure
     finally:
         if why := tenure.lost():  # a tool that was ended says only that it was
             progress.log(why)
@@ -72,37 +74,43 @@ def leased(terms: Terms | None, cluster: str, state: Path, progress: Progress) -
             progress.log(f"the lease of {cluster} could not be given back, it expires by itself: {error.message}")
 
 
-def _take(terms: Terms, cluster: str, note: Path) -> _Tenure:
+def _take(terms: Terms, cluster: str, note: Path, commit: str) -> Tenure:
     before = note.read_text().split() if note.exists() else []
     host, mine = socket.gethostname(), uuid.uuid4().hex
     for attempt in range(_ATTEMPTS + 1):
-        # mostly nobody has it: the first push says so, and asks nobody before
-        there = terms.store.read(cluster) if attempt else None
-        name, held = there or (None, None)
+        # mostly nobody had it since we last saw it: the first push says so, and asks nobody before
+        name, there = (terms.store.read if attempt else terms.store.known)(cluster) or (None, None)
         now = terms.clock()
-        if held and standing(held, host, before, now, terms.grace) is Standing.OTHERS:
+        stands = standing(there, host, before, now, terms.grace)
+        if stands is Standing.OTHERS and not attempt:
+            continue
+        if stands is Standing.OTHERS:
             raise HeldElsewhere(
-                f"{cluster!r} is applied by another reconciler: {held}",
-                holder=str(held),
+                f"{cluster!r} is applied by another reconciler: {there}",
+                holder=str(there),
                 hint=f"wait for it; a lease that nobody renews is taken over {terms.grace:g} s after it ended",
             )
-        lease = Lease(host, os.getpid(), mine, now, now + datetime.timedelta(seconds=terms.seconds))
+        took_over = "" if stands is Standing.FREE else stands.value
+        ends = now + datetime.timedelta(seconds=terms.seconds)
+        lease = Lease(host, os.getpid(), mine, now, ends, commit, took_over)
         # both, and first: whenever we are killed, who comes after us here knows what was ours
-        ours = before if not attempt else [held.id] if held and held.id in before else []
-        note.write_text("\n".join([mine, *ours]) + "\n")
+        ours = before if not attempt else [there.id] if there and there.id in before else []
+        files.write(note, "\n".join([mine, *ours]) + "\n")
         if taken := terms.store.swap(cluster, name, lease):
-            return _Tenure(terms, cluster, taken, lease)
+            return Tenure(terms, cluster, taken, lease, there if there and there.id not in before else None)
     raise Transient(f"other reconcilers were faster on the lease of {cluster!r}", hint="run it again")
 
 
 @dataclass
-class _Tenure:
-    """One lease from taking it to giving it back. `name` is what the store calls it by now."""
+class Tenure:
+    """One lease from taking it to giving it back. `name` is what the store calls it by now; `foreign` is the one before
+    it, when that was not taken from here."""
 
     terms: Terms
     cluster: str
     name: str
     lease: Lease
+    foreign: Lease | None = None
     over: threading.Event = field(default_factory=threading.Event)
     taken_by: str = ""
 
@@ -140,9 +148,10 @@ class _Tenure:
             self.taken_by = f"taken over by {there[1]}" if there else "somebody took it away"
 
     def give_back(self) -> None:
-        """Take the lease away, if it is still ours. Raises Transient when the remote can't be reached."""
-        if self.taken_by or self.terms.store.swap(self.cluster, self.name, None) is not None:
+        """Say that the lease is over, if it is still ours. Raises Transient when the remote can't be reached."""
+        over = replace(self.lease, released=self.terms.clock())
+        if self.taken_by or self.terms.store.swap(self.cluster, self.name, over) is not None:
             return
         self._look()
         if not self.taken_by:
-            self.terms.store.swap(self.cluster, self.name, None)
+            self.terms.store.swap(self.cluster, self.name, over)

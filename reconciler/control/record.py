@@ -68,15 +68,16 @@ def now_applied(expected: Expected, before: Expected, outcome: Outcome) -> Expec
     return Expected({c: (before if c in left else expected).resources(c) for c in Component})
 
 
-def message(outcome: Outcome, versions: Mapping[str, str]) -> str:
-    """The commit message: what happened in one line, then the steps, then trailers for programs."""
+def message(outcome: Outcome, lease: str = "") -> str:
+    """The commit message: what happened in one line, then the steps, then trailers for programs: which desired commit,
+    how many steps, and the id of the lease under which they were carried out ("": none was needed)."""
     lines = [f"{outcome.cluster}: {outcome.status}", ""]
     for done in outcome.steps:
         lines.append(f"- {done.step.component} {done.step.operation}: {done.error or done.step.summary}")
     for difference in outcome.after.open:
         lines.append(f"- left: {difference.key} {difference.field}".rstrip() + f" ({difference.cls})")
     trailers = [f"Desired-Commit: {outcome.commit}", f"Changes: {len(outcome.steps)}"]
-    trailers += [f"{name}-Version: {version}" for name, version in sorted(versions.items())]
+    trailers += [f"Lease: {lease}"] if lease else []
     return "\n".join([*lines, "", *trailers]).replace("\n\n\n", "\n\n") + "\n"
 
 

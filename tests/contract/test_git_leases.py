@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import itertools
+import json
 import os
 import shutil
 import signal
@@ -11,11 +13,12 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.git import GitLeases
+from reconciler.adapters.git import GitLeases, leases
 from reconciler.control.lease import Terms, leased
 from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.model.lease import Lease
@@ -32,7 +35,7 @@ HOLDER = """
     import os, random, signal, sys, time
     from pathlib import Path
     from reconciler import interrupt
-    from reconciler.adapters.git import GitLeases
+    from reconciler.adapters.git import GitLeases, leases
     from reconciler.control.lease import Terms, leased
     from reconciler.errors import Transient
     from reconciler.progress import QuietProgress
@@ -113,6 +116,15 @@ def lease(host: str = "a", ends: float = 60) -> Lease:
     return Lease(host, 7, f"id of {host}", now, now + datetime.timedelta(seconds=ends))
 
 
+def over(held: Lease) -> Lease:
+    return replace(held, released=datetime.datetime.now(datetime.UTC))
+
+
+def released(remote: Path) -> bool:
+    """Does the remote say that the lease was given back?"""
+    return bool(json.loads(git(remote, "show", f"{REF}:lease.json"))["released"])
+
+
 def store(folder: Path) -> GitLeases:
     return GitLeases(folder, author=AUTHOR)
 
@@ -131,8 +143,11 @@ def test_taken_renewed_seen_and_given_back(remote: Path, clone: Make) -> None:
     assert (seen[0], seen[1].host, seen[1].pid) == (first, "a", 7)
     second = one.swap("demo", first, lease())
     assert two.read("demo") == one.read("demo") != seen
-    assert one.swap("demo", second, None) == ""
-    assert (two.read("demo"), git(remote, "for-each-ref", "refs/reconciler")) == (None, "")
+    assert second
+    assert one.swap("demo", second, over(lease()))
+    there = two.read("demo")
+    assert there
+    assert there[1].released
 
 
 def test_whoever_is_wrong_about_what_is_there_changes_nothing(remote: Path, clone: Make) -> None:
@@ -141,11 +156,39 @@ def test_whoever_is_wrong_about_what_is_there_changes_nothing(remote: Path, clon
     assert two.swap("demo", None, lease("b")) is None
     second = one.swap("demo", first, lease())
     assert two.swap("demo", first, lease("b")) is None
-    assert two.swap("demo", first, None) is None
+    assert two.swap("demo", first, over(lease())) is None
     assert git(remote, "rev-parse", REF) == second
-    one.swap("demo", second, None)
+    last = one.swap("demo", second, over(lease()))
     assert two.swap("demo", second, lease("b")) is None
-    assert git(remote, "for-each-ref", "refs/reconciler") == ""
+    assert git(remote, "rev-parse", REF) == last
+
+
+def test_the_refs_history_says_who_had_it_when(remote: Path, clone: Make) -> None:
+    """One commit a tenure, however often it was renewed; it begins anew when it grew long."""
+    one, two = store(clone("one")), store(clone("two"))
+    first = one.swap("demo", None, lease("a"))
+    for _ in range(3):
+        first = one.swap("demo", first, lease("a"))
+    given_back = one.swap("demo", first, over(lease("a")))
+    assert given_back
+    assert two.read("demo") is not None
+    second = two.swap("demo", given_back, lease("b"))
+    assert second
+    assert git(remote, "rev-list", REF).splitlines() == [second, given_back]
+    said = [json.loads(git(remote, "show", f"{c}:lease.json")) for c in (given_back, second)]
+    assert [(s["number"], s["host"], bool(s["released"])) for s in said] == [(1, "a", True), (2, "b", False)]
+
+
+def test_the_history_of_leases_does_not_grow_for_ever(
+    remote: Path, clone: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_KEPT", 3)
+    one, last = store(clone("one")), None
+    for n in range(7):
+        last = one.swap("demo", last, lease(f"host {n}"))
+        assert last
+    assert len(git(remote, "rev-list", REF).splitlines()) == 1
+    assert json.loads(git(remote, "show", f"{REF}:lease.json"))["number"] == 7
 
 
 def test_clusters_have_leases_of_their_own_and_checkouts_stay(clone: Make) -> None:
@@ -205,7 +248,12 @@ def test_of_eight_that_race_one_has_it_at_any_time(holders: Holders, remote: Pat
     assert len(said) == 8 * 2 * 2
     for (came, who), (went, same) in zip(said[::2], said[1::2], strict=True):
         assert (came, went, who) == ("has", "leaves", same)
-    assert git(remote, "for-each-ref", "refs/reconciler") == ""
+    assert released(remote)
+    tenures = [json.loads(git(remote, "show", f"{c}:lease.json")) for c in git(remote, "rev-list", REF).split()]
+    assert [s["number"] for s in tenures] == list(range(16, 0, -1))
+    assert all(before["released"] <= after["since"] for after, before in itertools.pairwise(tenures)), (
+        "two had it at once"
+    )
 
 
 def test_of_eight_that_see_an_expired_one_one_takes_it_over(holders: Holders, clone: Make) -> None:
@@ -243,7 +291,7 @@ def test_told_to_stop_it_gives_the_lease_back(holders: Holders, remote: Path) ->
     until(lambda: holders.said() == [f"has {first.pid}"])
     first.terminate()
     assert "interrupted" in first.communicate(timeout=30)[0]
-    assert git(remote, "for-each-ref", "refs/reconciler") == ""
+    assert released(remote)
 
 
 def test_who_slept_past_its_end_stops_when_it_wakes(holders: Holders, remote: Path) -> None:

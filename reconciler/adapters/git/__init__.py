@@ -1,8 +1,9 @@
-"""The git repository: desired state read without starting a program, observed state written without a checkout, and
-leases that several machines share."""
+"""The git repository: desired state read without starting a program, observed state written without a checkout, leases
+that several machines share, and signatures."""
 
 from .leases import GitLeases
 from .repository import GitRepository
+from .signatures import Signature, Signers
 from .watching import RefWatch
 
-__all__ = ["GitLeases", "GitRepository", "RefWatch"]
+__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers"]

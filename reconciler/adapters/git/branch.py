@@ -6,9 +6,13 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from ...errors import Invalid
+from ...files import unwritable
 from . import refs
 from .commands import Answer, Git
+from .history import COMMITS
 from .refs import GitDir
 
 _NO_COMMIT = "0" * 40
@@ -28,9 +32,31 @@ class Branch:
         """The full name of the local ref that stands for the branch."""
         return f"refs/remotes/{self.remote}/{self.name}" if self.remote else f"refs/heads/{self.name}"
 
+    @property
+    def shallow(self) -> bool:
+        """Does this clone leave out old commits, as those of CI jobs do?"""
+        return (self.dirs.common / "shallow").is_file()
+
+    def git_at(self, folder: Path) -> Git:
+        """git on another folder, with the same patience."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return Git(folder, self.git.deadline)
+
     def known(self) -> str | None:
         """The tip as this clone knows it. Starts no program."""
-        return refs.tip(self.dirs, self.ref)
+        return refs.tip(self.dirs, self.ref) or self.kept()
+
+    def kept(self) -> str | None:
+        """The last tip we wrote or saw that was not rewritten meanwhile: a fetch that prunes must not take it away."""
+        return refs.tip(self.dirs, self._kept)
+
+    def keep(self, tip: str) -> None:
+        if tip != self.kept():
+            self.git("update-ref", self._kept, tip)
+
+    @property
+    def _kept(self) -> str:
+        return f"refs/reconciler/kept/{self.name}"
 
     def tip(self) -> str | None:
         """The tip where the branch lives. Raises Transient when the remote can't be reached."""
@@ -40,9 +66,16 @@ class Branch:
         return listed.split("\t")[0] or None
 
     def fetch(self) -> None:
-        """Bring all of the remote's branches that this clone follows. Raises Transient like `tip`."""
-        if self.remote is not None:
-            self.git.ask_remote(self.remote, "fetch", "--quiet", "--no-recurse-submodules", self.remote)
+        """Bring all of the remote's branches that this clone follows, and the observed one. A shallow clone stays one:
+        it gets what is new of the branches it has. Raises Transient like `tip`."""
+        if self.remote is None:
+            return
+        what = self._branches_here() if self.shallow else ()
+        if what or not self.shallow:
+            said = ("--quiet", "--no-recurse-submodules", "--no-prune")
+            self.git.ask_remote(self.remote, "fetch", *said, self.remote, *what)
+        if self.shallow or not refs.follows_all(self.dirs, self.remote):
+            self.bring(self.tip())
 
     def bring(self, tip: str | None) -> str | None:
         """Bring `tip` into this clone and return it. When the branch is gone from the remote, return what this clone
@@ -50,9 +83,11 @@ class Branch:
         known = self.known()
         if self.remote is None or tip is None or tip == known:
             return tip or known
+        # as much of a shallow clone's as is looked at: since when something differs must not depend on the clone
+        depth = (f"--depth={COMMITS}",) if self.shallow else ()
         self.git.ask_remote(
             self.remote, "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
-            "--no-prune", self.remote, f"+refs/heads/{self.name}:{self.ref}",
+            "--no-prune", *depth, self.remote, f"+refs/heads/{self.name}:{self.ref}",
         )  # fmt: skip
         return self.known()
 
@@ -69,9 +104,45 @@ class Branch:
             self.git("update-ref", self.ref, after)  # should it fail, the next `bring` puts it right
         return pushed
 
+    def older(self, one: str, other: str) -> bool | None:
+        """Is `one` in the past of `other`? None when one of them is not in this clone."""
+        answer = self.git("merge-base", "--is-ancestor", one, other)
+        return {0: True, 1: False}.get(answer.exit_code if answer.exit_code is not None else -1)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let one writer of this clone in at a time: git's own locks refuse instead of waiting."""
-        with (self.dirs.common / "reconciler.lock").open("a") as file:
+        path = self.dirs.common / "reconciler.lock"
+        try:
+            file = path.open("a")
+        except OSError as error:
+            raise unwritable(path, error) from None
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _branches_here(self) -> list[str]:
+        """The remote's branches of which this clone has a copy, the observed one excepted, as far as they are still
+        there: naming no branch would bring all of them, each with the whole of its history."""
+        here = {
+            name for name in refs.below(self.dirs, f"refs/remotes/{self.remote}/") if name not in ("HEAD", self.name)
+        }
+        there = {
+            line.split("\trefs/heads/")[-1]
+            for line in self.git.ask_remote(self.remote or "", "ls-remote", "--heads", self.remote or "").splitlines()
+        }
+        return [f"+refs/heads/{name}:refs/remotes/{self.remote}/{name}" for name in sorted(here & there)]
+
+
+def of(path: Path, remote: str | None, name: str, deadline: float) -> Branch:
+    """The branch in the clone at `path`. Raises Invalid when that is no clone, or has no such remote."""
+    dirs = refs.locate(path)
+    known = refs.remotes(dirs)
+    if remote is not None and not known and next(refs.below(dirs, f"refs/remotes/{remote}/"), None):
+        hint = f"git -C {path} remote add {remote} <address>"
+        raise Invalid(f"{path} has copies of the branches of {remote!r}, and its configuration no remote", hint=hint)
+    if remote is not None and known and remote not in known:
+        raise Invalid(
+            f"{path} has no remote {remote!r}", hint=f"it has {', '.join(known)}; say which one in the settings"
+        )
+    return Branch(dirs, Git(dirs.own, deadline), remote if known else None, name)

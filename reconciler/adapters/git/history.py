@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 
-from ...errors import Permanent
 from .objects import Entry, Objects
+from .refs import Damaged
 
-_COMMITS = 500  # how far back is looked, which takes half a second: a difference older than that is old
+COMMITS = 500  # how far back is looked, which takes half a second: a difference older than that is old
 
 
 def versions(objects: Objects, tip: str, path: str) -> Iterator[tuple[str, bytes]]:
@@ -29,12 +29,12 @@ def versions(objects: Objects, tip: str, path: str) -> Iterator[tuple[str, bytes
 def _each(objects: Objects, tip: str, path: str) -> Iterator[tuple[int, Entry | None]]:
     folder, _, _ = path.rpartition("/")
     at: str | None = tip
-    for _ in range(_COMMITS):
+    for _ in range(COMMITS):
         if at is None:
             return
         try:
             tree, parent, when = objects.ancestry(at)
-        except Permanent:  # a shallow clone names parents it does not have
+        except Damaged:  # a shallow clone names parents it does not have
             return
         yield when, next((e for e in objects.files(tree, folder) if e.path == path), None)
         at = parent

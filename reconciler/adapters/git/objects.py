@@ -7,10 +7,12 @@ import threading
 from binascii import hexlify, unhexlify
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...errors import Invalid, Permanent
+from ...errors import Invalid
+from .refs import Damaged
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 _MIN_ABBREVIATION = 7
@@ -82,6 +84,10 @@ class Objects:
         """The paths whose content or mode is not the same in two trees. Folders that are the same are not read."""
         yield from self._differing(before, after, "")
 
+    def folders(self, commit: str) -> dict[str, str]:
+        """The folders at the root of a commit, each with its tree."""
+        return {e.path: e.id for e in self._entries(self.commit(commit)[1]) if e.mode == "40000"}
+
     def content(self, entry: Entry) -> bytes:
         """A file's bytes. Raises Invalid for a symbolic link, and for a file of more than 10 MiB."""
         if entry.mode == "120000":
@@ -122,19 +128,19 @@ class Objects:
 
     def _read(self, id_: str, path: str = "") -> tuple[str, bytes]:
         """An object's kind and bytes, checked against its id. A repack may take a pack away under us: look twice."""
-        found = self._attempt(lambda: self._load(id_, path))
+        found = self._load(id_, path)
         if found is None:
             self._databases = _open(self._folder)
-            found = self._attempt(lambda: self._load(id_, path))
+            found = self._load(id_, path)
         if found is None:
-            raise Permanent(
+            raise Damaged(
                 f"the object {id_} is missing from the repository or damaged",
                 hint="`git fetch`, or `git fetch --unshallow` in a shallow clone; `git fsck` says what else is damaged",
             )
         return found
 
     @staticmethod
-    def _attempt(load: Callable[[], _T]) -> _T | None:
+    def _attempt(load: Callable[[], _T | None]) -> _T | None:
         try:
             with _one_at_a_time:
                 return load()
@@ -146,15 +152,21 @@ class Objects:
     def _load(self, id_: str, path: str) -> tuple[str, bytes] | None:
         binary = unhexlify(id_)
         for database in (d for pair in self._databases for d in pair):
-            if not database.has_object(binary):
-                continue
-            info = database.info(binary)
-            if info.size > MAX_FILE_BYTES:
-                raise Invalid(f"{path or id_} has more than 10 MiB", hint="keep large files out of this folder")
-            kind, data = info.type.decode(), database.stream(binary).read()
-            if hashlib.sha1(b"%s %d\0%s" % (info.type, len(data), data), usedforsecurity=False).digest() == binary:
-                return kind, data
+            # a copy that is damaged is none: another may be whole
+            if found := self._attempt(partial(_sound_copy, database, binary, path or id_)):
+                return found
         return None
+
+
+def _sound_copy(database: Any, binary: bytes, name: str) -> tuple[str, bytes] | None:
+    if not database.has_object(binary):
+        return None
+    info = database.info(binary)
+    if info.size > MAX_FILE_BYTES:
+        raise Invalid(f"{name} has more than 10 MiB", hint="keep large files out of this folder")
+    kind, data = info.type.decode(), database.stream(binary).read()
+    sound = hashlib.sha1(b"%s %d\0%s" % (info.type, len(data), data), usedforsecurity=False).digest() == binary
+    return (kind, data) if sound else None
 
 
 def blob_id(content: bytes) -> str:

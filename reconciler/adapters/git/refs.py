@@ -9,6 +9,11 @@ from pathlib import Path
 
 from ...errors import Invalid, Permanent
 
+
+class Damaged(Permanent):
+    """Something of the clone can't be read that should be there. The remote may have it."""
+
+
 _ID = re.compile(r"[0-9a-f]{40}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 _MAX_SYMBOLIC = 5  # git's own limit
@@ -53,21 +58,35 @@ def valid(name: str) -> bool:
     )
 
 
+def below(dirs: GitDir, prefix: str) -> Iterator[str]:
+    """The names of all refs that begin with `prefix` (ending in /), without it. Starts no program."""
+    folder = dirs.common / prefix
+    loose = {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file() and f.suffix != ".lock"}
+    yield from sorted(loose | {name.removeprefix(prefix) for _, name in _packed_refs(dirs) if name.startswith(prefix)})
+
+
+def follows_all(dirs: GitDir, remote: str) -> bool:
+    """Does a plain fetch bring every branch of `remote`?"""
+    section = re.search(rf'^\s*\[remote\s+"{re.escape(remote)}"\]([^\[]*)', _text(dirs.common / "config") or "", re.M)
+    wanted = rf"^\s*fetch\s*=\s*\+refs/heads/\*:refs/remotes/{re.escape(remote)}/\*\s*$"
+    return bool(section and re.search(wanted, section[1], re.MULTILINE))
+
+
 def remotes(dirs: GitDir) -> tuple[str, ...]:
     """The names of the configured remotes."""
     return tuple(re.findall(r'^\s*\[remote\s+"([^"]+)"\]', _text(dirs.common / "config") or "", re.MULTILINE))
 
 
-def find(dirs: GitDir, name: str, remote: str | None) -> str | None:
-    """Return the object id a short or full ref name stands for, by git's own order of search; a branch that only
-    `remote` has comes last."""
+def find(dirs: GitDir, name: str, remote: str | None) -> tuple[str, str | None]:
+    """Return the full name and the object id a short or full ref name stands for, by git's own order of search; a
+    branch that only `remote` has comes last. Without an id where there is none."""
     places = [name, f"refs/{name}", f"refs/tags/{name}", f"refs/heads/{name}", f"refs/remotes/{name}"]
     if remote is not None:
         places.append(f"refs/remotes/{remote}/{name}")
     for place in places:
         if (place.startswith("refs/") or re.fullmatch(r"[A-Z_]+", place)) and (id_ := tip(dirs, place)):
-            return id_
-    return None
+            return place, id_
+    return name, None
 
 
 def tip(dirs: GitDir, ref: str) -> str | None:
@@ -79,10 +98,11 @@ def tip(dirs: GitDir, ref: str) -> str | None:
             return _packed(dirs, ref)
         if _ID.fullmatch(text):
             return text
-        if not text.startswith("ref:"):
+        target = text.removeprefix("ref:").strip()
+        if target == text or not valid(target):
             break
-        ref = text.removeprefix("ref:").strip()
-    raise Permanent(f"the ref {ref} is damaged", hint="`git fsck` in the clone says more; a fresh clone cures it")
+        ref = target
+    raise Damaged(f"the ref {ref} is damaged", hint="`git fsck` in the clone says more; a fresh clone cures it")
 
 
 def _git_folder(path: Path) -> Path:

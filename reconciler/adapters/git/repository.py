@@ -5,25 +5,35 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
+from ...ports import Files
+from . import branch as branches
 from . import refs
 from .branch import Branch
-from .commands import Answer, Git
-from .history import versions
+from .commands import DEADLINE_SECONDS, Answer
+from .history import COMMITS, versions
+from .mend import mend
 from .objects import Objects, blob_id
+from .salvage import lost_folders
+from .signatures import Signature, Signers
 from .stream import Author, commit_stream
 
 _REFUSALS = 3  # how often a push may be refused while nobody moved the branch: once may be somebody else's lock
+_MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
+_T = TypeVar("_T")
 
 
 class GitRepository:
     """A clone at `path` (its root; a linked worktree or a bare repository will do).
 
     Observed state goes to `branch` of `remote`; in a repository without any remote, or with `remote=None`, to the
-    local branch. `author` is (name, e-mail address). A write that meets other writers is tried `attempts` times.
+    local branch. `author` is (name, e-mail address). A write that meets other writers is tried `attempts` times. A git
+    command that talks to the remote has `deadline` seconds. `log` is told what was put right. Only commits of `signers`
+    are to be applied (`verify`); what we commit is signed by `signature`, where there is one.
     """
 
     def __init__(
@@ -34,6 +44,10 @@ class GitRepository:
         remote: str | None = "origin",
         branch: str = "observed",
         attempts: int = 8,
+        deadline: float = DEADLINE_SECONDS,
+        log: Callable[[str], None] = lambda _: None,
+        signers: Signers = Signers(),  # noqa: B008 - frozen
+        signature: Signature | None = None,
     ) -> None:
         if not refs.valid(branch):
             raise Invalid(f"{branch!r} is not a name git takes for a branch")
@@ -42,6 +56,12 @@ class GitRepository:
         self._remote = remote
         self._branch_name = branch
         self._attempts = attempts
+        self._deadline = deadline
+        self._log = log
+        self._signers = signers
+        self._signature = signature
+        self._moved: dict[str, str] = {}  # refs of the remote that a fetch moved, and from where
+        self._mended = float("-inf")
 
     def resolve(self, ref: str) -> str:
         """Return the commit id of a branch, a tag, HEAD or a (shortened) commit id.
@@ -49,19 +69,7 @@ class GitRepository:
         Raises Invalid when there is none; Permanent when the repository is damaged.
         """
         branch = self._branch()
-        objects = _objects(branch)
-        id_ = ref if re.fullmatch(r"[0-9a-f]{40}", ref) else None
-        if id_ is None and refs.valid(ref):
-            id_ = refs.find(branch.dirs, ref, branch.remote)
-        if id_ is None and re.fullmatch(r"[0-9a-f]{7,39}", ref):
-            id_ = objects.abbreviated(ref)
-        if id_ is None and ref == "HEAD":
-            raise Invalid(f"{self._path} has no commit yet", hint="commit the desired state first")
-        if id_ is None:
-            raise Invalid(
-                f"there is no {ref!r} in {self._path}", hint="give a branch, a tag or a commit; or fetch first"
-            )
-        return objects.commit(id_)[0]
+        return self._whole(branch, lambda: self._resolve(branch, ref))
 
     def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
         """Return every file below `folder` ("" for the root) at `commit`, submodules left out. Starts no program.
@@ -69,9 +77,8 @@ class GitRepository:
         Raises Invalid for a symbolic link, a file of more than 10 MiB or a commit that is none; Permanent when the
         repository is damaged or incomplete.
         """
-        objects = _objects(self._branch())
-        _, tree = objects.commit(commit)
-        return {entry.path: objects.content(entry) for entry in objects.files(tree, _within(folder))}
+        branch, folder = self._branch(), _within(folder)
+        return self._whole(branch, lambda: _read(_objects(branch), commit, folder))
 
     def changed(self, before: str, after: str) -> frozenset[str]:
         """Return the paths that are not the same at two commits. Starts no program. Raises like `read`."""
@@ -91,39 +98,46 @@ class GitRepository:
         return versions(_objects(self._branch()), tip, _within(path)) if tip else iter(())
 
     def fetch(self) -> None:
-        """Bring the remote's branches, the observed one included, into this clone; nothing to do without a remote.
+        """Bring the remote's branches, the observed one included, into this clone; nothing to do without a remote. What
+        a killed process or a bad disk damaged is put right. A branch that was rewritten is followed, and `log` told.
         Raises Transient when the remote can't be reached."""
         branch = self._branch()
+        if branch.remote is None:
+            return
         with branch.locked():
-            branch.fetch()
-            branch.bring(branch.tip())
+            before = self._tips(branch)
+            self._sure(branch, lambda: self._fetch(branch))
+            self._moved |= {n: id_ for n, id_ in before.items() if self._tips(branch).get(n, id_) != id_}
 
-    def record(self, folder: str, files: Mapping[str, str], message: str) -> str | None:
+    def superseded(self, commit: str, by: str) -> bool:
+        """Say whether `commit` is an ancestor of `by`, and no branch of the remote is at it any more: as far as this
+        clone's history tells, and 500 commits of the remote's. Raises Transient when the remote can't be reached."""
+        branch = self._branch()
+        if branch.remote is None or commit in self._tips(branch).values():
+            return False
+        older = branch.older(commit, by)
+        if older is None or (branch.shallow and not older):
+            depth = (f"--depth={COMMITS}",) if branch.shallow else ()
+            with branch.locked():
+                branch.git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, branch.remote, by)
+            older = branch.older(commit, by)
+        return bool(older)
+
+    def verify(self, commit: str) -> None:
+        """Raises Blocked when only signed commits are to be applied, and this one is signed by no key that counts."""
+        self._signers.check(self._branch().git, commit)
+
+    def record(self, folder: str, files: Files, message: str) -> str | None:
         """Make `files` the whole content of `folder` on the observed branch and push it; None when it was already so.
 
-        A branch deleted on the remote is put back with the history this clone knows. Raises Invalid for a file
-        outside `folder`; Transient when the remote can't be reached or others were faster too often; Permanent when
-        the push is refused for another reason.
+        A branch deleted on the remote is put back with the history this clone knows; one that was rewritten is built
+        upon, and what only this clone knows of other folders is put back there. Raises Invalid for a file outside
+        `folder`; Transient when the remote can't be reached, the disk is full, or others were faster too often;
+        Permanent when the push is refused for another reason.
         """
-        folder = _within(folder)
-        content = {path: text.encode() for path, text in files.items()}
-        if stray := next((p for p in content if not p.startswith(f"{folder}/") or _within(p) != p), None):
-            raise Invalid(f"{stray!r} is not a file below {folder}")
-        branch, refused = self._branch(), 0
+        folder, branch = _within(folder), self._branch()
         with branch.locked():
-            for attempt in range(self._attempts):
-                tip = branch.tip()
-                commit = self._child(branch, branch.bring(tip), folder, content, message)
-                if commit == tip:
-                    return None
-                answer = branch.move(tip, commit)
-                if answer.ok or (now := branch.tip()) == commit:  # a push may arrive though its answer is lost
-                    return commit
-                refused += now == tip
-                if refused >= _REFUSALS:
-                    raise _refusal(branch, answer)
-                time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
-        raise Transient(f"other writers were faster {self._attempts} times on {branch.name!r}", hint="run it again")
+            return self._sure(branch, lambda: self._record(branch, folder, files, message))
 
     def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
         """Make a branch called `branch` with one commit on top of `base` that replaces `files`, and push it.
@@ -149,6 +163,51 @@ class GitRepository:
                 raise Permanent(f"{branch!r} could not be pushed", hint=hint, evidence=answer.evidence)
         return commit
 
+    def _resolve(self, branch: Branch, ref: str) -> str:
+        objects = _objects(branch)
+        id_ = ref if re.fullmatch(r"[0-9a-f]{40}", ref) else None
+        if id_ is not None:
+            return _given(objects, id_)
+        name, id_ = refs.find(branch.dirs, ref, branch.remote) if refs.valid(ref) else ("", None)
+        if id_ is None and re.fullmatch(r"[0-9a-f]{7,39}", ref):
+            id_ = objects.abbreviated(ref)
+        if id_ is None and ref == "HEAD":
+            raise Invalid(f"{self._path} has no commit yet", hint="commit the desired state first")
+        if id_ is None:
+            raise Invalid(
+                f"there is no {ref!r} in {self._path}", hint="give a branch, a tag or a commit; or fetch first"
+            )
+        self._say_if_rewritten(branch, name, id_)
+        return objects.commit(id_)[0]
+
+    def _say_if_rewritten(self, branch: Branch, ref: str, now: str) -> None:
+        before = self._moved.pop(ref, None)
+        if before is not None and branch.older(before, now) is False:
+            self._log(
+                f"{ref} was rewritten: {before[:12]} is no longer in it, {now[:12]} is followed. "
+                f"What was applied is known all the same, from {branch.name!r}"
+            )
+
+    def _record(self, branch: Branch, folder: str, files: Files, message: str) -> str | None:
+        refused = 0
+        for attempt in range(self._attempts):
+            tip = branch.tip()
+            parent = self._whole_of(branch, branch.bring(tip))
+            content = _content(files, _read(_objects(branch), parent, folder) if parent else {}, folder)
+            commit = parent if content is None else self._child(branch, parent, folder, content, message)
+            if commit is None or commit == tip:
+                return None
+            answer = branch.move(tip, commit)
+            if answer.ok or (now := branch.tip()) == commit:  # a push may arrive though its answer is lost
+                self._note(branch, commit)
+                return commit
+            branch.git.check_room(answer)
+            refused += now == tip
+            if refused >= _REFUSALS:
+                raise _refusal(branch, answer)
+            time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
+        raise Transient(f"other writers were faster {self._attempts} times on {branch.name!r}", hint="run it again")
+
     def _child(
         self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
     ) -> str:
@@ -156,19 +215,104 @@ class GitRepository:
         if parent and _already(branch, parent, folder, content):
             return parent
         stream = commit_stream(self._author, message, parent, folder, content)
-        return branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
+        commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
+        return self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
+
+    def _note(self, branch: Branch, commit: str) -> None:
+        """Let this clone know what was pushed, even where a lock is in the way."""
+        branch.keep(commit)
+        if branch.remote and _tip(branch.dirs, branch.ref) != commit:
+            self._mend(branch)
+            branch.git("update-ref", branch.ref, commit)
+
+    def _whole_of(self, branch: Branch, tip: str | None) -> str | None:
+        """`tip`; or, when the branch was rewritten, commits on top of it that put back what only we know."""
+        kept = branch.kept()
+        if tip is None or kept is None or kept == tip or branch.older(kept, tip) is not False:
+            return tip
+        objects = _objects(branch)
+        for folder in lost_folders(branch, objects, kept, tip):
+            self._log(f"{branch.name!r} was rewritten and lacks what was recorded of {folder!r}: put back")
+            message = f"{folder}: put back what was recorded before the branch was rewritten\n"
+            tip = self._child(branch, tip, folder, _read(objects, kept, folder), message)
+        return tip
+
+    def _fetch(self, branch: Branch) -> None:
+        """Fetch, and note the observed branch's tip, unless that was rewritten: then the next record puts back what is
+        missing."""
+        branch.fetch()
+        tip, kept = refs.tip(branch.dirs, branch.ref), branch.kept()
+        if tip and tip != kept and (kept is None or branch.older(kept, tip) is not False):
+            branch.keep(tip)
+
+    def _tips(self, branch: Branch) -> dict[str, str]:
+        """Where the remote's branches are, as this clone knows them, by their full names here."""
+        prefix = f"refs/remotes/{branch.remote}/"
+        return {prefix + n: t for n in refs.below(branch.dirs, prefix) if (t := _tip(branch.dirs, prefix + n))}
+
+    def _whole(self, branch: Branch, read: Callable[[], _T]) -> _T:
+        """Read, and once more after the remote put right what is damaged."""
+        try:
+            return read()
+        except refs.Damaged:
+            if branch.remote is None:
+                raise
+            with branch.locked():
+                if not self._mend(branch):
+                    raise
+            return read()
+
+    def _sure(self, branch: Branch, write: Callable[[], _T]) -> _T:
+        """Write, and once more when what failed was for damage that could be put right. The branch is locked."""
+        try:
+            return write()
+        except (Transient, Permanent):
+            if branch.remote is None or not self._mend(branch):
+                raise
+            return write()
+
+    def _mend(self, branch: Branch) -> bool:
+        if time.monotonic() - self._mended < _MENDED_EVERY_SECONDS:
+            return mend(branch, self._log, thorough=False)
+        self._mended = time.monotonic()
+        return mend(branch, self._log)
 
     def _branch(self) -> Branch:
-        dirs = refs.locate(self._path)
-        known = refs.remotes(dirs)
-        if self._remote is not None and known and self._remote not in known:
-            hint = f"it has {', '.join(known)}; say which one in the settings"
-            raise Invalid(f"{self._path} has no remote {self._remote!r}", hint=hint)
-        return Branch(dirs, Git(dirs.own), self._remote if known else None, self._branch_name)
+        return branches.of(self._path, self._remote, self._branch_name, self._deadline)
 
 
 def _objects(branch: Branch) -> Objects:
     return Objects(branch.dirs.common / "objects")
+
+
+def _given(objects: Objects, id_: str) -> str:
+    """The commit of an id that somebody gave us. That it is not here is their mistake, not damage."""
+    try:
+        return objects.commit(id_)[0]
+    except refs.Damaged as error:
+        raise Permanent(error.message, hint=error.hint) from None
+
+
+def _tip(dirs: refs.GitDir, ref: str) -> str | None:
+    try:
+        return refs.tip(dirs, ref)
+    except refs.Damaged:
+        return None
+
+
+def _read(objects: Objects, commit: str, folder: str) -> dict[str, bytes]:
+    _, tree = objects.commit(commit)
+    return {entry.path: objects.content(entry) for entry in objects.files(tree, folder)}
+
+
+def _content(files: Files, there: Mapping[str, bytes], folder: str) -> dict[str, bytes] | None:
+    """What is to be written over what is there; None for nothing. Raises Invalid for a file outside the folder."""
+    wanted = files(there) if callable(files) else files
+    if wanted is None:
+        return None
+    if stray := next((p for p in wanted if not p.startswith(f"{folder}/") or _within(p) != p), None):
+        raise Invalid(f"{stray!r} is not a file below {folder}")
+    return {path: text.encode() for path, text in wanted.items()}
 
 
 def _already(branch: Branch, commit: str, folder: str, content: Mapping[str, bytes]) -> bool:

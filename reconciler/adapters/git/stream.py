@@ -15,8 +15,18 @@ class Author:
     email: str
 
     def __bytes__(self) -> bytes:
-        name, email = ("".join(c for c in text if c not in "<>\n\0").strip() for text in (self.name, self.email))
+        name, email = self._clean()
         return f"{name} <{email}> now".encode()
+
+    def environment(self) -> dict[str, str]:
+        """The same for git's own commands."""
+        name, email = self._clean()
+        people = ("AUTHOR", "COMMITTER")
+        return {f"GIT_{p}_NAME": name for p in people} | {f"GIT_{p}_EMAIL": email for p in people}
+
+    def _clean(self) -> tuple[str, str]:
+        name, email = ("".join(c for c in text if c not in "<>\n\0").strip() for text in (self.name, self.email))
+        return name, email
 
 
 def commit_stream(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ import pytest
 from reconciler import interrupt
 from reconciler.control.cycle import Cycle
 from reconciler.control.lease import Terms, leased
-from reconciler.errors import Permanent, ReconcilerError, Transient
+from reconciler.errors import Blocked, Outdated, Permanent, ReconcilerError, Transient
 from reconciler.model.lease import Lease
 from reconciler.model.outcome import Status
+from reconciler.ports import CloudSnapshot
 from reconciler.progress import QuietProgress
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
@@ -26,6 +27,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.held: dict[str, tuple[str, Lease]] = {}
+        self.seen: dict[str, tuple[str, Lease]] = {}
         self.moves = 0
         self.fails: ReconcilerError | None = None
         self.meanwhile: Callable[[], None] | None = None
@@ -34,12 +36,15 @@ class Memory:
     def shared(self) -> bool:
         return self.remote
 
+    def known(self, cluster: str) -> tuple[str, Lease] | None:
+        return self.seen.get(cluster)
+
     def read(self, cluster: str) -> tuple[str, Lease] | None:
         if self.fails:
             raise self.fails
         return self.held.get(cluster)
 
-    def swap(self, cluster: str, before: str | None, after: Lease | None) -> str | None:
+    def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
         if self.fails:
             raise self.fails
         if meanwhile := self.meanwhile:
@@ -49,11 +54,12 @@ class Memory:
         if (there[0] if there else None) != before:
             return None
         self.moves += 1
-        self.held.pop(cluster, None)
-        if after is None:
-            return ""
-        self.held[cluster] = (f"name-{self.moves}", after)
+        self.seen[cluster] = self.held[cluster] = (f"name-{self.moves}", after)
         return f"name-{self.moves}"
+
+    def free(self) -> bool:
+        """Is the lease of demo nobody's?"""
+        return "demo" not in self.held or self.held["demo"][1].released is not None
 
     def give(self, ends: float, host: str = "elsewhere") -> None:
         """Somebody else holds the lease of demo for so many seconds from now."""
@@ -95,7 +101,8 @@ def test_it_is_held_while_applying_and_given_back(world: World, store: Memory) -
     world.before_apply = lambda: seen.append(store.held["demo"][1])
     outcome, _ = cycle(world, store).reconcile()
     assert outcome.status is Status.IN_SYNC
-    assert (len(seen), store.held, store.moves) == (1, {}, 2)
+    assert (len(seen), store.free(), store.moves) == (1, True, 2)
+    assert (seen[0].commit, seen[0].released) == ("c0ffee", None)
 
 
 def test_with_nothing_to_do_nothing_is_asked(world: World, store: Memory) -> None:
@@ -190,7 +197,7 @@ def test_it_lives_as_long_as_the_step(world: World, store: Memory) -> None:
     world.lose("port", "demo-worker-1")
     world.before_apply = long
     assert cycle(world, store, seconds=0.6).reconcile()[0].status is Status.IN_SYNC
-    assert store.held == {}
+    assert store.free()
 
 
 @pytest.mark.parametrize("error", [Transient("cut off for a moment"), Permanent("a lock was in the way")])
@@ -223,4 +230,50 @@ def test_what_cannot_be_given_back_expires_and_is_no_failure(tmp_path: Path, sto
     (tmp_path / "demo").mkdir()
     with leased(Terms(store), "demo", tmp_path, QuietProgress()):
         store.fails = Transient("can't be reached")
-    assert "demo" in store.held
+    assert not store.free()
+
+
+def test_who_waited_with_an_older_commit_does_not_go_back_on_a_newer_one(world: World, store: Memory) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    ended = Lease("elsewhere", 7, "1", now, now, "newer", released=now)
+    store.meanwhile = lambda: store.held.update(demo=("theirs", ended))
+    world.newer = {"newer"}
+    world.lose("port", "demo-worker-1")
+    with pytest.raises(Outdated, match="'demo' was applied from newer already, which is newer than c0ffee"):
+        cycle(world, store).reconcile()
+    assert (world.log, world.recorded, store.free()) == ([], [], True)
+
+
+@pytest.mark.parametrize("before", ["", "c0ffee", "older"])
+def test_who_is_not_behind_goes_on(world: World, store: Memory, before: str) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    store.held["demo"] = ("theirs", Lease("elsewhere", 7, "1", now, now, before, released=now))
+    world.newer = {"newer"}
+    world.lose("port", "demo-worker-1")
+    assert cycle(world, store).reconcile()[0].status is Status.IN_SYNC
+    assert world.fetched == 1, "who had it before recorded what it did"
+    assert f"Lease: {store.held['demo'][1].id}" in world.recorded[-1][1]
+
+
+def test_a_commit_that_is_not_signed_as_it_has_to_be_changes_nothing(world: World, store: Memory) -> None:
+    world.unsigned = True
+    world.lose("port", "demo-worker-1")
+    with pytest.raises(Blocked, match="is not signed"):
+        cycle(world, store).reconcile()
+    assert (world.log, world.recorded, store.held) == ([], [], {})
+
+
+def test_what_somebody_recorded_while_we_looked_stays(world: World, store: Memory) -> None:
+    """Without a lease nobody is told to wait: theirs is newer than what we saw."""
+    mine = cycle(world, store)
+    look = world.observe
+
+    def meanwhile(clusters: Sequence[str]) -> CloudSnapshot:
+        world.recorded_state = {"demo/applied.yaml": "theirs"}
+        return look(clusters)
+
+    world.observe = meanwhile  # type: ignore[method-assign]
+    world.take({**FILES, FILE: FILES[FILE] + "  suspend: true\n"})
+    mine = replace(mine, desired=world.desired)
+    assert mine.reconcile()[0].status is Status.SUSPENDED
+    assert (world.recorded_state, world.recorded) == ({"demo/applied.yaml": "theirs"}, [])

@@ -100,10 +100,10 @@ def test_a_component_counts_as_applied_when_nothing_of_it_is_left(left: tuple[Di
 def test_the_message_says_what_happened_and_ends_with_trailers() -> None:
     step = Step(INFRA, Tool.TERRAFORM, "apply", "1 to create")
     steps = (StepOutcome(step, 1.0), StepOutcome(step, 1.0, "no quota left", "ask"))
-    text = message(outcome(difference(INFRA), steps=steps), {"OpenTofu": "1.12.6", "Kubespray": "2.31"})
+    text = message(outcome(difference(INFRA), steps=steps), "1234")
     assert text == (
         "demo: drifted\n\n- infrastructure apply: 1 to create\n- infrastructure apply: no quota left\n"
         "- left: server a flavor (drift)\n\n"
-        "Desired-Commit: c0ffee\nChanges: 2\nKubespray-Version: 2.31\nOpenTofu-Version: 1.12.6\n"
+        "Desired-Commit: c0ffee\nChanges: 2\nLease: 1234\n"
     )
-    assert message(outcome(), {}) == "demo: drifted\n\nDesired-Commit: c0ffee\nChanges: 0\n"
+    assert message(outcome()) == "demo: drifted\n\nDesired-Commit: c0ffee\nChanges: 0\n"

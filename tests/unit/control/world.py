@@ -14,9 +14,9 @@ import yaml
 from reconciler.control.cycle import Cycle
 from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
-from reconciler.errors import ReconcilerError
+from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom
-from reconciler.ports import Allowance, CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
+from reconciler.ports import Allowance, CloudSnapshot, Comparison, Files, Manifest, Playbook, Progress, Workspace
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
 from reconciler.spec.render import objects
@@ -125,6 +125,9 @@ class World:
         self.before_apply: Callable[[], None] = lambda: None
         self.apis = {"own": Api(self, "own"), "moc": Api(self, "moc")}
         self.known: dict[str, str] | None = None
+        self.newer: set[str] = set()
+        self.unsigned = False
+        self.fetched = 0
         self.offered: tuple[str, ...] = ()
         self.certificates: list[Resource] = []
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
@@ -211,7 +214,21 @@ class World:
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         return ((when, files[path].encode()) for when, files in reversed(self.versions) if path in files)
 
-    def record(self, folder: str, files: Mapping[str, str], message: str) -> str | None:
+    def fetch(self) -> None:
+        self.fetched += 1
+
+    def superseded(self, commit: str, by: str) -> bool:
+        return by in self.newer
+
+    def verify(self, commit: str) -> None:
+        if self.unsigned:
+            raise Blocked(f"commit {commit} is not signed")
+
+    def record(self, folder: str, files: Files, message: str) -> str | None:
+        wanted = files(self.observed(folder)) if callable(files) else files
+        if wanted is None:
+            return None
+        files = wanted
         self.recorded.append((dict(files), message))
         self.recorded_state = dict(files)
         self.versions.append((self.now.isoformat(), dict(files)))

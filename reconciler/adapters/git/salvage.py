@@ -1,0 +1,19 @@
+"""What a rewritten observed branch lost: folders of which only this clone still has the last record."""
+
+from __future__ import annotations
+
+from .branch import Branch
+from .objects import Objects
+
+
+def lost_folders(branch: Branch, objects: Objects, kept: str, tip: str) -> tuple[str, ...]:
+    """Name the folders that `kept`, the last tip we knew, has and `tip` went back on: `tip` has them as they were where
+    the two parted, or not at all. What was changed since on the side of `tip` is somebody's newer record."""
+    parted = branch.git("merge-base", kept, tip)
+    before = objects.folders(parted.output) if parted.ok else {}
+    ours, theirs = objects.folders(kept), objects.folders(tip)
+    return tuple(
+        name
+        for name, tree in sorted(ours.items())
+        if theirs.get(name) not in (tree,) and theirs.get(name) == before.get(name)
+    )
