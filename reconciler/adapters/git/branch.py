@@ -47,11 +47,12 @@ class Branch:
         return refs.tip(self.dirs, self.ref) or self.kept()
 
     def kept(self) -> str | None:
-        """The last tip we wrote or saw that was not rewritten meanwhile: a fetch that prunes must not take it away."""
-        return refs.tip(self.dirs, self._kept)
+        """The last tip of the remote's that we wrote or saw and that was not rewritten meanwhile: a fetch that prunes
+        must not take it away."""
+        return refs.tip(self.dirs, self._kept) if self.remote else None
 
     def keep(self, tip: str) -> None:
-        if tip != self.kept():
+        if self.remote and tip != self.kept():
             self.git("update-ref", self._kept, tip)
 
     @property
