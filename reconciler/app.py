@@ -23,10 +23,12 @@ from .adapters.terraform import Terraform as OpenTofu
 from .adapters.terraform import known
 from .control import record
 from .control.cycle import Cycle, Moment
+from .control.executor import Executor
 from .control.fleet import Ways
 from .control.lease import Terms
 from .control.revision import FOLDERS, Desired, Reader
 from .control.survey import Survey
+from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .errors import Invalid, ReconcilerError
@@ -35,6 +37,7 @@ from .process import Redactor
 from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
 from .spec import desired_state, versions
+from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster
 from .toolchain import Toolbox, pins
 
@@ -54,14 +57,31 @@ class App:
         """The desired state as it lies on disk, for checking before a commit. Kustomize folders and charts are
         built where kubectl, helm and the chart are on this machine; else the clusters say which were not. Raises
         Invalid."""
-        files = {
+        files = self._on_disk()
+        desired_state.refuse_plain_secrets(files)
+        return Desired("", files, self._checked(files, files, here=True))
+
+    def _on_disk(self) -> dict[str, bytes]:
+        return {
             str(file.relative_to(self.path)): file.read_bytes()
             for folder in FOLDERS
             for file in sorted((self.path / folder).rglob("*"))
             if file.is_file() and not file.is_symlink()
         }
-        desired_state.refuse_plain_secrets(files)
-        return Desired("", files, self._checked(files, files, here=True))
+
+    def found(self, cloud: str, name: str, choice: Choice, guesses: Guesses) -> Taken:
+        """What runs in a cloud as the cluster `name`, as a first cluster.yaml. Raises what `taken` raises."""
+        files = self._on_disk()
+        others = {path.split("/")[1] for path in files if path.count("/") > 1 and path.startswith("desired/")}
+        if guesses.kubernetes is None:
+            offered = self._kubespray(files.get(VERSION_FILE)).versions()
+            guesses = replace(guesses, kubernetes=versions.last(offered) or pins.load()["kubectl"].version)
+        return taken(name, cloud, self._cloud(cloud).observe(sorted({name, *others})), files, choice, guesses)
+
+    def take(self, found: Taken) -> int:
+        """Let Terraform's state know what runs; returns how many changes it would make next. Changes no cloud."""
+        executor = Executor(found.desired, self._on_disk(), self.toolkit)
+        return executor.take(found.live, found.left)
 
     def check_versions(self, state: Desired) -> None:
         """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,

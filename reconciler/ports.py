@@ -215,6 +215,10 @@ class Terraform(Protocol):
         """Plan, check, and apply that very plan. Raises Blocked when the saved plan would delete or replace an
         address that is not in `may_destroy`; Transient or Permanent, with evidence, when a run fails."""
 
+    def take(self, workspace: Workspace, progress: Progress) -> int:
+        """Write what is live (`workspace.live`) into the state, and change nothing of it. Return how many changes an
+        apply would make next. Raises Transient or Permanent, with evidence, when a run fails."""
+
 
 @dataclass(frozen=True, slots=True)
 class Playbook:

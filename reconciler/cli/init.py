@@ -33,7 +33,7 @@ def init(
     written, for you to commit.
     """
     mine = context(ctx)
-    answers = starter.answered(name, cloud, _key(ssh_key))
+    answers = starter.answered(name, cloud, public_key(ssh_key))
     files = starter.files(answers)
     known = mine.app.settings.git
     made = starter.write(mine.repo / folder, files, git=git, author=(known.author_name, known.author_email))
@@ -44,7 +44,7 @@ def init(
     _say("next: the three steps in its README.md")
 
 
-def _key(file: Path | None) -> str | None:
+def public_key(file: Path | None) -> str | None:
     """What is in the file of the public key. Raises Invalid when it can't be read, or is more than one line."""
     if file is None:
         return None

@@ -32,6 +32,7 @@ from .init import init
 from .reports import Folder, Found, reported
 from .run import run, status
 from .show import Format, failure, out, outcome_view, report
+from .take import take
 
 app = typer.Typer(
     name="reconciler",
@@ -162,6 +163,7 @@ def tools(ctx: typer.Context, names: Annotated[list[str] | None, typer.Argument(
 app.command()(run)
 app.command()(status)
 app.command()(init)
+app.command(name="import")(take)
 app.command()(adopt)
 app.command()(show)
 app.command()(schema)

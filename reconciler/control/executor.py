@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import interrupt
@@ -22,7 +22,7 @@ from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import Hosts, inventory, nodes, reached
 from ..spec.render.machines import machines
 from ..spec.render.paths import without
-from ..spec.render.terraform import PARTS, UNREAD, address, kept, variables
+from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.wiring import LATER
 from . import fetched, installed
 from .sight import Sight, balancer_of, openshift, part_of
@@ -91,6 +91,14 @@ class Executor:
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
         )
 
+    def take(self, live: Mapping[str, str], keep: Sequence[Difference]) -> int:
+        """Let Terraform's state know what is live at these addresses (address to id), and change nothing of it. `keep`
+        stays as it is live. Returns how many changes Terraform would make next."""
+        values = variables(self.desired.cluster, kept(infrastructure(self.desired.cluster), keep))
+        other = [d for d in keep if d.field in ("tag", "security_groups")]
+        place = self._workspace("openstack-cluster", "infrastructure", values, live=live, reread=_addresses(other))
+        return self.tools.terraform().take(place, self.tools.progress)
+
     def _live_addresses(self, sight: Sight) -> dict[str, str]:
         """Where everything of ours that is live belongs in Terraform's state: a run that was killed may have made
         things it never wrote down."""
@@ -101,7 +109,7 @@ class Executor:
         for resource in meant(wanted.values(), (r for r in live if r.key in wanted)):
             found[address(resource.kind, resource.name)] = resource.id
             if resource.kind == "floating_ip" and any(resource.fields.get(f) for f in ("server", "load_balancer")):
-                found[_association(resource.name)] = resource.id
+                found[association(resource.name)] = resource.id
         return found
 
     def _parts(self, replaced: Iterable[Difference]) -> frozenset[str]:
@@ -266,14 +274,29 @@ class Executor:
         replace: frozenset[str] = frozenset(),
         reread: frozenset[str] = frozenset(),
     ) -> None:
+        place = self._workspace(
+            module, workspace, values, live=live, may_destroy=may_destroy, replace=replace, reread=reread
+        )
+        self.tools.terraform().apply(place, self.tools.progress)
+
+    def _workspace(
+        self,
+        module: str,
+        workspace: str,
+        values: Mapping[str, object],
+        *,
+        live: Mapping[str, str] | None = None,
+        may_destroy: frozenset[str] = frozenset(),
+        replace: frozenset[str] = frozenset(),
+        reread: frozenset[str] = frozenset(),
+    ) -> Workspace:
         folder = f"terraform/{module}/"
         files = {path.removeprefix(folder): text for path, text in self.files.items() if path.startswith(folder)}
         if not files:
             raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
         directory = self.tools.workspace(self.desired.name, workspace)
         environment = self.tools.environment
-        place = Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread)
-        self.tools.terraform().apply(place, self.tools.progress)
+        return Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread)
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)
@@ -306,10 +329,6 @@ def _left_alone(manifest: Manifest, step: Step) -> Manifest:
 
 def _addresses(differences: Iterable[Difference]) -> frozenset[str]:
     return frozenset(address(d.key.kind, d.key.name) for d in differences)
-
-
-def _association(server: str) -> str:
-    return f'openstack_networking_floatingip_associate_v2.server["{server}"]'
 
 
 def _waiting(step: Step, sight: Sight, before: Collection[str]) -> frozenset[str]:

@@ -44,7 +44,7 @@ def path(live: str, wanted: str, offered: Collection[str] = _NONE) -> tuple[str,
 
 def newest(versions: Iterable[str], minor: tuple[int, int]) -> str | None:
     """The newest of `versions` that belongs to (major, minor)."""
-    return _last(v for v in versions if (_parsed(v) or ())[:2] == minor)
+    return last(v for v in versions if (_parsed(v) or ())[:2] == minor)
 
 
 def _jump(running: Iterable[str], wanted: str, offered: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -87,7 +87,8 @@ def _not_offered(wanted: str, offered: Collection[str]) -> Iterator[tuple[str, s
     yield f"the Kubespray in use does not install {wanted}", f"{hint}; or use another release of Kubespray"
 
 
-def _last(versions: Iterable[str]) -> str | None:
+def last(versions: Iterable[str]) -> str | None:
+    """The newest of all; None of none."""
     return max(versions, key=lambda v: _parsed(v) or (), default=None)
 
 

@@ -121,7 +121,7 @@ def _rule(group: Any, rule: Mapping[str, Any], names: Names) -> Resource:
 def ports(found: Iterable[Any], names: Names) -> Iterator[Resource]:
     for port in found:
         owner = tagged(port)
-        if not owner:
+        if not owner and not _of_a_machine(port):
             continue  # DHCP's, the router's and other people's ports are not ours to judge
         fields: dict[str, Value] = {
             "network": names.networks.get(port.network_id, port.network_id),
@@ -134,6 +134,10 @@ def ports(found: Iterable[Any], names: Names) -> Iterator[Resource]:
             **marks(port),
         }
         yield Resource("port", port.name, fields, port.id, owner)
+
+
+def _of_a_machine(port: Any) -> bool:
+    return (port.device_owner or "").startswith("compute:")
 
 
 def floating_ips(
@@ -168,9 +172,9 @@ def _behind(port: Any, balancers: Mapping[str, Any]) -> str | None:
 
 def keypairs(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Resource]:
     for pair in found:
-        if pair.name in clusters:
-            key = " ".join((pair.public_key or "").split()[:2])
-            yield Resource("keypair", pair.name, {"public_key": key}, pair.name, pair.name)
+        key = " ".join((pair.public_key or "").split()[:2])
+        owner = pair.name if pair.name in clusters else ""
+        yield Resource("keypair", pair.name, {"public_key": key}, pair.name, owner)
 
 
 def server_groups(found: Iterable[Any], clusters: Sequence[str]) -> Iterator[Resource]:
@@ -191,7 +195,9 @@ def servers(
     found: Iterable[Any], groups: Iterable[Any], ports: Iterable[Any], root_disks: Mapping[str, Any], names: Names
 ) -> Iterator[Resource]:
     """`root_disks` are the volumes that servers boot from, by the server's id."""
-    port_of = {port.device_id: port.name for port in ports if tagged(port)}
+    # A server may have ports of other people's besides ours; one that lost its marks is better than none.
+    ranked = sorted((p for p in ports if tagged(p) or _of_a_machine(p)), key=lambda p: bool(tagged(p)))
+    port_of = {port.device_id: port.name for port in ranked}
     member_of = {member: group.name for group in groups for member in group.member_ids or ()}
     for server in found:
         metadata = server.metadata or {}

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ _STATE = "terraform.tfstate"
 _BROKEN = "terraform.tfstate.broken"
 _VARIABLES = "reconciler.auto.tfvars.json"
 _IMPORTS = "imports.tf.json"
+_CALM = "imports_override.tf.json"  # Terraform merges what is called so into the module's own resources
+_DRAFT = "terraform.tfstate.told"
 _DATA = ".terraform"
 _READY = f"{_DATA}/reconciler-init"
 _CONFIGURATION = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
@@ -40,16 +43,33 @@ def write(workspace: Workspace) -> None:
     _write(root / _VARIABLES, _json(workspace.variables))
 
 
-def write_imports(root: Path, live: Mapping[str, str]) -> None:
-    """Ask for `live` (address → id) to be taken into the state."""
+def write_imports(root: Path, live: Mapping[str, str], *, only: bool = False) -> None:
+    """Ask for `live` (address → id) to be taken into the state; `only`: and for no other change of these resources."""
     blocks = [{"to": address, "id": id} for address, id in sorted(live.items())]
     _write(root / _IMPORTS, _json({"import": blocks}))
+    if only:
+        calm: dict[str, dict[str, object]] = {}
+        for type_, name in sorted({tuple(address.partition("[")[0].split(".")) for address in live}):
+            calm.setdefault(type_, {})[name] = {"lifecycle": {"ignore_changes": "all"}}
+        _write(root / _CALM, _json({"resource": calm}))
+
+
+@contextmanager
+def draft(root: Path, state: Mapping[str, Any]) -> Iterator[Path]:
+    """A state in a file, readable by us alone, for as long as the block runs."""
+    file = root / _DRAFT
+    try:
+        _write(file, _json(state))
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def tidy(root: Path) -> None:
     """Remove what one run needed, and close what Terraform left readable: plan and state hold variables in clear."""
     (root / PLAN).unlink(missing_ok=True)
     (root / _IMPORTS).unlink(missing_ok=True)
+    (root / _CALM).unlink(missing_ok=True)
     for path in root.glob(f"{_STATE}*"):
         path.chmod(0o600)
 
@@ -102,7 +122,7 @@ def _instances(root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for resource in (_readable(root / _STATE) or {}).get("resources", ()):
         if resource["mode"] == "managed":
             for instance in resource["instances"]:
-                yield _address(resource, instance), instance
+                yield address(resource, instance), instance
 
 
 def providers_wanted(workspace: Workspace, binary: Path, cli_config: Path | None) -> str:
@@ -130,7 +150,8 @@ def mark_ready(root: Path, wanted: str) -> None:
     _write(root / _READY, wanted.encode())
 
 
-def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+def address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+    """What Terraform calls an instance of its state."""
     module = f"{resource['module']}." if "module" in resource else ""
     key = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
     return f"{module}{resource['type']}.{resource['name']}{key}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ...ports import Progress, Workspace
 from ...process import Completed, Redactor, run
-from . import folder
+from . import folder, unread
 from .failure import failure
 from .plan import Plan
 from .stream import Follower
@@ -40,16 +41,60 @@ class Terraform:
     def apply(self, workspace: Workspace, progress: Progress) -> None:
         """Plan, check, and apply that very plan. Raises Blocked when the saved plan would delete or replace an
         address that is not in `may_destroy`; Transient or Permanent, with evidence, when a run fails."""
+        with self._in(workspace, progress) as program:
+            plan = self._plan(program, workspace, progress)
+            plan.check(workspace.may_destroy)
+            if plan.changes:
+                self._apply(program, plan, progress)
+
+    def take(self, workspace: Workspace, progress: Progress) -> int:
+        """Write what is live into the state, and change nothing of it. Return how many changes an apply would make.
+
+        The imports are planned with every other change ignored: the plan that is applied writes the state alone.
+        Where there is more to do than to import, each resource is imported by a command of its own, which takes longer.
+        """
+        with self._in(workspace, progress) as program:
+            left = {a: id for a, id in workspace.live.items() if a not in folder.addresses(workspace.directory)}
+            with progress.task(f"{self._binary.name} plan") as task:
+                folder.write_imports(workspace.directory, left, only=True)
+                plan = self._planned(program, workspace, Follower(task, progress))
+            if plan.changes and plan.operations == 0:
+                self._apply(program, plan, progress)
+            folder.tidy(workspace.directory)
+            if plan.operations:
+                self._import_each(program, left, progress)
+            with progress.task(f"{self._binary.name} plan") as task:
+                self._planned(program, workspace, Follower(task, progress))
+            changes = unread.changes(json.loads(program("show", None, folder.PLAN, json=True).stdout))
+            self._told(program, workspace, changes)
+        return sum(change.more or change.address in workspace.reread for change in changes)
+
+    def _told(self, program: _Program, workspace: Workspace, changes: Sequence[unread.Change]) -> None:
+        """Let the state know what the provider never reads back, where our own look found it as desired."""
+        known = [change for change in changes if change.values and change.address not in workspace.reread]
+        if known:
+            state = json.loads(program("state pull").stdout)
+            with folder.draft(workspace.directory, unread.told(state, known)) as file:
+                program("state push", None, file.name, lock_timeout=_LOCK_TIMEOUT)
+
+    def _import_each(self, program: _Program, left: Mapping[str, str], progress: Progress) -> None:
+        with progress.task(f"{self._binary.name} import") as task:
+            task.total(len(left))
+            for address, id in sorted(left.items()):
+                task.status(address)
+                program("import", None, address, id, lock_timeout=_LOCK_TIMEOUT)
+                task.advance()
+
+    @contextmanager
+    def _in(self, workspace: Workspace, progress: Progress) -> Iterator[_Program]:
+        """The workspace's folder, made ready; and tidied up whatever happens."""
         folder.write(workspace)
         for note in folder.mend_state(workspace.directory):
             progress.log(note)
         program = _Program(self._binary, self._environment(workspace), self._timeout, self._redact, workspace.directory)
         try:
             self._init(program, workspace, progress)
-            plan = self._plan(program, workspace, progress)
-            plan.check(workspace.may_destroy)
-            if plan.changes:
-                self._apply(program, plan, progress)
+            yield program
         finally:
             folder.tidy(workspace.directory)
 

@@ -78,6 +78,11 @@ def address(kind: str, name: str) -> str:
     return _ADDRESSES[kind].format(name.replace("\\", "\\\\").replace('"', '\\"'))
 
 
+def association(name: str) -> str:
+    """Terraform's address of what ties a floating IP to its port; it is imported by the floating IP's id."""
+    return f'openstack_networking_floatingip_associate_v2.server["{name}"]'
+
+
 def variables(cluster: Cluster, resources: Sequence[Resource] | None = None) -> dict[str, object]:
     """Terraform's variables for terraform/openstack-cluster, as JSON-like values. `resources` are those of
     `infrastructure`, where a rule keeps some of their fields as they are live."""

@@ -7,11 +7,11 @@ import json
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from reconciler.adapters.terraform import folder
+from reconciler.adapters.terraform import folder, unread
 from reconciler.adapters.terraform.failure import failure
 from reconciler.adapters.terraform.plan import Plan
 from reconciler.adapters.terraform.stream import Follower
@@ -314,3 +314,60 @@ class TestState:
             folder.mend_state(tmp_path)
         assert "imported" in (caught.value.hint or "")
         assert (tmp_path / "terraform.tfstate").read_text() == "x"
+
+
+class TestUnread:
+    SHOWN: ClassVar[dict[str, Any]] = {
+        "resource_changes": [
+            {
+                "address": "a.b[0]",
+                "mode": "managed",
+                "change": {
+                    "actions": ["update"],
+                    "before": {"tags": [], "name": "x"},
+                    "after": {"tags": ["t"], "name": "x"},
+                    "after_unknown": {"all_tags": True},
+                },
+            },
+            {
+                "address": "a.b[1]",
+                "mode": "managed",
+                "change": {
+                    "actions": ["update"],
+                    "before": {"tags": [], "name": "x"},
+                    "after": {"tags": ["t"], "name": "y"},
+                },
+            },
+            {"address": "a.c", "mode": "managed", "change": {"actions": ["create"], "before": None, "after": {}}},
+            {"address": "a.d", "mode": "managed", "change": {"actions": ["no-op"], "before": {}, "after": {}}},
+            {"address": "data.a.e", "mode": "data", "change": {"actions": ["read"], "before": None, "after": {}}},
+        ]
+    }
+
+    def test_what_only_was_not_read_back_is_told_from_what_differs(self) -> None:
+        found = unread.changes(self.SHOWN)
+        assert [(c.address, dict(c.values), c.more) for c in found] == [
+            ("a.b[0]", {"tags": ["t"]}, False),
+            ("a.b[1]", {"tags": ["t"]}, True),
+            ("a.c", {}, True),
+        ]
+
+    def test_the_state_is_told_at_its_place_and_counts_on(self) -> None:
+        instances = [{"index_key": n, "attributes": {"tags": [], "name": "x"}} for n in (0, 1)]
+        state = {"serial": 4, "resources": [{"type": "a", "name": "b", "mode": "managed", "instances": instances}]}
+        told = unread.told(state, unread.changes(self.SHOWN)[:1])
+        assert told["serial"] == 5
+        assert [i["attributes"] for i in told["resources"][0]["instances"]] == [
+            {"tags": ["t"], "name": "x"},
+            {"tags": [], "name": "x"},
+        ]
+        assert state["serial"] == 4
+
+
+def test_imports_alone_ignore_every_other_change(tmp_path: Path) -> None:
+    folder.write_imports(tmp_path, {'a.b["x"]': "1", 'a.b["y"]': "2", "a.c": "3"}, only=True)
+    written = json.loads((tmp_path / "imports_override.tf.json").read_text())
+    calm = {"lifecycle": {"ignore_changes": "all"}}
+    assert written == {"resource": {"a": {"b": calm, "c": calm}}}
+    folder.tidy(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -254,6 +254,10 @@ class Terraform:
             said: Any = workspace.variables["manifests"]
             self.world.apis["moc"].objects = {objects.key(m): m for m in map(yaml.safe_load, said.values())}
 
+    def take(self, workspace: Workspace, progress: Progress) -> int:
+        self.world.workspaces.append(workspace)
+        return 0
+
     def _infrastructure(self) -> None:
         world = self.world
         there = {r.key: r for r in world.resources}
