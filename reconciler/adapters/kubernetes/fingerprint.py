@@ -15,7 +15,7 @@ from typing import Any
 
 # The books count in whole seconds, and several API servers may keep them by different clocks: what was written this
 # lately may be written again without a trace.
-_SETTLED = datetime.timedelta(seconds=60)
+SETTLED_SECONDS = 60
 _BY_VALUE = ("uid", "generation", "labels", "annotations", "ownerReferences", "finalizers", "deletionTimestamp")
 
 
@@ -42,4 +42,4 @@ def _old(entry: Mapping[str, Any], at: datetime.datetime) -> bool:
         written = datetime.datetime.fromisoformat(str(entry.get("time")))
     except ValueError:
         return False
-    return written.tzinfo is not None and at - written > _SETTLED
+    return written.tzinfo is not None and (at - written).total_seconds() > SETTLED_SECONDS

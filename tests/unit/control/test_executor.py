@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import Transient
+from reconciler.errors import Evidence, Permanent, Transient
 from reconciler.model.outcome import Status
-from reconciler.model.resource import Known, Resource, Value
+from reconciler.model.resource import Key, Known, Owner, Resource, Value
+from reconciler.progress import QuietProgress
 from tests.unit.control.test_cycle import changed
 from tests.unit.control.world import FILES, World
+from tests.unit.examples import FILE
 
 SERVER = 'openstack_compute_instance_v2.server["demo-{}"]'
 
@@ -248,3 +250,58 @@ def test_what_is_ignored_stays_as_it_is_when_terraform_runs_for_another_reason(w
     assert told["servers"]["demo-worker-2"]["metadata"]["reconciler.group"] == "worker"
     assert not [name for name in told["rules"] if "6443" in name]
     assert [name for name in told["rules"] if " 22 " in name]
+
+
+def test_what_another_owns_waits_for_a_line_and_the_rest_does_not(world: World) -> None:
+    mine = Key("ConfigMap", "sid/a")
+    own = world.apis["own"]
+    own.objects[mine] = {**own.objects[mine], "data": {"x": "theirs"}}
+    own.owners[mine] = Owner("helm", applies=True)
+    lost = world.apis["moc"].objects.pop(Key("Service", "web/web"))
+
+    outcome, _ = world.cycle().reconcile()
+
+    assert outcome.status is Status.BLOCKED
+    assert world.log == ["terraform applications-moc"], "what is nobody else's goes on"
+    assert Key("Service", "web/web") in world.apis["moc"].objects, lost
+    (refusal,) = outcome.after.refusals
+    assert refusal.guard == "conflict"
+    assert "ConfigMap sid/a body is owned by helm (Apply)" in refusal.message
+    assert "{component: workloads, resource: 'ConfigMap sid/a', field: 'body'}" in refusal.approval
+
+    world.approve(outcome.after.digest, "conflict")
+    outcome, _ = world.cycle().reconcile()
+    assert outcome.status is Status.IN_SYNC
+    assert own.allowances[-1].taking == {mine: frozenset({Owner("helm", applies=True)})}
+
+
+def test_how_long_a_workload_may_take_is_git_s(world: World) -> None:
+    text = FILES[FILE].replace("namespace: sid}", "namespace: sid, timeout: 20}")
+    world.take({**FILES, FILE: text})
+    world.apis["own"].objects.clear()
+    world.cycle().reconcile()
+    assert world.apis["own"].allowances[-1].patience == {Key("ConfigMap", "sid/a"): 20.0}
+
+
+def test_what_a_container_said_is_whispered(world: World) -> None:
+    said: list[str] = []
+    logged: list[str] = []
+    world.apis["own"].objects.clear()
+    lines = Evidence("kubectl logs", None, ("password=x",), private=True)
+    world.fails["own apply"] = Permanent("is not healthy", evidence=lines)
+    cycle = world.cycle()
+    tools = replace(cycle.tools, whisper=said.append, progress=Logged(logged))
+    outcome, _ = replace(cycle, tools=tools).reconcile()
+    assert outcome.error == "is not healthy"
+    assert said == ["  | password=x"]
+    assert not any("password" in text for text in (*logged, *map(str, world.recorded)))
+
+
+class Logged(QuietProgress):
+    """Progress that remembers its lines."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def log(self, text: str) -> None:
+        self.lines.append(text)

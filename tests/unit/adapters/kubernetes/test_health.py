@@ -50,6 +50,38 @@ def rolled(**status: Any) -> dict[str, Any]:
         (obj("CustomResourceDefinition", {}, {"conditions": [{"type": "Established", "status": "True"}]}), True),
         (obj("CustomResourceDefinition", {}, {}), False),
         (obj("ConfigMap", {}, {}), True),
+        (obj("ReplicaSet", {"replicas": 2}, rolled(availableReplicas=1)), False),
+        (obj("ReplicaSet", {"replicas": 2}, rolled()), True),
+        (obj("Pod", {}, {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}), True),
+        (obj("Pod", {}, {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}), False),
+        (obj("Pod", {}, {"phase": "Succeeded"}), True),
+        (obj("Service", {"type": "ClusterIP"}, {"loadBalancer": {}}), True),
+        (obj("Service", {"type": "LoadBalancer"}, {"loadBalancer": {}}), False),
+        (obj("Service", {"type": "LoadBalancer"}, {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}), True),
+        (obj("Ingress", {}, {"loadBalancer": {}}), False),
+        (obj("Ingress", {}, {"loadBalancer": {"ingress": [{"hostname": "a"}]}}), True),
+        (obj("HorizontalPodAutoscaler", {}, {}), False),
+        (obj("HorizontalPodAutoscaler", {}, {"conditions": [{"type": "ScalingActive", "status": "True"}]}), True),
+        (
+            obj(
+                "HorizontalPodAutoscaler",
+                {},
+                {"conditions": [{"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"}]},
+            ),
+            True,
+        ),
+        (obj("HorizontalPodAutoscaler", {}, {"conditions": [{"type": "AbleToScale", "status": "False"}]}), False),
+        (obj("PodDisruptionBudget", {}, {"observedGeneration": 1}), True),
+        (obj("PodDisruptionBudget", {}, {}), False),
+        (obj("APIService", {}, {"conditions": [{"type": "Available", "status": "True"}]}), True),
+        (obj("APIService", {}, {"conditions": [{"type": "Available", "status": "False"}]}), False),
+        (obj("Database", {}, {}), True),
+        (obj("Database", {}, {"observedGeneration": 0}), False),
+        (obj("Database", {}, {"conditions": [{"type": "Ready", "status": "True"}]}), True),
+        (obj("Database", {}, {"conditions": [{"type": "Ready", "status": "Unknown"}]}), False),
+        (obj("Database", {}, {"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 0}]}), False),
+        (obj("Database", {}, {"conditions": [{"type": "Reconciling", "status": "True"}]}), False),
+        (obj("Job", {}, {}) | {"apiVersion": "batch.volcano.sh/v1"}, True),  # somebody else's Job
     ],
 )
 def test_healthy_is_what_the_newest_spec_became(thing: dict[str, Any], ok: bool) -> None:
@@ -66,6 +98,31 @@ def test_what_will_not_get_better_by_waiting() -> None:
     assert health(late) == Health(False, "too late", failed=True)
     assert not health(late | {"metadata": {"name": "x", "generation": 2}}).failed  # that was the spec before
     assert health(obj("PersistentVolumeClaim", {}, {"phase": "Lost"})).failed
+    assert health(obj("Pod", {}, {"phase": "Failed"})).failed
+    stalled = {"type": "Stalled", "status": "True", "reason": "BadChart", "message": "no such chart"}
+    assert health(obj("Release", {}, {"conditions": [stalled]})) == Health(
+        False, "BadChart: no such chart", failed=True
+    )
+
+
+def test_what_perhaps_nobody_ever_says_is_no_failure() -> None:
+    assert health(obj("Ingress", {}, {})).optional
+    blind = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": "no metrics"}
+    found = health(obj("HorizontalPodAutoscaler", {}, {"conditions": [blind]}))
+    assert (found.optional, found.detail) == (True, "FailedGetResourceMetric: no metrics")
+    lost = {"type": "AbleToScale", "status": "False", "reason": "FailedGetScale"}
+    assert not health(obj("HorizontalPodAutoscaler", {}, {"conditions": [lost]})).optional
+
+
+def test_of_a_container_that_ran_the_last_lines_are_asked_for() -> None:
+    again = {"waiting": {"reason": "CrashLoopBackOff"}}
+    ended = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    crashed = of_pod(pod({"name": "a", "state": again, "lastState": ended}))
+    assert (crashed.container, crashed.previous) == ("a", True)
+    assert crashed.command.endswith("logs web-1 -c a --previous")
+    running = of_pod(pod({"name": "a", "ready": False, "state": {"running": {}}}))
+    assert (running.container, running.previous) == ("a", False)
+    assert of_pod(pod({"name": "a", "state": {"waiting": {"reason": "ErrImagePull"}}})).container == ""
 
 
 def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
