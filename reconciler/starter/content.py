@@ -32,12 +32,14 @@ _PROJECT = {
 }
 _TEMPLATES = {
     "desired/@NAME@/cluster.yaml": "cluster.yaml",
+    ".github/actions/reconciler/action.yml": "action.yml",
     ".github/workflows/pull-request.yaml": "pull-request.yaml",
     ".github/workflows/reconcile.yaml": "reconcile.yaml",
     ".github/workflows/drift.yaml": "drift.yaml",
     ".github/actionlint.yaml": "actionlint.yaml",
     ".github/requirements.txt": "requirements.txt",
     ".github/CODEOWNERS": "codeowners.txt",
+    ".gitlab-ci.yml": "gitlab-ci.yaml",
     ".sops.yaml": "sops.yaml",
     ".gitignore": "gitignore.txt",
     "README.md": "README.md",

@@ -26,7 +26,8 @@ def test_workflows_are_valid(toolbox: Toolbox) -> None:
 def test_actions_are_pinned_by_commit(workflow: Path) -> None:
     uses = re.findall(r"uses: *(\S+)", workflow.read_text())
     assert uses
-    assert [action for action in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
+    theirs = [action for action in uses if not action.startswith("./")]
+    assert [action for action in theirs if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
 
 
 def test_ci_runs_the_test_command_and_nothing_else() -> None:

@@ -10,11 +10,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+import yaml
 
 from reconciler import process
 from reconciler.errors import Invalid, Permanent
+from reconciler.report import bundle
 from reconciler.spec import desired_state
 from reconciler.starter import UNDECIDED, answered, files, write
 from reconciler.toolchain import Toolbox
@@ -25,6 +28,9 @@ ROOT = Path(__file__).resolve().parents[3]
 AUTHOR = ("reconciler", "reconciler@example.org")
 MADE = files(answered("physics", "openstack", KEY))
 WORKFLOWS = {Path(path).name: text.decode() for path, text in MADE.items() if path.startswith(".github/workflows/")}
+
+ACTION = MADE[".github/actions/reconciler/action.yml"].decode()
+JOBS = [job for text in WORKFLOWS.values() for job in yaml.safe_load(text)["jobs"].values()]
 
 every_workflow = pytest.mark.parametrize("workflow", WORKFLOWS)
 
@@ -44,6 +50,7 @@ class TestFiles:
         tracked = git(ROOT, "ls-files", "terraform", "manifests").split()
         alone = [
             ".github/CODEOWNERS",
+            ".github/actions/reconciler/action.yml",
             ".github/actionlint.yaml",
             ".github/constraints.txt",
             ".github/requirements.txt",
@@ -51,6 +58,7 @@ class TestFiles:
             ".github/workflows/pull-request.yaml",
             ".github/workflows/reconcile.yaml",
             ".gitignore",
+            ".gitlab-ci.yml",
             ".sops.yaml",
             "README.md",
             "desired/fleet.yaml",
@@ -177,24 +185,40 @@ class TestWorkflows:
         said = process.run([actionlint, "-no-color", *workflows], cwd=tmp_path / "gitops", timeout=60, check=False)
         assert (len(workflows), said.exit_code, said.stdout) == (3, 0, "")
 
-    @every_workflow
-    def test_actions_are_pinned_by_commit_as_in_this_project(self, workflow: str) -> None:
-        pinned = re.findall(r"uses: *(.+)", (ROOT / ".github/workflows/ci.yml").read_text())
-        uses = re.findall(r"uses: *(.+)", WORKFLOWS[workflow])
-        assert uses
-        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", action) for action in uses)
-        assert set(uses) <= set(pinned)
+    def test_this_project_uses_them_itself(self) -> None:
+        """The copies in .github are what `init` writes; only where the reconciler comes from differs."""
+        written = [p for p in MADE if p.startswith((".github/workflows/", ".github/actions/"))]
+        assert len(written) == 4
+        assert [p for p in [*written, ".github/actionlint.yaml"] if (ROOT / p).read_bytes() != MADE[p]] == []
+        assert (ROOT / ".github/constraints.txt").read_bytes() == MADE[".github/constraints.txt"]
 
-    @every_workflow
-    def test_none_may_more_than_it_needs(self, workflow: str) -> None:
-        text = WORKFLOWS[workflow]
-        assert re.findall(r"^ *permissions:\n((?:  .*\n)+)", text, re.M)[0].split()[:2] == [
-            "contents:",
-            "write" if workflow == "reconcile.yaml" else "read",
-        ]
-        assert text.count("permissions:") == 1
-        assert ("persist-credentials: true" in text) == (workflow == "reconcile.yaml")
-        assert text.count("persist-credentials:") == text.count("actions/checkout@")
+    def test_actions_are_pinned_by_commit(self) -> None:
+        """Each at one commit, which a list here names, so that another one is a change that somebody reads."""
+        uses = {use for text in [*WORKFLOWS.values(), ACTION] for use in re.findall(r"uses: *(.+)", text)}
+        assert uses == {
+            "./.github/actions/reconciler",
+            "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2",
+            "actions/setup-python@a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0",
+            "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2",
+            "github/codeql-action/upload-sarif@1b549b9259bda1cb5ddde3b41741a82a2d15a841 # v3.28.13",
+        }
+
+    def test_none_may_more_than_it_needs(self) -> None:
+        allowed = {
+            (name, job): said.get("permissions")
+            for name, text in WORKFLOWS.items()
+            for job, said in yaml.safe_load(text)["jobs"].items()
+        }
+        assert allowed == {
+            ("pull-request.yaml", "validate"): None,
+            ("pull-request.yaml", "plan"): {"contents": "read", "pull-requests": "write"},
+            ("reconcile.yaml", "reconcile"): {"contents": "write"},
+            ("drift.yaml", "drift"): {"contents": "read", "issues": "write", "security-events": "write"},
+        }
+        assert {str(yaml.safe_load(text)["permissions"]) for text in WORKFLOWS.values()} == {"{'contents': 'read'}"}
+        for name, text in WORKFLOWS.items():
+            assert ("persist-credentials: true" in text) == (name == "reconcile.yaml")
+            assert text.count("persist-credentials:") == text.count("actions/checkout@")
 
     @every_workflow
     def test_a_fork_gets_neither_secrets_nor_the_machine_that_has_some(self, workflow: str) -> None:
@@ -202,12 +226,100 @@ class TestWorkflows:
         assert not re.search(r"secrets\.|pull_request_target|workflow_run", text)
         guard = "github.event.pull_request.head.repo.full_name == github.repository"
         guard = guard if workflow == "pull-request.yaml" else "github.ref == 'refs/heads/main'"
-        for job in re.split(r"^  (?=\w+:\n)", text.partition("\njobs:\n")[2], flags=re.M):
-            assert "self-hosted" not in job or f"    if: {guard}\n" in job
+        for job in yaml.safe_load(text)["jobs"].values():
+            trusted = job.get("if") == f"vars.RECONCILER == 'on' && {guard}"
+            assert trusted == ("self-hosted" in job["runs-on"])
 
-    @every_workflow
-    def test_nothing_from_outside_is_put_into_a_command(self, workflow: str) -> None:
-        assert [run for run in re.findall(r"run: (.*)", WORKFLOWS[workflow]) if "${{" in run] == []
+    def test_nothing_from_outside_is_put_into_a_command(self) -> None:
+        steps = [step for job in JOBS for step in job["steps"]] + yaml.safe_load(ACTION)["runs"]["steps"]
+        assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
+
+    @pytest.mark.parametrize(("verb", "once"), [("plan", ""), ("run", " --once")])
+    @pytest.mark.parametrize(("code", "passes"), [(0, True), (3, True), (4, False), (1, False)])
+    def test_the_actions_steps_run_the_verb_and_tell_of_it(
+        self, tmp_path: Path, verb: str, once: str, code: int, passes: bool
+    ) -> None:
+        """Its scripts as bash runs them, with a `reconciler` that writes down how it was called."""
+        writes = f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n'
+        stub = writes + f'case "$1" in ci) exit 0;; *) echo "::error::x"; exit {code};; esac\n'
+        (tmp_path / "reconciler").write_text(stub)
+        (tmp_path / "reconciler").chmod(0o755)
+        env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_OUTPUT": str(tmp_path / "output")}
+        env |= {"VERB": verb, "CLUSTERS": "a b", "REF": "main", "REPORT": str(tmp_path / "report"), "ACCEPT": "0 3"}
+        first, *rest, last = [s["run"] for s in yaml.safe_load(ACTION)["runs"]["steps"] if "run" in s]
+        said = process.run(["bash", "-eo", "pipefail", "-c", first], env=env, timeout=60).stdout.splitlines()
+        stop = re.fullmatch(r"::stop-commands::([0-9a-f]{32})", said[0])
+        assert stop, said
+        assert said[1:] == ["::error::x", f"::{stop[1]}::"], "what is printed in between is no command"
+        for script in rest:
+            process.run(["bash", "-eo", "pipefail", "-c", script], env=env, timeout=60)
+        report = tmp_path / "report"
+        assert (tmp_path / "called").read_text().splitlines() == [
+            f"--quiet {verb} --report {report}{once} --ref main a b",
+            *(f"ci {what} {report}" for what in ("annotate", "summary", "comment", "issue")),
+        ]
+        env["CODE"] = (tmp_path / "output").read_text().strip().removeprefix("code=")
+        done = process.run(["bash", "-eo", "pipefail", "-c", last], env=env, timeout=60, check=False)
+        assert done.exit_code == (0 if passes else code)
+
+    def test_every_command_of_the_action_exists(self) -> None:
+        lines = [line for s in yaml.safe_load(ACTION)["runs"]["steps"] for line in s.get("run", "").splitlines()]
+        told = [line.replace('"$VERB"', "plan") for line in lines if line.lstrip().startswith("reconciler")]
+        assert len(told) == 5
+        assert [said for line in told if (said := complain(line))] == []
+
+
+class TestGitLab:
+    """GitLab's own schema can't be reached from a test: this is the part of it that the file uses."""
+
+    KEYWORDS = frozenset(
+        ("extends", "stage", "image", "interruptible", "rules", "script", "before_script", "artifacts", "environment")
+        + ("resource_group", "timeout", "tags")
+    )
+    FILE: ClassVar[dict[str, Any]] = yaml.safe_load(MADE[".gitlab-ci.yml"])
+    WORK: ClassVar[dict[str, Any]] = {k: v for k, v in FILE.items() if k not in ("stages", "variables")}
+
+    def test_its_jobs_have_only_words_that_gitlab_knows(self) -> None:
+        jobs = {name: job for name, job in self.WORK.items() if not name.startswith(".")}
+        assert sorted(jobs) == ["drift", "plan", "reconcile", "validate"]
+        for name, job in self.WORK.items():
+            assert set(job) <= self.KEYWORDS, name
+        for job in jobs.values():
+            assert job["stage"] in self.FILE["stages"]
+            assert all(isinstance(line, str) for line in job["script"])
+            assert {key for rule in job["rules"] for key in rule} <= {"if", "when"}
+            bases = job["extends"] if isinstance(job["extends"], list) else [job["extends"]]
+            assert set(bases) <= set(self.WORK)
+
+    def test_what_has_credentials_is_for_this_project_alone(self) -> None:
+        for name, job in self.WORK.items():
+            if ".credentials" in job.get("extends", ()):
+                conditions = [rule["if"] for rule in job["rules"] if rule.get("when") != "never"]
+                own = "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID"
+                guard = own if name == "plan" else "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"
+                assert all(guard in c and '$RECONCILER == "on"' in c for c in conditions)
+
+    def test_the_token_is_in_no_argument_and_no_address(self) -> None:
+        told = [line for job in self.WORK.values() for key in ("script", "before_script") for line in job.get(key, ())]
+        assert [line for line in told if "TOKEN" in line and "credential.helper" not in line] == []
+
+    def test_reports_are_what_a_verb_writes(self) -> None:
+        assert self.WORK[".report"]["artifacts"]["reports"] == {"codequality": "reconciler-report/codequality.json"}
+        assert "codequality.json" in bundle.files(bundle.Report("plan", ""))
+
+    @pytest.mark.parametrize(("code", "passes"), [(0, True), (3, True), (4, False), (1, False)])
+    def test_a_plan_that_differs_is_no_failure(self, tmp_path: Path, code: int, passes: bool) -> None:
+        (tmp_path / "reconciler").write_text(f'#!/bin/sh\ncase "$1" in ci) exit 0;; *) exit {code};; esac\n')
+        (tmp_path / "reconciler").chmod(0o755)
+        env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REPORT": "r"}
+        script = "\n".join(self.WORK["plan"]["script"])
+        done = process.run(["bash", "-eo", "pipefail", "-c", script], env=env, timeout=60, check=False)
+        assert done.exit_code == (0 if passes else code)
+
+    def test_every_command_of_it_exists(self) -> None:
+        told = [line for job in self.WORK.values() for line in job.get("script", ()) if "reconciler " in line]
+        assert len(told) == 6
+        assert [said for line in told if (said := complain(line))] == []
 
 
 class TestWrite:
