@@ -238,6 +238,7 @@ class App:
             environment=self._environment(),
             ready_seconds=self.settings.timeouts.ready,
             leases=self._leases(),
+            kubeconfigs=self.settings.kubeconfigs,
             whisper=self._whisper,
         )
 

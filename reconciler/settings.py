@@ -110,6 +110,7 @@ class Settings(_Model):
     kubespray_mirror: str | None = Field(default=None, min_length=1)
     tools: dict[str, Place] = Field(default_factory=dict)
     openshift: dict[str, OpenShift] = Field(default_factory=dict)
+    kubeconfigs: Place | None = None
     state: Place | None = None
     cache: Place | None = None
     git: Git = Git()

@@ -23,8 +23,9 @@ class Toolkit:
     """`state` is private to this repository; `openshift` names the targets of the settings; `terraform_state` reads
     the ids a state holds by address (None: no state there) and starts no program; `ready_seconds` is how long nodes
     may take to become Ready after a playbook; without `leases` a cluster is kept to one cycle on this machine only.
-    `whisper` shows a line to whoever sits at a terminal, and to nothing that is kept. The factories are lazy: what a
-    cycle doesn't use is never made."""
+    `kubeconfigs` is a folder with kubeconfigs of clusters that another machine installed. `whisper` shows a line to
+    whoever sits at a terminal, and to nothing that is kept. The factories are lazy: what a cycle doesn't use is never
+    made."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -38,6 +39,7 @@ class Toolkit:
     environment: Mapping[str, str]
     ready_seconds: float = 180.0
     leases: Terms | None = None
+    kubeconfigs: Path | None = None
     whisper: Callable[[str], None] = lambda _: None
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
@@ -45,5 +47,7 @@ class Toolkit:
         return self.state / cluster / name
 
     def api(self, cluster: str) -> Access:
-        """The cluster's own API."""
-        return Access(self.kubespray.kubeconfig(cluster))
+        """The cluster's own API: by the kubeconfig that a playbook fetched here; without one, by one that is given."""
+        fetched = self.kubespray.kubeconfig(cluster)
+        given = self.kubeconfigs / f"{cluster}.yaml" if self.kubeconfigs else fetched
+        return Access(given if given.exists() and not fetched.exists() else fetched)

@@ -273,8 +273,8 @@ class TestGitLab:
     """GitLab's own schema can't be reached from a test: this is the part of it that the file uses."""
 
     KEYWORDS = frozenset(
-        ("extends", "stage", "image", "interruptible", "rules", "script", "before_script", "artifacts", "environment")
-        + ("resource_group", "timeout", "tags")
+        {"extends", "stage", "image", "interruptible", "rules", "script", "before_script", "artifacts", "environment"}
+        | {"resource_group", "timeout", "tags"}
     )
     FILE: ClassVar[dict[str, Any]] = yaml.safe_load(MADE[".gitlab-ci.yml"])
     WORK: ClassVar[dict[str, Any]] = {k: v for k, v in FILE.items() if k not in ("stages", "variables")}
