@@ -25,8 +25,10 @@ import psutil
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.adapters.kubernetes.connection import Connection, NotFound
-from reconciler.progress import RichProgress
+from reconciler.app import App
+from reconciler.progress import QuietProgress, RichProgress
 from reconciler.sandbox import gitops
 from reconciler.sandbox.sandbox import Sandbox
 from reconciler.settings import Settings
@@ -138,9 +140,9 @@ def idle(world: World, folder: Path, clusters: int, minutes: float) -> None:
     repo = fleet(world, folder, clusters)
     settings = listening(world, interval=600, config=folder / "reconciler.yaml", state=folder / "state", workers=8)
     counts = folder / "counts.json"
-    kubeconfigs(world, repo, folder / "state", clusters)
+    applied(world, repo, folder / "state", clusters)
     with Running(repo, settings.config, "--ref", "origin/main", counts=counts) as daemon:
-        daemon.until_all([f"c{n:03}" for n in range(clusters)], seconds=600)
+        daemon.until_all(named(clusters), seconds=600)
         process = psutil.Process(daemon.pid)
         time.sleep(20)  # what the first round left is settled
         before, asked, began = process.cpu_times(), json.loads(counts.read_text()), time.monotonic()
@@ -165,29 +167,66 @@ def idle(world: World, folder: Path, clusters: int, minutes: float) -> None:
 
 
 def fleet(world: World, folder: Path, clusters: int) -> Path:
-    """A repository with many clusters on the sandbox's cloud: suspended, since nobody makes their machines."""
+    """A repository with many clusters on the sandbox's cloud, each with objects of its own on the demo's API, in sync.
+    They are suspended, since nobody makes their machines."""
     repo, remote = folder / "gitops", folder / "gitops.git"
     gitops.make(repo, remote, PROJECT, world.sandbox.public_key)
-    text = (repo / "desired/demo/cluster.yaml").read_text().replace("spec:\n", "spec:\n  suspend: true\n", 1)
+    text = (repo / "desired/demo/cluster.yaml").read_text()
     shutil.rmtree(repo / "desired/demo")
-    for n in range(clusters):
-        place = repo / "desired" / f"c{n:03}"
-        place.mkdir()
-        (place / "cluster.yaml").write_text(text.replace("name: demo", f"name: c{n:03}"))
+    described = yaml.safe_load(text)
+    for name in named(clusters):
+        described["metadata"]["name"] = name
+        workload = {"name": "own", "path": f"manifests/{name}", "namespace": name}
+        described["spec"] |= {"suspend": True, "workloads": [workload]}
+        for place, content in (("desired", yaml.safe_dump(described)), ("manifests", OBJECTS.format(name=name))):
+            (repo / place / name).mkdir()
+            (repo / place / name / "cluster.yaml").write_text(content)
     gitops.commit(repo, f"{clusters} clusters")
     return repo
 
 
-def kubeconfigs(world: World, repo: Path, state: Path, clusters: int) -> None:
-    """The demo's API under as many kubeconfigs, each another file to the daemon: as many APIs, as far as it knows."""
-    from reconciler.app import App
-    from reconciler.progress import QuietProgress
+def named(clusters: int) -> list[str]:
+    return [f"c{n:03}" for n in range(clusters)]
 
+
+def applied(world: World, repo: Path, state: Path, clusters: int) -> None:
+    """Their objects on the demo's API, and that API under as many kubeconfigs, each another file to the daemon: as
+    many APIs, as far as it knows."""
     app = App(Settings(state=state), repo, QuietProgress())
-    for n in range(clusters):
-        place = app._kubespray().kubeconfig(f"c{n:03}")
+    api = KubernetesApi(world.kubeconfig)
+    for name in named(clusters):
+        manifests = list(yaml.safe_load_all((repo / "manifests" / name / "cluster.yaml").read_text()))
+        api.apply(f"{name}.workloads", manifests, QuietProgress())
+        place = app._kubespray().kubeconfig(name)
         place.parent.mkdir(parents=True)
-        place.write_text(world.kubeconfig.read_text() + f"# {n}\n")
+        place.write_text(world.kubeconfig.read_text() + f"# {name}\n")
+
+
+OBJECTS = """\
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {name}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: settings, namespace: {name}}}
+data: {{cluster: {name}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: backend, namespace: {name}}}
+spec: {{selector: {{app: backend}}, ports: [{{port: 80}}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: backend, namespace: {name}}}
+spec:
+  replicas: 0
+  selector: {{matchLabels: {{app: backend}}}}
+  template:
+    metadata: {{labels: {{app: backend}}}}
+    spec: {{containers: [{{name: backend, image: "registry.k8s.io/pause:3.10"}}]}}
+"""
 
 
 def show(what: str, seconds: list[float], load: float) -> None:

@@ -31,16 +31,16 @@ def counted(owner: Any, name: str, label: Callable[..., str]) -> None:
 
 def main() -> None:
     target = Path(sys.argv.pop(1))
-    from aiohttp import ClientSession
     from git.cmd import Git
     from keystoneauth1.session import Session
 
     from reconciler.adapters.kubernetes.connection import Connection
+    from reconciler.adapters.kubernetes.http2 import Http2
     from reconciler.cli import main as command
 
     counted(Session, "_send_request", lambda _self, _url, method, *_r, **_n: f"openstack {method}")
     counted(Connection, "request", lambda _self, method, _path, **_n: f"kubernetes {method}")
-    counted(ClientSession, "_request", lambda *_r, **_n: "kubernetes list and watch")
+    counted(Http2, "get", lambda _self, path, *_r: f"kubernetes {'watch' if 'watch=true' in path else 'list'}")
     counted(Git, "execute", lambda _self, command, *_r, **_n: f"git {_verb(command)}")
 
     def keep() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -41,6 +42,8 @@ from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster
 from .toolchain import Toolbox, pins
 
+_APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
+
 
 @dataclass
 class App:
@@ -50,8 +53,9 @@ class App:
     path: Path
     progress: Progress
     _clouds: dict[str, OpenStackCloud] = field(default_factory=dict)
-    _apis: dict[str, Kubernetes] = field(default_factory=dict)
+    _apis: dict[str, KubernetesApi] = field(default_factory=dict)
     _plain: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, for checking before a commit. Kustomize folders and charts are
@@ -283,7 +287,15 @@ class App:
                 timeout=self.settings.timeouts.kubernetes,
                 cache=self.state / "seen" / f"{name}.json",
             )
-        return self._apis[name]
+        return self._kept(name)
+
+    def _kept(self, name: str) -> KubernetesApi:
+        """The one asked for. Who was not asked for the longest lets go of its connections."""
+        with self._keeping:
+            mine = self._apis[name] = self._apis.pop(name)
+            if len(self._apis) > _APIS_KEPT:
+                tuple(self._apis.values())[-_APIS_KEPT - 1].rest()
+        return mine
 
     def _terraform(self) -> Terraform:
         binary = self.toolbox.ensure("tofu")["tofu"].path

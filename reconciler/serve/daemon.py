@@ -15,6 +15,7 @@ from ..control.board import Board
 from ..control.fleet import Fleet, Terms, Ways
 from ..errors import Invalid, Permanent
 from ..ports import Watcher
+from . import memory
 from .http import Door, Server
 from .logs import Log, LogProgress
 from .metrics import CONTENT_TYPE, Metrics
@@ -87,6 +88,7 @@ class Daemon:
 
     def run(self) -> None:
         """Raises Invalid or Permanent when it can't begin at all."""
+        memory.thrifty()
         self.listening.secret()
         board = Board()
 
@@ -99,7 +101,10 @@ class Daemon:
         def told(event: str, **fields: object) -> None:
             self.log.event(event, **fields)
             metrics.event(event, **fields)
+            if event == "cycle":
+                trim.soon()
 
+        trim = memory.Trim()
         ways = self.parts.ways(watcher, lambda cluster: LogProgress(self.log, {"cluster": cluster}))
         fleet = Fleet(ways, self.terms, told, board=board)
         interrupt.listen(signal.SIGTERM, signal.SIGINT, also=fleet.stop)

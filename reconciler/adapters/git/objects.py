@@ -80,6 +80,10 @@ class Objects:
             tree = entry.id
         yield from self._walk(tree, f"{folder}/" if folder else "")
 
+    def tree(self, id_: str) -> bytes:
+        """A tree as git keeps it, for `within`."""
+        return self._read(id_)[1]
+
     def differing(self, before: str, after: str) -> Iterator[str]:
         """The paths whose content or mode is not the same in two trees. Folders that are the same are not read."""
         yield from self._differing(before, after, "")
@@ -167,6 +171,17 @@ def _sound_copy(database: Any, binary: bytes, name: str) -> tuple[str, bytes] | 
     kind, data = info.type.decode(), database.stream(binary).read()
     sound = hashlib.sha1(b"%s %d\0%s" % (info.type, len(data), data), usedforsecurity=False).digest() == binary
     return (kind, data) if sound else None
+
+
+def within(tree: bytes, name: str) -> str | None:
+    """The id of what is called `name` in a tree as git keeps it; None when there is none."""
+    at, wanted = 0, name.encode()
+    while at < len(tree):
+        space, end = tree.index(b" ", at), tree.index(b"\0", at)
+        if tree[space + 1 : end] == wanted:
+            return hexlify(tree[end + 1 : end + 21]).decode()
+        at = end + 21
+    return None
 
 
 def blob_id(content: bytes) -> str:

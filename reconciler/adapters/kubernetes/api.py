@@ -42,6 +42,10 @@ class KubernetesApi:
         self._comparer = Comparer(self._connection, self._discovery, field_manager, Remembered(cache))
         self._applier = Applier(self._connection, self._discovery, field_manager, wait)
 
+    def rest(self) -> None:
+        """Let go of connections that nobody uses now."""
+        self._connection.rest()
+
     def server_version(self) -> str:
         """The server's version without the v, such as 1.36.3."""
         return str(self._connection.get("/version").get("gitVersion", "")).removeprefix("v")

@@ -1,8 +1,8 @@
 """Watches what is ours on many API servers at once, on one thread: an event says that a cluster should be looked at.
 
-Only metadata travels, for every cluster of one API over one stream per kind. A stream starts from a list, goes on from
-its version, lets the server say how far it is (bookmarks), and lists again when the server has forgotten that version
-(410): what changed in between is found by comparing.
+Only metadata travels, for every cluster of one API over one connection, on a stream for each kind. A stream starts from
+a list, goes on from its version, lets the server say how far it is (bookmarks), and lists again when the server has
+forgotten that version (410): what changed in between is found by comparing.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import random
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
-
-import aiohttp
+from urllib.parse import urlencode
 
 from ...errors import Permanent
 from ...ports import Api
 from .connection import CONNECT_SECONDS, credentials, open_kubeconfig
 from .fields import PART_OF
+from .http2 import Answer, Broken, Http2, connect
 from .kinds import root
 from .witness import Witness, echo, witnessed
 
@@ -31,7 +32,8 @@ _WATCH_SECONDS = (240, 360)  # the server ends a watch after so long; not all of
 _SILENCE_SECONDS = 150.0  # a bookmark comes about once a minute: a stream that is silent for longer is dead
 _RETRY_SECONDS = (0.5, 60.0)
 _REFUSED_SECONDS = 300.0  # no right to watch this, or no such kind: asked again now and then
-_LINE_BYTES = 4 * 1024 * 1024
+_ANSWER_SECONDS = 30.0
+_GONE, _REFUSALS = 410, (401, 403, 404, 405)
 _AS = "application/json;as={};v=v1;g=meta.k8s.io,application/json"
 _ITEM, _LIST = _AS.format("PartialObjectMetadata"), _AS.format("PartialObjectMetadataList")
 
@@ -126,7 +128,7 @@ class _Watched:
         self._kinds: dict[str, frozenset[str]] = {}
         self._owners: set[str] = set()
         self._streams: dict[str, _Stream] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._connection: Http2 | None = None
         self._configuration: Any = None
         self._opening = asyncio.Lock()
         self._plurals: dict[str, dict[str, str]] = {}
@@ -150,8 +152,8 @@ class _Watched:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _arrange(self) -> None:
         wanted = {kind for kinds in self._kinds.values() for kind in kinds} | ({_NODES} if self._owners else set())
@@ -179,7 +181,7 @@ class _Watched:
                 failures += 1
             except _Refused:
                 pause = _REFUSED_SECONDS
-            except (aiohttp.ClientError, Permanent, OSError, TimeoutError, ValueError, KeyError):
+            except (Permanent, OSError, TimeoutError, ValueError, KeyError):
                 failures += 1
                 self._plurals.clear()  # the API may come back as another version
             low, high = _RETRY_SECONDS
@@ -194,8 +196,9 @@ class _Watched:
         path, query = await self._place(stream.kind)
         while True:
             page = await self._json(path, {**query, "limit": "500", **({"continue": more} if more else {})})
-            for item in page.get("items") or ():
-                there[item["metadata"]["uid"]] = (item["metadata"], witnessed(item["metadata"]))
+            for metadata in (item["metadata"] for item in page.get("items") or ()):
+                if self._concerned(stream.kind, metadata):
+                    there[metadata["uid"]] = (metadata, witnessed(metadata))
             version = page["metadata"].get("resourceVersion", "")
             more = page["metadata"].get("continue") or ""
             if not more:
@@ -221,12 +224,11 @@ class _Watched:
             "resourceVersion": stream.version,
             "timeoutSeconds": str(seconds),
         }
-        async with await self._get(path, asked, _ITEM) as response:
+        async with self._get(path, asked, _ITEM) as answer:
             self.open += 1
             try:
-                async for line in response.content:
-                    if line.strip():
-                        yield json.loads(line)
+                while line := await asyncio.wait_for(answer.body.readline(), _SILENCE_SECONDS):
+                    yield json.loads(line)
             finally:
                 self.open -= 1
 
@@ -235,10 +237,10 @@ class _Watched:
         if what == "ERROR":
             if found.get("code") == 410:
                 raise _Gone
-            raise aiohttp.ClientError(str(found.get("message")))
+            raise Broken(str(found.get("message")))
         metadata = found["metadata"]
         stream.version = metadata.get("resourceVersion", stream.version)
-        if what == "BOOKMARK":
+        if what == "BOOKMARK" or not self._concerned(stream.kind, metadata):
             return
         if what == "DELETED":
             stream.known.pop(metadata["uid"], None)
@@ -248,6 +250,11 @@ class _Watched:
         stream.known[metadata["uid"]] = now
         if before != now and not echo(before, now):
             self._tell(stream.kind, metadata, "changed" if before else "added")
+
+    def _concerned(self, kind: str, metadata: Mapping[str, Any]) -> bool:
+        """Is it somebody's who is here? Others may have objects on the same API."""
+        part_of = str((metadata.get("labels") or {}).get(PART_OF, ""))
+        return kind == _NODES or part_of.rpartition(".")[0] in self._kinds
 
     def _tell(self, kind: str, metadata: Mapping[str, Any], what: str) -> None:
         if any(owner.get("controller") for owner in metadata.get("ownerReferences") or ()):
@@ -275,44 +282,43 @@ class _Watched:
         return f"{root(version)}/{self._plurals[version][name]}", {"labelSelector": PART_OF}
 
     async def _json(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
-        async with await self._get(path, query, _LIST) as response:
-            return cast("dict[str, Any]", await response.json(content_type=None))
+        async with self._get(path, query, _LIST) as answer:
+            return cast("dict[str, Any]", json.loads(await asyncio.wait_for(answer.body.read(), _ANSWER_SECONDS)))
 
-    async def _get(self, path: str, query: Mapping[str, str], accept: str) -> aiohttp.ClientResponse:
-        session = await self._opened()
-        loop = asyncio.get_running_loop()
+    @asynccontextmanager
+    async def _get(self, path: str, query: Mapping[str, str], accept: str) -> AsyncIterator[Answer]:
+        connection = await self._opened()
         # off the loop: a plugin that renews a token is a program
-        headers = {**await loop.run_in_executor(None, credentials, self._configuration), "Accept": accept}
-        response = await session.get(
-            f"{self._configuration.host}{path}", params=dict(query), headers=headers, allow_redirects=False
-        )
-        if response.status < 400:
-            return response
-        response.close()
-        if response.status == 410:
-            raise _Gone
-        if response.status in (401, 403, 404, 405):
-            raise _Refused
-        raise aiohttp.ClientError(f"{path}: HTTP {response.status}")
+        told = await asyncio.get_running_loop().run_in_executor(None, credentials, self._configuration)
+        headers = {"accept": accept, "user-agent": "reconciler", **{k.lower(): v for k, v in told.items()}}
+        answer = connection.get(f"{path}?{urlencode(query)}" if query else path, headers.items())
+        try:
+            status = await asyncio.wait_for(answer.status, _ANSWER_SECONDS)
+            if status == _GONE:
+                raise _Gone
+            if status in _REFUSALS:
+                raise _Refused
+            if status >= 300:
+                raise Broken(f"{path}: HTTP {status}")
+            yield answer
+        finally:
+            connection.drop(answer)
 
-    async def _opened(self) -> aiohttp.ClientSession:
+    async def _opened(self) -> Http2:
+        """The one connection, made again when it was lost."""
         async with self._opening:
-            if self._session is None:
+            if self._connection is None or self._connection.lost:
                 loop = asyncio.get_running_loop()
                 self._configuration, context = await loop.run_in_executor(None, _load, self._api)
-                limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
-                connector = aiohttp.TCPConnector(ssl=context, limit=0, use_dns_cache=False)
-                self._session = aiohttp.ClientSession(
-                    connector=connector, timeout=limits, read_bufsize=_LINE_BYTES, auto_decompress=True
-                )
-            return self._session
+                self._connection = await connect(self._configuration.host, context, CONNECT_SECONDS)
+            return self._connection
 
 
-def _load(api: Api) -> tuple[Any, ssl.SSLContext | bool]:
-    """The kubeconfig as the client library reads it, and TLS as it says."""
+def _load(api: Api) -> tuple[Any, ssl.SSLContext]:
+    """The kubeconfig as the client library reads it, and TLS as it says. Raises Permanent."""
     configuration = open_kubeconfig(api.kubeconfig, api.context)
     if not configuration.host.startswith("https"):
-        return configuration, True
+        raise Permanent(f"{configuration.host} is not https", hint="its objects are looked at every now and then")
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
     if not configuration.verify_ssl:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -6,7 +6,6 @@ fields, and stays when another manager takes some of them over (Kubernetes API, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +18,15 @@ MANAGER = "reconciler"
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """An object without its status. `others` has when each other manager last changed it; `ours` a hash of the fields
-    that we own, `applied` when we last set one. `generation` moves with the spec, where the kind has one."""
+    """An object without its status. `others` has, hashed, when each other manager last changed it; `ours` is a hash of
+    the fields that we own, `applied` when we last set one. `generation` moves with the spec, where the kind has one."""
 
     name: str
     part_of: str
     going: bool
     generation: int
-    others: frozenset[tuple[str, str]]
-    ours: str
+    others: frozenset[int]
+    ours: int
     applied: str
 
 
@@ -35,19 +34,19 @@ def witnessed(metadata: Mapping[str, Any]) -> Witness:
     entries = [e for e in metadata.get("managedFields") or () if e.get("subresource") != "status"]
     mine = [e for e in entries if e.get("manager") == MANAGER]
     others = {
-        (f"{e.get('manager')} {e.get('operation')} {e.get('subresource', '')}", str(e.get("time")))
+        hash((e.get("manager"), e.get("operation"), e.get("subresource", ""), e.get("time")))
         for e in entries
         if e.get("manager") != MANAGER
     }
     if not entries:  # a server that does not say: every version counts
-        others = {("", str(metadata.get("resourceVersion")))}
+        others = {hash(metadata.get("resourceVersion"))}
     return Witness(
         name="/".join(n for n in (metadata.get("namespace"), metadata["name"]) if n),
         part_of=(metadata.get("labels") or {}).get(PART_OF, ""),
         going=bool(metadata.get("deletionTimestamp")),
         generation=int(metadata.get("generation") or 0),
         others=frozenset(others),
-        ours=hashlib.sha256(json.dumps([e.get("fieldsV1") for e in mine], sort_keys=True).encode()).hexdigest()[:16],
+        ours=hash(json.dumps([e.get("fieldsV1") for e in mine], sort_keys=True)),
         applied=max((str(e.get("time")) for e in mine), default=""),
     )
 
