@@ -21,7 +21,7 @@ from .. import interrupt
 from ..engine import schedule
 from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
-from ..errors import Invalid, ReconcilerError
+from ..errors import Invalid, Outdated, ReconcilerError
 from ..model.outcome import Outcome
 from ..ports import Api, Feed, Followed, Progress, Watcher
 from ..spec.load import DesiredCluster
@@ -312,6 +312,8 @@ class Fleet:
         after = schedule.ended(slot, self.clock(), chance, failed=failed, wake=wake, jitter=self.terms.jitter)
         self._report(end, after, failed)
         self._put(end.job, after)
+        if isinstance(end.error, Outdated):  # somebody applied a newer commit than we know
+            self._put(FETCH, schedule.asked(self._slots[FETCH], Trigger.RETRY))
         if isinstance(end.result, Revision):
             self._follow(end.result, end.reasons)
         elif isinstance(end.result, Ending):
