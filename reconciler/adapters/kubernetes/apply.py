@@ -116,18 +116,17 @@ class Applier:
             kind = self._kind(manifest, grace)
             if generated(manifest):
                 self._create_once(kind, manifest)
-            else:
-                self._patch(kind, manifest, taking)
-        return _applied(manifest, kind)
+                return _applied(manifest, kind)
+            return _applied(manifest, kind, self._patch(kind, manifest, taking))
 
-    def _patch(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> None:
+    def _patch(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> Any:
         """Not by force, so that the server says when a field is somebody else's."""
         try:
-            self._request(kind, manifest, force=False)
+            return self._request(kind, manifest, force=False)
         except Owned:
-            self._take(kind, manifest, taking)
+            return self._take(kind, manifest, taking)
 
-    def _take(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> None:
+    def _take(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> Any:
         """By force from people, whose change by hand is drift, and from those in `taking`; from nobody else. The
         version that was looked at is the one that is written over."""
         for pause in _PAUSES:
@@ -138,13 +137,12 @@ class Applier:
             _refuse({field: o for field, o in owners.items() if not o.by_hand and o not in taking})
             seen = {**manifest["metadata"], "resourceVersion": found.live["metadata"]["resourceVersion"]}
             with contextlib.suppress(Conflict):
-                self._request(kind, {**manifest, "metadata": seen}, force=True)
-                return
+                return self._request(kind, {**manifest, "metadata": seen}, force=True)
         raise Transient("changes too fast to be applied", hint="the next cycle tries again")
 
-    def _request(self, kind: Kind, manifest: dict[str, Any], *, force: bool) -> None:
-        query = apply_query(self._manager, force=force)
-        self._connection.request("PATCH", path_of(manifest, kind), query=query, body=manifest, content_type=APPLY_PATCH)
+    def _request(self, kind: Kind, manifest: dict[str, Any], *, force: bool) -> Any:
+        query, path = apply_query(self._manager, force=force), path_of(manifest, kind)
+        return self._connection.request("PATCH", path, query=query, body=manifest, content_type=APPLY_PATCH)
 
     def _create_once(self, kind: Kind, manifest: dict[str, Any]) -> None:
         """A token that exists is never written over: people and programs have copies of it."""
@@ -178,8 +176,8 @@ def _part_of(manifest: Mapping[str, Any]) -> str:
     return str(manifest["metadata"]["labels"][PART_OF])
 
 
-def _applied(manifest: Mapping[str, Any], kind: Kind) -> Applied:
-    return Applied(f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind), _key(manifest))
+def _applied(manifest: Mapping[str, Any], kind: Kind, answer: Mapping[str, Any] | None = None) -> Applied:
+    return Applied(f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind), _key(manifest), answer)
 
 
 def _refuse(owners: Mapping[str, Owner]) -> None:

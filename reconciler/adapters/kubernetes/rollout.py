@@ -24,11 +24,13 @@ _METRICS = ("metrics.k8s.io/v1beta1", "PodMetrics")
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An object that is there: what people call it, where it is asked for, and what git calls it."""
+    """An object that is there: what people call it, where it is asked for, what git calls it, and how it was when it
+    was applied, where it was just now."""
 
     title: str
     path: str
     key: Key
+    answer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class Rollout:
     ) -> list[ReconcilerError]:
         """Poll what is not healthy yet. Returns what failed, or is not healthy in time; raises when nobody answers."""
         started = time.monotonic()
-        pending, pause = list(applied), _FIRST_POLL
+        # Most kinds have nothing to wait for: what apply was answered says so.
+        pending, pause = [one for one in applied if one.answer is None or not health(one.answer).ok], _FIRST_POLL
+        task.advance(len(applied) - len(pending))
         wrong: list[ReconcilerError] = []
         while True:
             waiting = self._waiting(pending, wrong)
