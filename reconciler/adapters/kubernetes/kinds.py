@@ -37,6 +37,7 @@ class Discovery:
         self._connection = connection
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, Kind]] = {}
+        self._asking: dict[str, threading.Lock] = {}
 
     def kind(self, api_version: str, name: str) -> Kind | None:
         """None: the server answered, and does not have it. Raises like Connection.get when it did not answer."""
@@ -56,15 +57,16 @@ class Discovery:
 
     def _kinds(self, api_version: str) -> dict[str, Kind]:
         with self._lock:
+            asking = self._asking.setdefault(api_version, threading.Lock())
+        with asking:  # who comes second has the first one's answer
             found = self._known.get(api_version)
-        if found is None:
-            try:
-                found = _parsed(self._connection.get(root(api_version)), api_version)
-            except NotFound:
-                return {}  # not remembered: its definition may be applied at any time
-            with self._lock:
+            if found is None:
+                try:
+                    found = _parsed(self._connection.get(root(api_version)), api_version)
+                except NotFound:
+                    return {}  # not remembered: its definition may be applied at any time
                 self._known[api_version] = found
-        return found
+            return found
 
     def _preferred(self) -> Iterator[str]:
         yield "v1"

@@ -17,7 +17,7 @@ from .reasons import Trouble, last_lines, trouble
 
 _FIRST_POLL, _SLOWEST_POLL = 0.2, 2.0
 # How long an object is waited for whose status nobody may ever write, such as the address of an Ingress (seconds).
-_WELCOME_SECONDS = 60.0
+WELCOME_SECONDS = 60.0
 # What a horizontal pod autoscaler measures with.
 _METRICS = ("metrics.k8s.io/v1beta1", "PodMetrics")
 
@@ -63,7 +63,7 @@ class Rollout:
             left = []
             for seen in waiting:
                 may_take = allowance.patience.get(seen.one.key, self._wait)
-                if seen.health.optional and gone >= min(_WELCOME_SECONDS, may_take):
+                if seen.health.optional and gone >= min(WELCOME_SECONDS, may_take):
                     progress.log(f"{seen.one.title}: {seen.health.detail}; not waited for any longer")
                 elif seen.health.failed or gone > may_take:
                     wrong.append(self._unhealthy(seen, may_take))
