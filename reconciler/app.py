@@ -20,8 +20,8 @@ from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Releas
 from .adapters.kustomize import Kustomize
 from .adapters.openstack import OpenStackCloud
 from .adapters.sops import Sops
+from .adapters.terraform import Encryption, known
 from .adapters.terraform import Terraform as OpenTofu
-from .adapters.terraform import known
 from .control import record
 from .control.cycle import Cycle, Moment
 from .control.executor import Executor
@@ -37,12 +37,14 @@ from .ports import Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
 from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
-from .spec import desired_state, versions
+from .spec import desired_state, versions, wiring
 from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster
 from .toolchain import Toolbox, pins
 
 _APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
+# What terraform/openshift-app's provider calls itself; it can't be told another name.
+TERRAFORMS_MANAGER = "kubectl"
 
 
 @dataclass
@@ -160,7 +162,10 @@ class App:
         kubespray = self._kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
-        return Cycle(cluster, state.commit, state.files, toolkit, survey, expected=expected, told=told)
+        referred = wiring.wanted(state.clusters, cluster.name)
+        return Cycle(
+            cluster, state.commit, state.files, toolkit, survey, expected=expected, told=told, referred=referred
+        )
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:
         """What a daemon reaches the world by."""
@@ -244,6 +249,8 @@ class App:
             leases=self._leases(),
             kubeconfigs=self.settings.kubeconfigs,
             whisper=self._whisper,
+            ephemeral=not self.settings.terraform.keeps_disk and _in_ci(os.environ),
+            sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
         )
 
     def _whisper(self, text: str) -> None:
@@ -284,6 +291,7 @@ class App:
             self._apis[name] = KubernetesApi(
                 access.kubeconfig,
                 context=access.context,
+                field_manager=access.manager,
                 timeout=self.settings.timeouts.kubernetes,
                 cache=self.state / "seen" / f"{name}.json",
             )
@@ -298,17 +306,24 @@ class App:
         return mine
 
     def _terraform(self) -> Terraform:
-        binary = self.toolbox.ensure("tofu")["tofu"].path
-        return OpenTofu(binary, self.toolbox.cli_config(), self.settings.timeouts.terraform, Redactor())
+        binary, phrase = self.toolbox.ensure("tofu")["tofu"].path, self.settings.terraform.passphrase()
+        redactor, sealed = Redactor([phrase] if phrase else []), Encryption(phrase) if phrase else None
+        return OpenTofu(binary, self.toolbox.cli_config(), self.settings.timeouts.terraform, redactor, sealed)
 
     def _access(self, name: str, target: OpenShift) -> Access:
         if target.cluster:
-            return Access(self._kubespray().kubeconfig(target.cluster), target.context)
+            return Access(self._kubespray().kubeconfig(target.cluster), target.context, TERRAFORMS_MANAGER)
         if target.kubeconfig:
-            return Access(target.kubeconfig, target.context)
+            return Access(target.kubeconfig, target.context, TERRAFORMS_MANAGER)
         raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")
 
     def _environment(self) -> dict[str, str]:
         """What tools get beyond the bare minimum: where the credentials are, never the credentials."""
         clouds = self.settings.clouds_file
         return {"OS_CLIENT_CONFIG_FILE": str(clouds.resolve())} if clouds else {}
+
+
+def _in_ci(environment: Mapping[str, str]) -> bool:
+    """GitHub Actions, GitLab CI and most others say so of themselves."""
+    said = (environment.get(name, "").lower() for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"))
+    return any(word not in ("", "false", "0") for word in said)

@@ -15,6 +15,7 @@ from .spec.validate import validate
 from .spec.yaml import Unreadable, parse
 
 FILE_VARIABLE = "RECONCILER_CONFIG"
+_SHORTEST_PASSPHRASE = 16  # OpenTofu's own limit
 _DEFAULT_FILE = "reconciler/config.yaml"  # below XDG_CONFIG_HOME
 
 
@@ -60,6 +61,39 @@ class SopsKeys(_Model):
     """What opens encrypted files: a file with age keys. Left out, SOPS looks where it always does."""
 
     key_file: Place | None = None
+
+
+class Terraform(_Model):
+    """What encrypts Terraform's state and plans: a file with a passphrase, or the variable of our environment that
+    holds it. `keeps_disk`: a CI job's machine that is there tomorrow, whose folder may keep a state."""
+
+    key_file: Place | None = None
+    key_variable: str | None = Field(default=None, min_length=1)
+    keeps_disk: bool = False
+
+    def passphrase(self, environment: Mapping[str, str] = os.environ) -> str | None:
+        """The passphrase; None where none is named. Raises Invalid for one that is not there, too short, or a file that
+        others can read."""
+        if self.key_file is None and self.key_variable is None:
+            return None
+        if self.key_file is not None:
+            place, text = str(self.key_file), _private(self.key_file)
+        else:
+            place, text = f"the variable {self.key_variable}", environment.get(str(self.key_variable), "")
+        if len(text) < _SHORTEST_PASSPHRASE:
+            hint = f"make one: `openssl rand -base64 32 > {self.key_file or 'key'}`; without it the state is lost"
+            raise Invalid(f"{place} holds no passphrase of {_SHORTEST_PASSPHRASE} characters or more", hint=hint)
+        return text
+
+
+def _private(file: Path) -> str:
+    try:
+        if file.stat().st_mode & 0o077:
+            raise Invalid(f"others can read {file}, which holds a passphrase", hint=f"chmod 600 {file}")
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is no text"
+        raise Invalid(f"cannot read the passphrase in {file}: {reason}", hint="terraform.keyFile names it") from None
 
 
 class Timeouts(_Model):
@@ -115,6 +149,7 @@ class Settings(_Model):
     cache: Place | None = None
     git: Git = Git()
     sops: SopsKeys = SopsKeys()
+    terraform: Terraform = Terraform()
     timeouts: Timeouts = Timeouts()
     daemon: Daemon = Daemon()
     http: Http = Http()

@@ -20,7 +20,7 @@ from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
 from ..report.view import View, view
-from ..spec import environments, helm
+from ..spec import environments, helm, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from . import ci, sandbox
@@ -33,6 +33,7 @@ from .reports import Folder, Found, reported
 from .run import run, status
 from .show import Format, failure, out, outcome_view, report
 from .take import take
+from .unlock import unlock
 
 app = typer.Typer(
     name="reconciler",
@@ -167,6 +168,7 @@ app.command(name="import")(take)
 app.command()(adopt)
 app.command()(show)
 app.command()(schema)
+app.command()(unlock)
 app.command()(demo)
 app.add_typer(ci.app, name="ci")
 app.add_typer(sandbox.app, name="sandbox")
@@ -220,7 +222,7 @@ def reconcile(
     state = mine.app.at(ref)
     found.commit = state.commit
     survey = mine.app.survey(state)
-    for cluster in mine.select(state, names):
+    for cluster in wiring.in_order(mine.select(state, names)):
         try:
             outcome, sight = mine.app.cycle(state, cluster, survey).reconcile()
         except ReconcilerError as error:

@@ -16,19 +16,20 @@ from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
 from ..engine.history import Version
 from ..engine.playbook import Roles
-from ..errors import Outdated, Transient
+from ..errors import Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
-from ..model.plan import WAVE, Plan, Step
+from ..model.plan import WAVE, Plan, Step, Tool
 from ..model.resource import Component, Expected, Known
 from ..report import markdown
 from ..report.view import view
-from ..spec.load import DesiredCluster
+from ..spec.load import FLEET, DesiredCluster
 from ..spec.render.environment import namespace
 from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
-from . import durations, fetched, record
+from ..spec.wiring import Output
+from . import durations, fetched, outputs, record
 from .executor import Executor
 from .installed import installed_on, lost
 from .lease import Tenure, leased
@@ -62,7 +63,8 @@ def _utc_now() -> datetime.datetime:
 class Cycle:
     """Everything about one cluster that does not change during a cycle. `survey` is shared with the other clusters of
     a round; `clock` says what time it is (windows and approvals depend on it). Where something is `expected` to be
-    done, the lease is taken before the look, so that one look is enough. `told` hears of what a status page shows."""
+    done, the lease is taken before the look, so that one look is enough. `told` hears of what a status page shows.
+    `referred` are the cluster's outputs that applications of others refer to, too."""
 
     desired: DesiredCluster
     commit: str
@@ -72,6 +74,7 @@ class Cycle:
     clock: Callable[[], datetime.datetime] = _utc_now
     expected: bool = False
     told: Callable[[Moment], None] = _nobody
+    referred: frozenset[Output] = frozenset()
 
     def check(self) -> tuple[Plan, Sight]:
         """Observe and plan; change nothing."""
@@ -131,8 +134,26 @@ class Cycle:
 
     def _carried_out(self, first: Plan, sight: Sight, started: float, tenure: Tenure | None) -> tuple[Outcome, Sight]:
         first, sight = self._anew(first, sight)
+        self._check_state(first)
         after, sight, steps = self._apply(first, sight)
         return self._ended(first, after, sight, steps, started, lease=tenure.lease.id if tenure else "")
+
+    def _check_state(self, first: Plan) -> None:
+        """Raises Invalid, before anything is changed, where Terraform's state would be lost or would lie in clear."""
+        if not (_acts(first) and any(step.tool is Tool.TERRAFORM for step in first.steps)):
+            return
+        where = f"{FLEET}: state: {{s3: …}}, {{pg: …}} or {{http: …}}"
+        if self.tools.ephemeral and self.desired.state.local:
+            raise Invalid(
+                f"cluster {self.desired.name!r}: this is a CI job, whose disk goes with it, and Terraform's state too",
+                hint=f"name where the state is kept ({where}), or, where this machine keeps its disk, say so in the "
+                "settings (terraform: {keepsDisk: true})",
+            )
+        if self.desired.state.encrypted and not self.tools.sealing:
+            raise Invalid(
+                f"cluster {self.desired.name!r}: {FLEET} wants Terraform's state encrypted, and we have no key",
+                hint="name it in the settings: terraform: {keyFile: …} or {keyVariable: …}",
+            )
 
     def _ended(
         self,
@@ -208,7 +229,8 @@ class Cycle:
 
     def _look(self) -> Sight:
         today = self.clock().astimezone(datetime.UTC).date()
-        return look(self.desired, self.files, self.tools, self._applied(), self.survey, today)
+        applied = self._applied()
+        return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred)
 
     def _applied(self) -> Expected:
         folder = self.desired.name
@@ -276,7 +298,9 @@ class Cycle:
                 return None
             before = record.read_applied(there.get(f"{folder}/{record.APPLIED}"))
             applied = record.now_applied(sight.expected, before, outcome)
+            known = outputs.text(sight.outputs, folder)
             return {
+                **({f"{folder}/{outputs.FILE}": known} if known else {}),
                 f"{folder}/{record.OBSERVED}": record.observed_text(folder, outcome.status, sight.observed),
                 f"{folder}/{record.APPLIED}": record.applied_text(applied),
                 f"{folder}/{record.DRIFT}": markdown.lasting(shown),

@@ -22,8 +22,8 @@ from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import Hosts, inventory, nodes, reached
 from ..spec.render.machines import machines
 from ..spec.render.paths import without
+from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
-from ..spec.wiring import LATER
 from . import fetched, installed
 from .sight import Sight, balancer_of, openshift, part_of
 from .toolkit import Access, Toolkit
@@ -228,6 +228,9 @@ class Executor:
     # objects
 
     def _apply(self, step: Step, sight: Sight) -> None:
+        if step.component is Component.APPLICATIONS:
+            self._apply_secrets(step, sight)
+            return
         keys = {d.key for d in step.differences}
         asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
         manifests = [_left_alone(m, step) for m in asked]
@@ -236,6 +239,17 @@ class Executor:
         if earlier := _earlier(step, sight):
             api.settle(group, earlier, self.tools.progress, allowance)
         api.apply(group, manifests, self.tools.progress, allowance)
+
+    def _apply_secrets(self, step: Step, sight: Sight) -> None:
+        """What Terraform must not see goes past it, with the namespaces it needs."""
+        target = step.arguments["target"]
+        names = {(d.key.kind, d.key.name) for d in step.differences}
+        spaces = {name.partition("/")[0] for _, name in names}
+        names |= {("Namespace", space) for space in spaces}
+        found = sight.manifests[Component.APPLICATIONS].get(target, ())
+        manifests = [m for m in found if (objects.key(m).kind, objects.key(m).name) in names]
+        group = part_of(self.desired.name, Component.APPLICATIONS)
+        self._api(openshift(self.desired, target, self.tools)).apply(group, manifests, self.tools.progress)
 
     def _prune_objects(self, step: Step, _: Sight) -> None:
         target = step.arguments.get("target", "")
@@ -248,9 +262,7 @@ class Executor:
         access = openshift(self.desired, target, self.tools)
         manifests = [_left_alone(m, step) for m in sight.manifests[Component.APPLICATIONS].get(target, ())]
         group = part_of(self.desired.name, Component.APPLICATIONS)
-        texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests}
-        if any(LATER in text for text in texts.values()):
-            raise Transient("an application refers to an output that is not known yet", hint="the next cycle has it")
+        texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests if m["kind"] != "Secret"}
         doomed = {d.key for d in step.differences if d.action is Action.DELETE}
         # the module only lets go of a namespace (apply_only), which Terraform's plan calls a deletion
         doomed |= {r.key for r in sight.observed.resources(step.component, "Namespace") if r.target == target}
@@ -259,6 +271,7 @@ class Executor:
             f"applications-{target}",
             {"manifests": texts, "kubeconfig": str(access.kubeconfig), "context": access.context},
             may_destroy=frozenset(objects.address(key) for key in doomed),
+            forget=frozenset(objects.address(key) for key in sight.held.get(target, ())),
         )
 
     # what they share
@@ -273,9 +286,17 @@ class Executor:
         may_destroy: frozenset[str] = frozenset(),
         replace: frozenset[str] = frozenset(),
         reread: frozenset[str] = frozenset(),
+        forget: frozenset[str] = frozenset(),
     ) -> None:
         place = self._workspace(
-            module, workspace, values, live=live, may_destroy=may_destroy, replace=replace, reread=reread
+            module,
+            workspace,
+            values,
+            live=live,
+            may_destroy=may_destroy,
+            replace=replace,
+            reread=reread,
+            forget=forget,
         )
         self.tools.terraform().apply(place, self.tools.progress)
 
@@ -289,6 +310,7 @@ class Executor:
         may_destroy: frozenset[str] = frozenset(),
         replace: frozenset[str] = frozenset(),
         reread: frozenset[str] = frozenset(),
+        forget: frozenset[str] = frozenset(),
     ) -> Workspace:
         folder = f"terraform/{module}/"
         files = {path.removeprefix(folder): text for path, text in self.files.items() if path.startswith(folder)}
@@ -296,7 +318,8 @@ class Executor:
             raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
         directory = self.tools.workspace(self.desired.name, workspace)
         environment = self.tools.environment
-        return Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread)
+        place = backend(self.desired.state, self.desired.name, workspace)
+        return Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread, forget, place)
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from ..model.desired import Cluster
 from ..model.naming import IN_STATE, NAME
 from ..model.resource import Kinds, Known, Listing, Resource, Value
+from ..ports import Ids
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.terraform import address
 
@@ -32,13 +33,14 @@ _REFERENCES = {
 }
 
 
-def recognised(cluster: Cluster, kinds: Kinds, known: Mapping[str, str] | None) -> dict[str, Listing]:
+def recognised(cluster: Cluster, kinds: Kinds, known: Ids | None) -> dict[str, Listing]:
     """The part of a project's snapshot that belongs to one cluster, under git's names. `known` are the ids of
-    Terraform's state by address, None where there is no state here: then nothing is said against anybody.
+    Terraform's state by address, None where there is no state here: then nothing is said against anybody. Neither is it
+    by a state that others share: they may have written what this machine has not read yet.
 
     Each resource gains two fields: what the cloud calls it, and whether the state knows it.
     """
-    ids = known or {}
+    ids = known.by_address if known else {}
     wanted = infrastructure(cluster)
     kinds = {kind: one for kind, one in kinds.items() if isinstance(one, Known) or _concerns(kind, wanted, ids)}
     names = {(w.kind, id): w.name for w in wanted if (id := ids.get(address(w.kind, w.name)))}
@@ -53,7 +55,7 @@ def recognised(cluster: Cluster, kinds: Kinds, known: Mapping[str, str] | None) 
     def ours(r: Resource) -> Resource:
         name = names.get((r.kind, r.id), r.name)
         fields = {field: _called(field, value, renamed) for field, value in r.fields.items()}
-        there = known is None or ids.get(address(r.kind, name)) == r.id
+        there = known is None or known.shared or ids.get(address(r.kind, name)) == r.id
         called = name if r.kind in _NAMELESS else r.name
         return replace(r, name=name, owner=cluster.name, fields={**fields, NAME: called, IN_STATE: there})
 

@@ -64,7 +64,7 @@ def read_drift(text: bytes) -> frozenset[Identity]:
 
 def now_applied(expected: Expected, before: Expected, outcome: Outcome) -> Expected:
     """A component counts as applied when nothing of it is left to do; else what was applied before still stands."""
-    left = {d.component for d in outcome.after.differences if d.actionable or d.cls == "unknown"}
+    left = {d.component for d in outcome.after.differences if d.actionable or d.waiting or d.cls == "unknown"}
     return Expected({c: (before if c in left else expected).resources(c) for c in Component})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -19,8 +19,9 @@ from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes, published
-from ..spec.render.machines import CONTROL_PLANE_GROUP
-from . import fetched
+from ..spec.render.machines import CONTROL_PLANE_GROUP, machines
+from ..spec.wiring import Output, Outputs
+from . import fetched, outputs
 from .installed import installed_on
 from .recognise import recognised
 from .survey import Survey
@@ -31,13 +32,16 @@ from .toolkit import Access, Toolkit
 class Sight:
     """What one look found. `manifests` are the rendered objects by component and target ("" for the cluster's own
     API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster. `patience` is
-    how many seconds a workload's object may take to become healthy, where git says so."""
+    how many seconds a workload's object may take to become healthy, where git says so. `outputs` are what others are
+    told of it; `held` the objects, by target, of applications that wait for such."""
 
     expected: Expected
     observed: Observed
     manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]] = field(default_factory=dict)
     shared: bool = False
     patience: Mapping[Key, float] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=Outputs)
+    held: Mapping[str, frozenset[Key]] = field(default_factory=dict)
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -62,40 +66,46 @@ def look(
     applied: Expected,
     survey: Survey,
     today: datetime.date | None = None,
+    referred: frozenset[Output] = frozenset(),
 ) -> Sight:
     """Observe one cluster. `files` are those of the desired commit; `today` is the day (UTC) on which environments have
-    expired or not (none has without it).
+    expired or not (none has without it); `referred` are its outputs that other clusters' applications refer to.
 
     Raises Invalid (with file:line) when the desired state refers to what the cloud does not have, and what
     Cloud.observe raises when there is no logging in at all.
     """
-    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="look") as pool:
+    wanted = referred | wiring.wanted((desired,), desired.name)
+    targets = {app.spec.target: openshift(desired, app.spec.target, tools) for app in desired.applications}
+    with ThreadPoolExecutor(max_workers=5, thread_name_prefix="look") as pool:
         cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         shown = pool.submit(_certificates, tools, desired.name)
+        told = pool.submit(outputs.live, desired, wanted, tools, targets)
         snapshot, shared = cloud.result()
-        servers = recognised(
-            desired.cluster, snapshot.of(desired.name), tools.terraform_state(tools.workspace(desired.name))
-        )
+        ids = tools.terraform_state(tools.workspace(desired.name))
+        servers = recognised(desired.cluster, snapshot.of(desired.name), ids)
         _check(desired, snapshot)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
         certificates = () if absent else fetched.judged(desired, tools, applied, servers, listing, shown.result())
         _check_version(desired, listing, tools)
-        api = published(desired.cluster, _resources(servers, "server"), balancer_of(desired, servers))
-        manifests, own = render(desired, files, api, today)
-        found = pool.map(
-            lambda c: _compare(desired, c, manifests[c], own.waves, tools, applied, absent), _ON_KUBERNETES
+        known = outputs.gathered(
+            desired,
+            wanted,
+            told.result(),
+            endpoint=_endpoint(desired, servers),
+            servers=_reachable(desired, servers),
+            repository=tools.repository,
         )
+        made = render(desired, files, known, today)
+        found = pool.map(lambda c: _compare(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
-    silent = next((seen for k in _ENDPOINT_KINDS if isinstance(seen := servers.get(k), Unknown)), None)
-    if silent and _waiting(manifests[Component.APPLICATIONS]):
-        # what they refer to is there and can't be seen: no reason to take it out of them
-        compared[Component.APPLICATIONS] = _unseen(compared[Component.APPLICATIONS], silent)
-    sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, manifests, compared)
+    held = {target: frozenset(keys) for target, keys in made.held.items()}
+    sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, made.manifests, compared)
+    sight = replace(sight, outputs=known, held=held)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
-    return replace(sight, observed=observed, shared=shared, patience=own.patience)
+    return replace(sight, observed=observed, shared=shared, patience=made.own.patience)
 
 
 def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:
@@ -124,31 +134,57 @@ def balancer_of(desired: DesiredCluster, infrastructure: Kinds) -> Resource | No
     return next(mine, None) if desired.cluster.spec.api_load_balancer else None
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """Every Kubernetes object the cluster wants, by component and target, and how a workload's are arranged.
+    `waiting` are the applications, by target, that need what is not known yet, each with what that is; none of their
+    objects is among `manifests`, and the ones that may be live from before are `held`."""
+
+    manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]]
+    own: objects.Arranged
+    waiting: Mapping[str, tuple[Resource, ...]]
+    held: Mapping[str, frozenset[Key]]
+
+
 def render(
-    desired: DesiredCluster, files: Mapping[str, bytes], api: str | None, today: datetime.date | None = None
-) -> tuple[dict[Component, dict[str, tuple[Manifest, ...]]], objects.Arranged]:
-    """Every Kubernetes object the cluster wants, by component and target, and how a workload's objects are arranged."""
-    known = wiring.outputs(desired, api)
-    apps: dict[str, dict[Key, Manifest]] = {}
-    for app in desired.applications:
-        rendered = objects.application(wiring.wire(app, known))
-        apps.setdefault(app.spec.target, {}).update({objects.key(m): m for m in rendered})
+    desired: DesiredCluster, files: Mapping[str, bytes], known: Outputs, today: datetime.date | None = None
+) -> Rendered:
+    """Render everything that is known. Raises Invalid with every mistake of the manifests."""
     own = objects.arranged(desired, files, today)
-    made = {
+    targets = {app.spec.target for app in desired.applications}
+    apps: dict[str, dict[Key, Manifest]] = {target: {} for target in targets}
+    waiting: dict[str, list[Resource]] = {target: [] for target in targets}
+    held: dict[str, set[Key]] = {target: set() for target in targets}
+    for app in desired.applications:
+        wired, target = wiring.wire(desired, app, known), app.spec.target
+        made = {objects.key(m): m for m in objects.application(wired.app, wired.secrets)}
+        if wired.waits:
+            waiting[target].append(Resource("Application", app.name, target=target, waits=wired.waits))
+            held[target] |= made.keys()
+        else:
+            apps[target].update(made)
+    manifests = {
         Component.WORKLOADS: {"": own.manifests},
         Component.APPLICATIONS: {target: tuple(found.values()) for target, found in apps.items()},
     }
-    return made, own
+    left = {target: frozenset(keys - apps[target].keys()) for target, keys in held.items()}
+    return Rendered(manifests, own, {target: tuple(found) for target, found in waiting.items()}, left)
 
 
-def _waiting(manifests: Mapping[str, Sequence[Manifest]]) -> bool:
-    """Does any of them still need an output that is not known?"""
-    return any(wiring.LATER in objects.text(m) for found in manifests.values() for m in found)
+def _endpoint(desired: DesiredCluster, infrastructure: Kinds) -> str | Unknown | None:
+    """Where the API is; Unknown when what says so can't be seen."""
+    api = published(desired.cluster, _resources(infrastructure, "server"), balancer_of(desired, infrastructure))
+    silent = (seen for k in _ENDPOINT_KINDS if isinstance(seen := infrastructure.get(k), Unknown))
+    return api or next(silent, None)
 
 
-def _unseen(comparison: Comparison, why: Unknown) -> Comparison:
-    kinds = {*comparison.live, *(r.kind for r in comparison.expected)}
-    return Comparison((), dict.fromkeys(sorted(kinds), why))
+def _reachable(desired: DesiredCluster, infrastructure: Kinds) -> Listing:
+    """The machines whose node ports answer: every node's."""
+    listing = infrastructure.get("server", Unknown("was not listed"))
+    if isinstance(listing, Unknown):
+        return listing
+    mine = {m.name for m in machines(desired.cluster) if m.role in ("control-plane", "node")}
+    return Known(tuple(s for s in listing.resources if s.name in mine))
 
 
 def _resources(kinds: Kinds, kind: str) -> tuple[Resource, ...]:
@@ -203,13 +239,15 @@ def _certificates(tools: Toolkit, cluster: str) -> tuple[Resource, ...]:
 def _compare(
     desired: DesiredCluster,
     component: Component,
-    manifests: Mapping[str, Sequence[Manifest]],
-    waves: Mapping[Key, int],
+    made: Rendered,
     tools: Toolkit,
     applied: Expected,
     absent: bool,
 ) -> Comparison:
-    """Compare with every API that serves the component. Each resource found remembers its target."""
+    """Compare with every API that serves the component. Each resource found remembers its target. What waits is
+    compared with nothing."""
+    manifests, apps = made.manifests[component], component is Component.APPLICATIONS
+    waves = {} if apps else made.own.waves
     expected: list[Resource] = []
     live: dict[str, Listing] = {}
     own = tools.api(desired.name)
@@ -218,21 +256,23 @@ def _compare(
         access = openshift(desired, target, tools) if target else own
         kinds = sorted({r.type for r in before if r.target == target and r.type})
         wanted = manifests.get(target, ())
+        gone = absent and access.kubeconfig == own.kubeconfig
         group = part_of(desired.name, component)
-        found = _ask(tools, access, group, wanted, kinds, _AS.get(component, ""), absent and access == own)
-        expected += (
-            replace(r, target=target)
-            for r in _digested(found.expected, wanted, waves if component is Component.WORKLOADS else {})
-        )
+        found = _ask(tools, access, group, wanted, kinds, _AS.get(component, ""), gone)
+        expected += (replace(r, target=target) for r in _digested(found.expected, wanted, waves))
+        held = made.held.get(target, frozenset()) if apps else frozenset()
         for kind, listing in found.live.items():
-            live[kind] = _merged(live.get(kind, Known()), _on(target, listing))
+            live[kind] = _merged(live.get(kind, Known()), _on(target, listing, held))
+        if apps and (waiting := made.waiting.get(target)):
+            expected += waiting
+            live.setdefault("Application", Known())
     return Comparison(tuple(expected), live)
 
 
-def _on(target: str, listing: Listing) -> Listing:
+def _on(target: str, listing: Listing, held: Collection[Key]) -> Listing:
     if isinstance(listing, Unknown):
         return listing
-    return Known(tuple(replace(r, target=target) for r in listing.resources))
+    return Known(tuple(replace(r, target=target) for r in listing.resources if r.key not in held))
 
 
 def _merged(one: Listing, other: Listing) -> Listing:

@@ -16,7 +16,7 @@ from ..errors import Invalid, Transient
 from ..model.change import Action, Difference
 from ..model.naming import IN_STATE, NAME
 from ..model.resource import Component, Expected, Kinds, Observed, Resource, Unknown
-from ..ports import CloudSnapshot
+from ..ports import CloudSnapshot, Ids
 from ..spec.found import Choice, Guesses, Left, Members, candidates, describe, marked, members, text
 from ..spec.load import FLEET, FOLDER, DesiredCluster, load
 from ..spec.render.infrastructure import infrastructure
@@ -154,7 +154,7 @@ def _differences(desired: DesiredCluster, kinds: Kinds, live: Mapping[str, str])
     wanted = tuple(
         replace(r, fields={**r.fields, NAME: r.name, IN_STATE: True}) for r in infrastructure(desired.cluster)
     )
-    observed = Observed({mine: recognised(desired.cluster, kinds, live)})
+    observed = Observed({mine: recognised(desired.cluster, kinds, Ids(live))})
     found = diff(Expected({mine: wanted}), Expected({}), observed, replacing=REPLACING)
     return tuple(d for d in found if d.component is mine)
 

@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..ports import Cloud, Kubernetes, Kubespray, Progress, Repository, Terraform
+from ..ports import Cloud, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform
 from .lease import Terms
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach a Kubernetes or OpenShift API. The file may not be there yet."""
+    """How to reach a Kubernetes or OpenShift API. The file may not be there yet. `manager` is who applies there, as the
+    API's own record of owners has it: on an OpenShift Terraform's provider, so that what it let go of is seen too."""
 
     kubeconfig: Path
     context: str | None = None
+    manager: str = "reconciler"
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,14 @@ class Toolkit:
     may take to become Ready after a playbook; without `leases` a cluster is kept to one cycle on this machine only.
     `kubeconfigs` is a folder with kubeconfigs of clusters that another machine installed. `whisper` shows a line to
     whoever sits at a terminal, and to nothing that is kept. The factories are lazy: what a cycle doesn't use is never
-    made."""
+    made. `ephemeral`: what is left on this machine is gone when we end. `sealing`: Terraform's state and plans are
+    encrypted."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
     kubernetes: Callable[[Access], Kubernetes]
     terraform: Callable[[], Terraform]
-    terraform_state: Callable[[Path], Mapping[str, str] | None]
+    terraform_state: Callable[[Path], Ids | None]
     kubespray: Kubespray
     openshift: Mapping[str, Access]
     progress: Progress
@@ -41,6 +44,8 @@ class Toolkit:
     leases: Terms | None = None
     kubeconfigs: Path | None = None
     whisper: Callable[[str], None] = lambda _: None
+    ephemeral: bool = False
+    sealing: bool = False
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

@@ -74,6 +74,9 @@ def _kind(
     for resource in sorted(live, key=lambda r: (r.key, r.id)):
         by_key.setdefault(resource.key, []).append(resource)
     for key, want in wanted.items():
+        if want.waits:
+            yield _waits(component, want)
+            continue
         twins = by_key.pop(key, [])
         if not twins:
             yield _missing(component, want, before.get(want.key))
@@ -97,6 +100,13 @@ def _unknown(component: Component, kind: str, listing: Unknown) -> Difference:
     key = Key(kind, "*")
     level = severity(component, kind, "", Class.UNKNOWN, Action.NONE, {})
     return Difference(component, key, "", None, None, None, Class.UNKNOWN, Action.NONE, level, why)
+
+
+def _waits(component: Component, want: Resource) -> Difference:
+    """Nothing is to be done about it yet, and nothing is said of what is live."""
+    cls, none = Class.PENDING, Action.NONE
+    level = severity(component, want.kind, "", cls, none, {})
+    return Difference(component, want.key, "", "present", None, None, cls, none, level, f"waits for {want.waits}")
 
 
 def _missing(component: Component, want: Resource, before: Resource | None) -> Difference:

@@ -106,17 +106,23 @@ def _wave(operation: str, word: str, wave: int, differences: tuple[Difference, .
 
 
 def _applications(differences: Sequence[Difference]) -> list[Step]:
-    """One Terraform run for each OpenShift; what Terraform never made is pruned through its API."""
+    """One Terraform run for each OpenShift. What Terraform never made, and Secrets, which it must not see, go through
+    the API: those that others need before it, those that go after it."""
     steps = []
     for target in sorted({d.key.target for d in differences}):
         mine = [d for d in differences if d.key.target == target]
         at = {"target": target}
-        ours = tuple(d for d in mine if d.cls is not Class.UNMANAGED)
+        secrets = tuple(d for d in mine if d.key.kind == "Secret" and d.action is not Action.DELETE)
+        if secrets:
+            counts = Counts.of(secrets)
+            summary = f"secrets on {target}: {counts}"
+            steps.append(_step(Component.APPLICATIONS, Tool.KUBERNETES, "apply", summary, secrets, counts, at))
+        ours = tuple(d for d in mine if d.cls is not Class.UNMANAGED and d.key.kind != "Secret")
         if ours:
             counts = Counts.of(ours)
             summary = f"openshift-app on {target}: {counts}{_over(ours)}"
             steps.append(_step(Component.APPLICATIONS, Tool.TERRAFORM, "apply", summary, ours, counts, at))
-        stray = tuple(d for d in mine if d.cls is Class.UNMANAGED)
+        stray = tuple(d for d in mine if d.action is Action.DELETE and d not in ours)
         if stray:
             counts = Counts.of(stray)
             summary = f"prune on {target}: {counts}"

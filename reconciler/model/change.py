@@ -79,6 +79,11 @@ class Difference:
         return self.action is not Action.NONE and self.cls not in (Class.IGNORED, Class.UNKNOWN)
 
     @property
+    def waiting(self) -> bool:
+        """Does it wait for something that is not known yet?"""
+        return self.cls is Class.PENDING and self.action is Action.NONE
+
+    @property
     def order(self) -> tuple[int, int, Key, str, str]:
         """Worst first, then by component, kind, name and field: the same on every run."""
         return (

@@ -68,7 +68,8 @@ class Resource:
     `owner` is the cluster a live resource of the cloud belongs to; `target` the OpenShift an object is on.
     `digest` names a whole manifest where `fields` cannot tell what was asked for, and `type` is its
     apiVersion/Kind, such as apps/v1/Deployment. `wave` says after which other objects it is applied. `owners` are, on
-    the live side and by field, those a differing field belongs to.
+    the live side and by field, those a differing field belongs to. `waits` says what it needs and nobody knows yet:
+    until then it is left as it is.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Resource:
     target: str = ""
     wave: int = 0
     owners: Mapping[str, Owner] = field(default_factory=dict)
+    waits: str = ""
 
     @property
     def key(self) -> Key:

@@ -143,6 +143,7 @@ class Sandbox:
         settings = {
             "clouds": str(self.clouds_yaml),
             "sshKey": str(self.ssh_key),
+            "terraform": {"keepsDisk": True},  # also in a CI job: nothing of it is needed afterwards
             "kubespray": str(PLAYBOOKS),
             "state": str(self.root / "state"),
             "cache": str(self._cache),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import Invalid, Problem
+from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
-from ..ports import Helm, Kustomize
-from . import environments, helm, kustomize, secrets, wiring
+from ..ports import Helm, Kustomize, Manifest
+from . import credentials, environments, helm, kustomize, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
@@ -30,11 +30,14 @@ def load(
         return any(path.startswith(prefix) for path in files)
 
     mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
+    _refuse_encrypted_applications(raw or files)
     clusters = load_clusters(mine, exists)
     problems = environments.check(clusters)
     clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
+    clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
+    asked = wiring.objects_asked_of(clusters)
+    problems += wiring.check(clusters, {c.name: _offered(c, files) for c in clusters if c.name in asked})
     for cluster in clusters:
-        problems += wiring.check(cluster)
         without = [env for env in cluster.environments if not exists(objects.templates(env.spec.type))]
         for env in without:
             message = f"there are no templates for environments of type {env.spec.type!r}"
@@ -44,6 +47,26 @@ def load(
     if problems:
         raise Invalid("the desired state has mistakes", problems=list(dict.fromkeys(problems)))
     return clusters
+
+
+def _refuse_encrypted_applications(raw: Mapping[str, bytes]) -> None:
+    """What stands in an application's `env` goes into a ConfigMap, encrypted in git or not."""
+    hint = "name what is secret under spec.secrets, and keep it in a SOPS file below manifests/"
+    problems = [
+        Problem(path, 1, 1, "", "is encrypted: an application's settings are not secret", hint)
+        for path, text in raw.items()
+        if path.startswith(f"{FOLDER}/") and "/applications/" in path and encrypted(path, text)
+    ]
+    if problems:
+        raise Invalid("an application is encrypted", problems=problems)
+
+
+def _offered(cluster: DesiredCluster, files: Mapping[str, bytes]) -> Sequence[Manifest] | None:
+    """What others may refer to; None where not all of it is known, or it has mistakes that are told elsewhere."""
+    try:
+        return objects.workloads(cluster, files) if not cluster.unbuilt else None
+    except ReconcilerError:
+        return None
 
 
 def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:

@@ -11,9 +11,10 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from ..errors import Invalid, Problem
-from ..model.desired import Application, Autoscale, Cluster, ClusterSpec, Environment, Fleet
+from ..model.desired import Application, Autoscale, Cluster, ClusterSpec, Environment, Fleet, State
 from . import autoscale, helm, kustomize
 from .layers import Layered, Origin, layered, over_the_ceiling, ruled
+from .render.application import Sealed
 from .validate import validate, validate_part
 from .yaml import Document, Path, Unreadable, parse
 
@@ -26,7 +27,8 @@ M = TypeVar("M", bound=BaseModel)
 class DesiredCluster:
     """One cluster with all that belongs to it. `documents` remembers where each object stood; `built` has what
     kustomize or helm made of workloads, by name; those in `unbuilt` could not be built here. `autoscale` is the
-    autoscaler's file, which the cluster's node groups follow already."""
+    autoscaler's file, which the cluster's node groups follow already. `secrets` are the values that applications have
+    from encrypted files, by file and key; `state` is where Terraform's state is kept."""
 
     cluster: Cluster
     environments: tuple[Environment, ...] = ()
@@ -35,6 +37,8 @@ class DesiredCluster:
     built: Mapping[str, kustomize.Built | helm.Built] = field(default_factory=dict, compare=False, repr=False)
     unbuilt: tuple[str, ...] = ()
     autoscale: Autoscale | None = None
+    secrets: Mapping[tuple[str, str], Sealed] = field(default_factory=dict, compare=False, repr=False)
+    state: State = field(default_factory=State)
 
     @property
     def name(self) -> str:
@@ -154,7 +158,8 @@ def _cluster(
     if said:
         problems.extend(autoscale.check(cluster, said, documents["Autoscale", said.name]))
         cluster = autoscale.followed(cluster, said)
-    desired = DesiredCluster(cluster, tuple(environments), tuple(applications), documents, autoscale=said)
+    state = fleet.made.spec.state if fleet.made else State()
+    desired = DesiredCluster(cluster, tuple(environments), tuple(applications), documents, autoscale=said, state=state)
     problems.extend(_cross_check(folder, desired, exists))
     return desired
 

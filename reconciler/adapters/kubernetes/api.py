@@ -13,6 +13,7 @@ from .apply import Applier
 from .compare import Comparer
 from .connection import CONNECT_SECONDS, Connection, Refused
 from .kinds import Discovery
+from .lookup import lookup
 from .prune import prune
 from .remembered import Remembered
 
@@ -81,6 +82,9 @@ class KubernetesApi:
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
     ) -> None:
         self._applier.settle(part_of, manifests, progress, allowance or Allowance())
+
+    def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
+        return lookup(self._connection, self._discovery, asked)
 
     def prune(self, resources: Sequence[Resource]) -> None:
         """Returns once they are gone; raises Transient naming the one that stays."""

@@ -21,6 +21,25 @@ class _Known(NamedTuple):
 # The first that matches decides, so what names a cause stands before what names a symptom.
 _KNOWN = (
     _Known(
+        r"decryption failed|encrypted and can not be read|Unsupported state file format.*encrypted",
+        Permanent,
+        "The key is another one than the state was written with: look at terraform.encryption in the settings. "
+        "Nothing was changed.",
+    ),
+    _Known(
+        r"unencrypted payload without unencrypted method",
+        Permanent,
+        "The state there is not encrypted yet. Run once on a machine that has used it before: it writes it anew. "
+        "Nothing was changed.",
+    ),
+    _Known(
+        r"NoSuchBucket|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|no valid credential sources|"
+        r"password authentication failed|HTTP remote state endpoint requires auth|HTTP remote state access denied",
+        Permanent,
+        "Where Terraform's state is kept nobody lets us in: look at `state` in desired/fleet.yaml, and at the "
+        "credentials in our environment.",
+    ),
+    _Known(
         r"quota exceeded|OverQuota|Quota .* exceeded|exceeds? .*quota",
         Permanent,
         "The project's quota is used up: ask for more, or delete what is not needed (`openstack quota show --usage`).",
@@ -55,6 +74,11 @@ _KNOWN = (
         r"got 403|Forbidden|forbidden:",
         Permanent,
         "The credential is valid but may not do this: look at its roles.",
+    ),
+    _Known(
+        r"Saved plan is stale",
+        Transient,
+        "Somebody else changed the state since it was planned; the next cycle plans anew.",
     ),
     _Known(
         r"Error acquiring the state lock",
@@ -108,11 +132,28 @@ def failure(done: Completed, redact: Redactor) -> ReconcilerError:
             hint="The next cycle imports what it made but did not write down.",
             evidence=evidence,
         )
+    if (lock := _LOCK.search(words)) and "Error acquiring the state lock" in words:
+        return _locked(lock, words, evidence)
     message = _headline(diagnostics) or f"{program} failed with exit code {done.exit_code}"
     for known in _KNOWN:
         if re.search(known.pattern, words, re.IGNORECASE):
             return known.error(message, hint=known.hint, evidence=evidence)
     return Permanent(message, evidence=evidence)
+
+
+_LOCK = re.compile(r"^\s*ID:\s+(\S+)", re.MULTILINE)
+
+
+def _locked(lock: re.Match[str], words: str, evidence: Evidence) -> Transient:
+    """Whose lock it is, and how to be rid of it: a run that was killed may leave one behind for ever."""
+    told = {key: re.search(rf"^\s*{key}:\s+(.+)$", words, re.MULTILINE) for key in ("Who", "Created")}
+    who, since = (found[1].strip() if found else "somebody" for found in told.values())
+    return Transient(
+        f"Terraform's state is locked by {who} since {since} (lock {lock[1]})",
+        hint="It is tried again in the next cycle. When that run is dead, take its lock away: "
+        f"`reconciler unlock CLUSTER {lock[1]}`.",
+        evidence=evidence,
+    )
 
 
 def _errors(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,29 +1,33 @@
-"""What lies in a workspace's folder: the module's files and our own, private to us; the state is Terraform's."""
+"""What lies in a workspace's folder: the module's files, our own, and the state if it is kept here; private to us."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ...errors import Permanent
-from ...ports import Workspace
+from ...ports import Backend, Ids, Workspace
 
 PLAN = "plan.bin"
 BACKUP = "terraform.tfstate.backup"
 _STATE = "terraform.tfstate"
+_ASIDE = "terraform.tfstate.moving"
 _BROKEN = "terraform.tfstate.broken"
 _VARIABLES = "reconciler.auto.tfvars.json"
 _IMPORTS = "imports.tf.json"
 _CALM = "imports_override.tf.json"  # Terraform merges what is called so into the module's own resources
-_DRAFT = "terraform.tfstate.told"
 _DATA = ".terraform"
 _READY = f"{_DATA}/reconciler-init"
+_BACKEND = "reconciler-backend.tf.json"
+_NOTE = "state-kept.json"  # where the state was when it was last used from here
+_IDS = "ids.json"  # what a state that can't be read without a program held then
+_SEALED = "encrypted_data"
 _CONFIGURATION = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 
 
@@ -33,10 +37,11 @@ def write(workspace: Workspace) -> None:
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     root.chmod(0o700)
     files = {path: content for path, content in workspace.module.items() if not Path(path).name.startswith(_STATE)}
+    kept = {*files, _BACKEND}
     for pattern in _CONFIGURATION:
         for found in root.rglob(pattern):
             path = found.relative_to(root)
-            if path.parts[0] != _DATA and str(path) not in files:
+            if path.parts[0] != _DATA and str(path) not in kept:
                 found.unlink()
     for name, content in files.items():
         _write(root / name, content)
@@ -52,17 +57,6 @@ def write_imports(root: Path, live: Mapping[str, str], *, only: bool = False) ->
         for type_, name in sorted({tuple(address.partition("[")[0].split(".")) for address in live}):
             calm.setdefault(type_, {})[name] = {"lifecycle": {"ignore_changes": "all"}}
         _write(root / _CALM, _json({"resource": calm}))
-
-
-@contextmanager
-def draft(root: Path, state: Mapping[str, Any]) -> Iterator[Path]:
-    """A state in a file, readable by us alone, for as long as the block runs."""
-    file = root / _DRAFT
-    try:
-        _write(file, _json(state))
-        yield file
-    finally:
-        file.unlink(missing_ok=True)
 
 
 def tidy(root: Path) -> None:
@@ -93,23 +87,93 @@ def mend_state(root: Path) -> tuple[str, ...]:
     return (f"{_STATE} was torn (kept as {_BROKEN}); going on from its backup",)
 
 
-def addresses(root: Path) -> frozenset[str]:
-    """Return the addresses of all resource instances in the state."""
-    return frozenset(address for address, _ in _instances(root))
+def read(root: Path) -> dict[str, Any]:
+    """Return the state that lies in the folder, in clear; empty where there is none."""
+    found = _readable(root / _STATE) or {}
+    return found if "resources" in found else {}
 
 
-def tainted(root: Path) -> frozenset[str]:
+def encrypted(root: Path) -> bool:
+    """Tell whether the state in the folder is encrypted."""
+    return _SEALED in (_readable(root / _STATE) or {})
+
+
+def has_state(root: Path) -> bool:
+    return (root / _STATE).exists()
+
+
+@contextlib.contextmanager
+def local_aside(root: Path) -> Iterator[None]:
+    """Let Terraform see no state in the folder while it is told of another place: it would ask what to do with it."""
+    state, aside = root / _STATE, root / _ASIDE
+    if state.exists():
+        state.replace(aside)
+    try:
+        yield
+    except BaseException:
+        put_back(root)
+        raise
+
+
+def put_back(root: Path) -> None:
+    """What was set aside by a run that came to nothing, or was killed, is the state still."""
+    if (root / _ASIDE).exists() and not (root / _STATE).exists():
+        (root / _ASIDE).replace(root / _STATE)
+
+
+def drop_local(root: Path, *, keep_state: bool) -> None:
+    """The state is elsewhere now, or another one: leave nothing of it behind that was in clear."""
+    for path in root.glob(f"{_STATE}*"):
+        if path.is_file() and not (keep_state and path.name == _STATE) and _SEALED not in (_readable(path) or {}):
+            path.unlink()
+
+
+def write_backend(root: Path, backend: Backend | None) -> None:
+    """Tell Terraform where the state is kept."""
+    if backend is None:
+        (root / _BACKEND).unlink(missing_ok=True)
+        (root / _DATA / _STATE).unlink(missing_ok=True)  # the backend it was told of last: it would not let go of it
+    else:
+        _write(root / _BACKEND, _json({"terraform": {"backend": {backend.kind: dict(backend.config)}}}))
+
+
+def note(root: Path) -> dict[str, Any] | None:
+    """What was written down of where the state is; None for nothing, or nothing that can be read."""
+    return _mapping(root / _NOTE)
+
+
+def write_note(root: Path, said: Mapping[str, Any]) -> None:
+    _write(root / _NOTE, _json(said))
+
+
+def addresses(state: Mapping[str, Any]) -> frozenset[str]:
+    """Return the addresses of all resource instances in a state."""
+    return frozenset(address for address, _ in _instances(state))
+
+
+def tainted(state: Mapping[str, Any]) -> frozenset[str]:
     """Return the addresses of what a run that was cut off left half-made, as far as Terraform could tell."""
-    return frozenset(address for address, instance in _instances(root) if instance.get("status") == "tainted")
+    return frozenset(address for address, instance in _instances(state) if instance.get("status") == "tainted")
 
 
-def known(root: Path) -> dict[str, str] | None:
-    """Return the id of every sound instance in the state by its address, as an import would be given it; None where
-    there is no state at all. Starts no program."""
-    if not (root / _STATE).exists():
-        return None
-    sound = ((a, i) for a, i in _instances(root) if i.get("status") != "tainted")
+def ids(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return the id of every sound instance by its address, as an import would be given it."""
+    sound = ((a, i) for a, i in _instances(state) if i.get("status") != "tainted")
     return {address: _id(address, instance["attributes"]) for address, instance in sound}
+
+
+def remember(root: Path, state: Mapping[str, Any]) -> None:
+    """Write down the ids of a state that can't be read without a program, and nothing else of it."""
+    _write(root / _IDS, _json(ids(state)))
+
+
+def known(root: Path) -> Ids | None:
+    """Return the ids of the state as this machine last saw it; None where it never saw one. Starts no program."""
+    said = note(root) or {}
+    if said.get("backend") or said.get("encrypted"):
+        found = _mapping(root / _IDS)
+        return Ids(found, shared=bool(said.get("backend"))) if found is not None else None
+    return Ids(ids(read(root))) if has_state(root) else None
 
 
 def _id(address: str, attributes: Mapping[str, Any]) -> str:
@@ -118,8 +182,8 @@ def _id(address: str, attributes: Mapping[str, Any]) -> str:
     return f"{pool}{attributes.get('id', '')}"
 
 
-def _instances(root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for resource in (_readable(root / _STATE) or {}).get("resources", ()):
+def _instances(state: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for resource in state.get("resources") or ():
         if resource["mode"] == "managed":
             for instance in resource["instances"]:
                 yield address(resource, instance), instance
@@ -134,6 +198,12 @@ def providers_wanted(workspace: Workspace, binary: Path, cli_config: Path | None
     if cli_config:
         digest.update(cli_config.read_bytes())
     return digest.hexdigest()
+
+
+def with_backend(wanted: str, backend: Backend | None) -> str:
+    """The same, and where the state is kept: `init` is told of both."""
+    said = json.dumps([backend.kind, dict(backend.config)], sort_keys=True) if backend else ""
+    return hashlib.sha256(f"{wanted}{said}".encode()).hexdigest() if said else wanted
 
 
 def providers_ready(root: Path, wanted: str) -> bool:
@@ -158,12 +228,17 @@ def address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
 
 
 def _readable(path: Path) -> dict[str, Any] | None:
-    """Return a state file's content; None where it is missing, empty or torn."""
+    """Return a state file's content, encrypted or not; None where it is missing, empty or torn."""
+    content = _mapping(path)
+    return content if content is not None and ("resources" in content or _SEALED in content) else None
+
+
+def _mapping(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-    return content if isinstance(content, dict) and "resources" in content else None
+    return content if isinstance(content, dict) else None
 
 
 def _json(value: object) -> bytes:

@@ -2,50 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...errors import Permanent, ReconcilerError
 from ...ports import Progress, Workspace
-from ...process import Completed, Redactor, run
+from ...process import Redactor, run
 from . import folder, unread
-from .failure import failure
+from .encryption import VARIABLE, Encryption
+from .place import Keeper
 from .plan import Plan
+from .program import Program
 from .stream import Follower
 
 # The providers mostly wait between polls; servers of a large cluster should wait side by side.
 _PARALLELISM = 20
-_LOCK_TIMEOUT = "60s"
 # Nothing else of our environment reaches a provider: an OS_* or KUBE* variable would quietly win over the settings.
 _INHERITED = (
     *("PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
+# How one is let in where the state is kept; only what belongs to the backend in use is handed on.
+_CREDENTIALS = {"s3": ("AWS_",), "pg": ("PG",), "http": ("TF_HTTP_USERNAME", "TF_HTTP_PASSWORD", "TF_HTTP_CLIENT_")}
 _FIXED = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
 
 
 class Terraform:
     """`binary` is tofu or terraform, `cli_config` its CLI configuration (where providers come from), `timeout` the
-    seconds one run of it may take."""
+    seconds one run of it may take, `lock_seconds` how long another run's lock is waited for. With `encryption`, state
+    and plans are never in clear."""
 
-    def __init__(self, binary: Path, cli_config: Path | None, timeout: float, redactor: Redactor) -> None:
+    def __init__(
+        self,
+        binary: Path,
+        cli_config: Path | None,
+        timeout: float,
+        redactor: Redactor,
+        encryption: Encryption | None = None,
+        *,
+        lock_seconds: int = 60,
+    ) -> None:
         self._binary = binary
         self._cli_config = cli_config
         self._timeout = timeout
         self._redact = redactor
+        self._encryption = encryption
+        self._lock_seconds = lock_seconds
 
     def apply(self, workspace: Workspace, progress: Progress) -> None:
         """Plan, check, and apply that very plan. Raises Blocked when the saved plan would delete or replace an
         address that is not in `may_destroy`; Transient or Permanent, with evidence, when a run fails."""
-        with self._in(workspace, progress) as program:
-            plan = self._plan(program, workspace, progress)
+        with self._in(workspace, progress) as (program, keeper):
+            state = keeper.pull()
+            plan, state = self._plan(program, keeper, workspace, state, progress)
             plan.check(workspace.may_destroy)
-            if plan.changes:
-                self._apply(program, plan, progress)
+            try:
+                if plan.changes:
+                    self._apply(program, plan, progress)
+            finally:
+                self._remember(keeper, workspace, None if plan.changes else state)
 
     def take(self, workspace: Workspace, progress: Progress) -> int:
         """Write what is live into the state, and change nothing of it. Return how many changes an apply would make.
@@ -53,8 +73,9 @@ class Terraform:
         The imports are planned with every other change ignored: the plan that is applied writes the state alone.
         Where there is more to do than to import, each resource is imported by a command of its own, which takes longer.
         """
-        with self._in(workspace, progress) as program:
-            left = {a: id for a, id in workspace.live.items() if a not in folder.addresses(workspace.directory)}
+        with self._in(workspace, progress) as (program, keeper):
+            held = folder.addresses(keeper.pull())
+            left = {a: id for a, id in workspace.live.items() if a not in held}
             with progress.task(f"{self._binary.name} plan") as task:
                 folder.write_imports(workspace.directory, left, only=True)
                 plan = self._planned(program, workspace, Follower(task, progress))
@@ -66,68 +87,92 @@ class Terraform:
             with progress.task(f"{self._binary.name} plan") as task:
                 self._planned(program, workspace, Follower(task, progress))
             changes = unread.changes(json.loads(program("show", None, folder.PLAN, json=True).stdout))
-            self._told(program, workspace, changes)
+            self._told(program, keeper, workspace, changes)
+            self._remember(keeper, workspace, None)
         return sum(change.more or change.address in workspace.reread for change in changes)
 
-    def _told(self, program: _Program, workspace: Workspace, changes: Sequence[unread.Change]) -> None:
+    def _told(self, program: Program, keeper: Keeper, workspace: Workspace, changes: Sequence[unread.Change]) -> None:
         """Let the state know what the provider never reads back, where our own look found it as desired."""
         known = [change for change in changes if change.values and change.address not in workspace.reread]
         if known:
-            state = json.loads(program("state pull").stdout)
-            with folder.draft(workspace.directory, unread.told(state, known)) as file:
-                program("state push", None, file.name, lock_timeout=_LOCK_TIMEOUT)
+            state = json.dumps(unread.told(keeper.pull(), known))
+            program("state push", None, "-", stdin=state, lock_timeout=f"{self._lock_seconds}s")
 
-    def _import_each(self, program: _Program, left: Mapping[str, str], progress: Progress) -> None:
+    def _import_each(self, program: Program, left: Mapping[str, str], progress: Progress) -> None:
         with progress.task(f"{self._binary.name} import") as task:
             task.total(len(left))
             for address, id in sorted(left.items()):
                 task.status(address)
-                program("import", None, address, id, lock_timeout=_LOCK_TIMEOUT)
+                program("import", None, address, id, lock_timeout=f"{self._lock_seconds}s")
                 task.advance()
 
     @contextmanager
-    def _in(self, workspace: Workspace, progress: Progress) -> Iterator[_Program]:
+    def _in(self, workspace: Workspace, progress: Progress) -> Iterator[tuple[Program, Keeper]]:
         """The workspace's folder, made ready; and tidied up whatever happens."""
-        folder.write(workspace)
-        for note in folder.mend_state(workspace.directory):
-            progress.log(note)
-        program = _Program(self._binary, self._environment(workspace), self._timeout, self._redact, workspace.directory)
+        program, keeper = self._begun(workspace, progress)
         try:
-            self._init(program, workspace, progress)
-            yield program
+            keeper.settle(progress)
+            yield program, keeper
         finally:
             folder.tidy(workspace.directory)
 
-    def _environment(self, workspace: Workspace) -> dict[str, str]:
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        config = {"TF_CLI_CONFIG_FILE": str(self._cli_config)} if self._cli_config else {}
-        return {**inherited, **_FIXED, **config, **workspace.environment}
+    def unlock(self, workspace: Workspace, lock: str, progress: Progress) -> None:
+        """Take away the lock `lock`, which a run that is dead left on the state. Raises Permanent when that is not the
+        lock there is."""
+        program, keeper = self._begun(workspace, progress)
+        keeper.settle(progress)
+        program("force-unlock", None, lock, force=True)
 
-    def _init(self, program: _Program, workspace: Workspace, progress: Progress) -> None:
+    def _begun(self, workspace: Workspace, progress: Progress) -> tuple[Program, Keeper]:
+        self._can_encrypt()
+        folder.write(workspace)
+        folder.put_back(workspace.directory)
+        if workspace.backend is None:
+            for note in folder.mend_state(workspace.directory):
+                progress.log(note)
+        program = Program(self._binary, self._environment(workspace), self._timeout, self._redact, workspace.directory)
         wanted = folder.providers_wanted(workspace, self._binary, self._cli_config)
-        if folder.providers_ready(workspace.directory, wanted):
-            return
-        with progress.task(f"{self._binary.name} init"):
-            program("init", upgrade=True, no_color=True)
-        folder.mark_ready(workspace.directory, wanted)
+        return program, Keeper(program, workspace, self._encryption, wanted)
 
-    def _plan(self, program: _Program, workspace: Workspace, progress: Progress) -> Plan:
-        """Plan; where Terraform would create what is live already, import it instead and plan again."""
+    def _can_encrypt(self) -> None:
+        """Terraform has no such thing, and would quietly write everything in clear."""
+        if not self._encryption:
+            return
+        said = run([self._binary, "version"], timeout=60, env={**_FIXED, "PATH": os.environ.get("PATH", "")}).stdout
+        if not said.startswith("OpenTofu"):
+            hint = "leave `tools.tofu` out of the settings, or name OpenTofu there; or leave out terraform.encryption"
+            raise Permanent(f"{self._binary} is not OpenTofu and can't encrypt a state", hint=hint)
+
+    def _environment(self, workspace: Workspace) -> dict[str, str]:
+        """A secret goes into the environment of the program, which nobody but us can read; into no argument."""
+        before = (folder.note(workspace.directory) or {}).get("backend", "")  # where it is to be moved from, perhaps
+        kinds = {before, workspace.backend.kind if workspace.backend else ""}
+        prefixes = tuple(prefix for kind in kinds for prefix in _CREDENTIALS.get(kind, ()))
+        inherited = {n: v for n, v in os.environ.items() if n in _INHERITED or (prefixes and n.startswith(prefixes))}
+        config = {"TF_CLI_CONFIG_FILE": str(self._cli_config)} if self._cli_config else {}
+        secret = {VARIABLE: self._encryption.configuration()} if self._encryption else {}
+        return {**inherited, **_FIXED, **config, **secret, **workspace.environment}
+
+    def _plan(
+        self, program: Program, keeper: Keeper, workspace: Workspace, state: dict[str, Any], progress: Progress
+    ) -> tuple[Plan, dict[str, Any]]:
+        """Plan; where Terraform would create what is live already, import it instead and plan again. Returns the state
+        that the plan starts from, too."""
         with progress.task(f"{self._binary.name} plan") as task:
             # Tainted and live all the same: whether it must go says our own look at it, not a run that was cut off.
-            doubtful = workspace.reread | (folder.tainted(workspace.directory) - workspace.replace)
-            self._forget(program, workspace, doubtful & workspace.live.keys())
+            doubtful = workspace.reread | (folder.tainted(state) - workspace.replace)
+            state = self._forget(program, keeper, (doubtful & workspace.live.keys()) | workspace.forget, state)
             follow = Follower(task, progress)
             plan = self._planned(program, workspace, follow)
             strays = {address: workspace.live[address] for address in plan.creates if address in workspace.live}
             if strays:
                 progress.log(f"importing {len(strays)} live resources that the state does not know")
-                self._forget(program, workspace, strays.keys())
+                state = self._forget(program, keeper, strays.keys(), state)
                 folder.write_imports(workspace.directory, strays)
                 plan = self._planned(program, workspace, follow)
-        return plan
+        return plan, state
 
-    def _planned(self, program: _Program, workspace: Workspace, follow: Follower) -> Plan:
+    def _planned(self, program: Program, workspace: Workspace, follow: Follower) -> Plan:
         done = program(
             "plan",
             follow,
@@ -135,20 +180,29 @@ class Terraform:
             json=True,
             detailed_exitcode=True,
             out=folder.PLAN,
-            lock_timeout=_LOCK_TIMEOUT,
+            lock_timeout=f"{self._lock_seconds}s",
             parallelism=_PARALLELISM,
             replace=sorted(workspace.replace),
         )
         shown = program("show", None, folder.PLAN, json=True)
         return Plan.of(json.loads(shown.stdout), changes=done.exit_code == 2)
 
-    def _forget(self, program: _Program, workspace: Workspace, addresses: Set[str]) -> None:
+    def _forget(self, program: Program, keeper: Keeper, addresses: Set[str], state: dict[str, Any]) -> dict[str, Any]:
         """Drop addresses from the state: an import passes over what it holds, though that may be long gone."""
-        held = sorted(addresses & folder.addresses(workspace.directory))
-        if held:
-            program("state rm", None, *held, lock_timeout=_LOCK_TIMEOUT, backup=folder.BACKUP)
+        held = sorted(addresses & folder.addresses(state))
+        if not held:
+            return state
+        options: dict[str, Any] = {"backup": folder.BACKUP} if keeper.place.backend is None else {}
+        program("state rm", None, *held, lock_timeout=f"{self._lock_seconds}s", **options)
+        return keeper.pull()
 
-    def _apply(self, program: _Program, plan: Plan, progress: Progress) -> None:
+    def _remember(self, keeper: Keeper, workspace: Workspace, state: dict[str, Any] | None) -> None:
+        """The next look starts no program to learn what the state holds. What can't be asked now is asked next time."""
+        if not keeper.place.plain_file:
+            with contextlib.suppress(ReconcilerError):
+                folder.remember(workspace.directory, keeper.pull() if state is None else state)
+
+    def _apply(self, program: Program, plan: Plan, progress: Progress) -> None:
         with progress.task(f"{self._binary.name} apply") as task:
             task.total(plan.operations)
             program(
@@ -156,49 +210,6 @@ class Terraform:
                 Follower(task, progress),
                 folder.PLAN,
                 json=True,
-                lock_timeout=_LOCK_TIMEOUT,
+                lock_timeout=f"{self._lock_seconds}s",
                 parallelism=_PARALLELISM,
             )
-
-
-class _Program:
-    """Runs the binary in one folder; python-terraform knows how its options are spelled."""
-
-    def __init__(
-        self, binary: Path, environment: Mapping[str, str], timeout: float, redact: Redactor, directory: Path
-    ) -> None:
-        from python_terraform import Terraform as CommandLine
-
-        self._spell = CommandLine(working_dir=str(directory), terraform_bin_path=str(binary)).generate_cmd_string
-        self._environment = environment
-        self._timeout = timeout
-        self._redact = redact
-        self._directory = directory
-
-    def __call__(
-        self,
-        command: str,
-        on_line: Callable[[str], None] | None = None,
-        *arguments: str,
-        ok: tuple[int, ...] = (0,),
-        **options: Any,
-    ) -> Completed:
-        """Run `command`; True stands for a bare flag. Raises Transient or Permanent with what Terraform said."""
-        from python_terraform import IsFlagged
-
-        spelled = {name: IsFlagged if value is True else value for name, value in options.items()}
-        if command.split(maxsplit=1)[0] in {"init", "plan", "apply"}:
-            spelled["input"] = False
-        done = run(
-            self._spell(command, *arguments, **spelled),
-            cwd=self._directory,
-            env=self._environment,
-            timeout=self._timeout,
-            on_line=on_line,
-            check=False,
-            redact=self._redact,
-            stop_signal=signal.SIGINT,  # it then waits for what is under way and writes the state down
-        )
-        if done.exit_code not in ok:
-            raise failure(done, self._redact)
-        return done

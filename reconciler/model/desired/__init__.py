@@ -1,7 +1,7 @@
 """The desired state as people write it: Cluster, Environment, Application and Fleet, frozen and validated; and
 Autoscale, which the autoscaler writes."""
 
-from .application import Application, ApplicationSpec
+from .application import Application, ApplicationSpec, SecretSource
 from .autoscale import Autoscale, AutoscaleSpec, Removed, ScaledGroup, ScaledNodeGroup, effective, scaled
 from .base import API_VERSION, At, Cidr, Kind, Model, Name
 from .cluster import Cluster, ClusterSpec
@@ -11,6 +11,7 @@ from .kubernetes import Chart, HelmRelease, Kubernetes, Repair, Ssh, Upgrade, Wo
 from .machines import Bastion, BootVolume, ControlPlane, Etcd, Machines, NodeGroup, Placed, Taint
 from .network import Access, ApiLoadBalancer, ExistingNetwork, Network, Rule
 from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, moment
+from .state import HttpState, PgState, S3State, State
 
 __all__ = [
     "API_VERSION",
@@ -40,6 +41,7 @@ __all__ = [
     "Freeze",
     "Guards",
     "HelmRelease",
+    "HttpState",
     "Ignore",
     "Kind",
     "Kubernetes",
@@ -49,14 +51,18 @@ __all__ = [
     "Name",
     "Network",
     "NodeGroup",
+    "PgState",
     "Placed",
     "Policy",
     "Removed",
     "Repair",
     "Rule",
+    "S3State",
     "ScaledGroup",
     "ScaledNodeGroup",
+    "SecretSource",
     "Ssh",
+    "State",
     "Taint",
     "Upgrade",
     "Window",

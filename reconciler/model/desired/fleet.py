@@ -8,6 +8,7 @@ from pydantic import Field
 
 from .base import Kind, Model
 from .policy import Freeze, Ignore
+from .state import State
 
 
 class Ceilings(Model):
@@ -27,10 +28,12 @@ class Policy(Model):
 
 
 class FleetSpec(Model):
-    """`defaults` is any part of a Cluster's spec: it counts where a cluster says nothing of its own."""
+    """`defaults` is any part of a Cluster's spec: it counts where a cluster says nothing of its own. `state` is where
+    Terraform's state of all clusters is kept."""
 
     defaults: dict[str, object] = Field(default_factory=dict)
     policy: Policy = Policy()
+    state: State = State()
 
 
 class Fleet(Kind):

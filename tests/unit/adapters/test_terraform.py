@@ -282,9 +282,9 @@ class TestState:
     )
 
     def test_addresses(self, tmp_path: Path) -> None:
-        assert folder.addresses(tmp_path) == set()
+        assert folder.addresses(folder.read(tmp_path)) == set()
         (tmp_path / "terraform.tfstate").write_text(self.GOOD)
-        assert folder.addresses(tmp_path) == {"t.one", 't.many["a b"]', "t.many[0]", "module.m.t.in"}
+        assert folder.addresses(folder.read(tmp_path)) == {"t.one", 't.many["a b"]', "t.many[0]", "module.m.t.in"}
 
     @pytest.mark.parametrize("state", [None, GOOD])
     def test_what_is_well_is_left_alone(self, tmp_path: Path, state: str | None) -> None:

@@ -197,7 +197,9 @@ def test_two_cycles_at_once_are_one(world: World) -> None:
 def test_what_is_written_down(empty: World) -> None:
     empty.cycle().reconcile()
     ((files, message),) = empty.recorded
-    assert set(files) == {"demo/observed.yaml", "demo/applied.yaml", "demo/drift.md", "demo/drift.yaml"}
+    assert set(files) == {
+        f"demo/{n}" for n in ("observed.yaml", "applied.yaml", "drift.md", "drift.yaml", "outputs.yaml")
+    }
     assert "status: in sync" in files["demo/observed.yaml"]
     assert set(record.read_applied(files["demo/applied.yaml"].encode()).components) == set(Component)
     assert message.startswith("demo: in sync\n")

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Evidence, Permanent, Transient
+from reconciler.model.change import Class
 from reconciler.model.outcome import Status
-from reconciler.model.resource import Key, Known, Owner, Resource, Value
+from reconciler.model.resource import Key, Known, Owner, Resource, Unknown, Value
 from reconciler.progress import QuietProgress
+from reconciler.spec.wiring import LATER
 from tests.unit.control.test_cycle import changed
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
 
+KINDS_OF_AN_APPLICATION = ("ConfigMap", "Deployment", "NetworkPolicy", "Route", "Service", "ServiceAccount")
 SERVER = 'openstack_compute_instance_v2.server["demo-{}"]'
 
 
@@ -197,8 +200,10 @@ def test_terraform_gets_the_whole_application_labelled_and_wired(world: World) -
         "ConfigMap/web/web",
         "Deployment/web/web",
         "Namespace/web",
+        "NetworkPolicy/web/web",
         "Route/web/web",
         "Service/web/web",
+        "ServiceAccount/web/web",
     ]
     assert all("applyset.kubernetes.io/part-of: demo.applications" in text for text in texts.values())
     endpoint = next(r.fields["address"] for r in world.resources if r.name == "demo-cp-1" and r.kind == "server")
@@ -212,15 +217,112 @@ def test_an_application_that_leaves_lets_go_of_its_namespace(world: World) -> No
     assert world.workspaces[0].variables["manifests"] == {}
     assert world.workspaces[0].may_destroy == {
         'kubectl_manifest.namespace["Namespace/web"]',
-        *(f'kubectl_manifest.object["{kind}/web/web"]' for kind in ("ConfigMap", "Deployment", "Route", "Service")),
+        *(f'kubectl_manifest.object["{kind}/web/web"]' for kind in KINDS_OF_AN_APPLICATION),
     }
 
 
+SECRETIVE = {
+    **FILES,
+    "desired/demo/applications/other.yaml": """\
+apiVersion: research.moc/v1alpha1
+kind: Application
+metadata: {name: other}
+spec:
+  target: moc
+  namespace: web
+  image: example.org/other:1
+  secrets: {KEY: {generate: true}}
+""",
+}
+
+
+def test_secrets_go_past_terraform_before_what_needs_them(world: World) -> None:
+    world.take(SECRETIVE)
+    outcome, _ = world.cycle().reconcile()
+    assert outcome.status is Status.IN_SYNC, (outcome.error, outcome.after.open)
+    assert world.log == ["moc apply Namespace web Secret web/other-key", "terraform applications-moc"]
+    texts = world.workspaces[0].variables["manifests"]
+    assert isinstance(texts, dict)
+    assert not [name for name in texts if "Secret" in name]
+    world.log.clear()
+    world.take(FILES)
+    world.cycle().reconcile()
+    assert world.log == ["terraform applications-moc", "moc prune Secret web/other-key uid-web/other-key"]
+
+
+WAITING = {
+    **FILES,
+    "manifests/sid/s.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: LoadBalancer}\n",
+}
+REFERRING = WAITING["desired/demo/applications/web.yaml"].replace(
+    "${cluster.api.endpoint}", "${cluster.services.sid.s.address}"
+)
+
+
+def test_an_application_waits_for_what_is_not_known_and_the_others_go_on(world: World) -> None:
+    live = world.apis["moc"].objects
+    before = dict(live)
+    other = FILES["desired/demo/applications/web.yaml"].replace("web", "other")
+    world.take(
+        {
+            **WAITING,
+            "desired/demo/applications/web.yaml": REFERRING,
+            "desired/demo/applications/other.yaml": other,
+        }
+    )
+    outcome, _ = world.cycle().reconcile()
+    (left,) = outcome.after.open
+    assert (str(left.key), left.cls, left.actionable) == ("Application web", Class.PENDING, False)
+    assert left.why == "waits for ${cluster.services.sid.s.address}, which is not there yet"
+    assert outcome.status is Status.DRIFTED
+    workspace = world.workspaces[-1]
+    texts = workspace.variables["manifests"]
+    assert isinstance(texts, dict)
+    assert {name.partition("/")[2] for name in texts} == {"other", "other/other"}
+    assert LATER not in "".join(texts.values())
+    # the one that waits is let go of, and stays as it was
+    assert workspace.forget == {
+        'kubectl_manifest.namespace["Namespace/web"]',
+        *(f'kubectl_manifest.object["{kind}/web/web"]' for kind in KINDS_OF_AN_APPLICATION),
+    }
+    live.update(before)  # Terraform, which knows nothing of them now, left them there
+
+    service = Key("Service", "sid/s")
+    status = {"loadBalancer": {"ingress": [{"ip": "198.51.100.7"}]}}
+    world.apis["own"].objects[service] = {**world.apis["own"].objects[service], "status": status}
+    world.workspaces.clear()
+    world.cycle().reconcile()
+    texts = world.workspaces[-1].variables["manifests"]
+    assert isinstance(texts, dict)
+    assert "API: 198.51.100.7" in texts["ConfigMap/web/web"]
+    assert world.workspaces[-1].forget == frozenset()
+
+
+def test_an_address_that_cannot_be_seen_or_is_gone_for_now_is_not_taken_out(world: World) -> None:
+    world.take({**WAITING, "desired/demo/applications/web.yaml": REFERRING})
+    world.cycle().reconcile()
+    service, own = Key("Service", "sid/s"), world.apis["own"].objects
+    own[service] = {**own[service], "status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.org"}]}}}
+    world.settle()
+    world.unseen = Unknown("does not answer")
+    plan, _ = world.cycle().check()
+    assert plan.in_sync
+    world.unseen = None
+    own[service] = {**own[service], "status": {}}
+    plan, _ = world.cycle().check()
+    assert plan.in_sync
+    own[service] = {**own[service], "status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.8"}]}}}
+    plan, _ = world.cycle().check()
+    (step,) = plan.steps
+    assert step.targets == ("ConfigMap web/web", "Deployment web/web")
+
+
 def test_an_address_nobody_knows_yet_is_not_written_into_an_application(world: World) -> None:
+    world.recorded_state = {}
     altered(world, "server", "demo-cp-1", address=None)
     outcome, _ = world.cycle().reconcile()
-    assert outcome.status is Status.FAILED
-    assert "not known yet" in outcome.error
+    assert outcome.status is Status.DRIFTED
+    assert [str(d.key) for d in outcome.after.open] == ["Application web"]
     assert world.workspaces == []
 
 

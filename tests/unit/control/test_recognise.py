@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from reconciler.control.recognise import recognised
+from reconciler.model.naming import IN_STATE
 from reconciler.model.resource import Known, Listing, Resource, Unknown
+from reconciler.ports import Ids
 from reconciler.spec.render.terraform import address
 from tests.unit.examples import cluster
 
@@ -14,7 +16,7 @@ def seen(*found: Resource, known: dict[str, str] | None) -> dict[str, Listing]:
     kinds: dict[str, Listing] = {}
     for kind in {r.kind for r in found}:
         kinds[kind] = Known(tuple(r for r in found if r.kind == kind))
-    return recognised(cluster(), kinds, known)
+    return recognised(cluster(), kinds, Ids(known) if known is not None else None)
 
 
 def only(listing: Listing) -> Resource:
@@ -52,12 +54,20 @@ def test_without_a_state_nothing_is_said_against_anybody() -> None:
 
 
 def test_what_is_unknown_stays_unknown() -> None:
-    assert recognised(cluster(), {"server": Unknown("no answer")}, {SERVER: "1"})["server"] == Unknown("no answer")
+    assert recognised(cluster(), {"server": Unknown("no answer")}, Ids({SERVER: "1"}))["server"] == Unknown("no answer")
 
 
 def test_what_a_cluster_has_none_of_may_stay_unknown() -> None:
     balancers = {"load_balancer": Unknown("no answer")}
-    assert recognised(cluster(), balancers, {}) == {}
-    assert recognised(cluster(), balancers, {address("load_balancer", "demo"): "1"}) == balancers
+    assert recognised(cluster(), balancers, Ids({})) == {}
+    assert recognised(cluster(), balancers, Ids({address("load_balancer", "demo"): "1"})) == balancers
     wanted = cluster(("  nodeGroups:\n", "  apiLoadBalancer: {}\n  nodeGroups:\n"))
-    assert recognised(wanted, balancers, {}) == balancers
+    assert recognised(wanted, balancers, Ids({})) == balancers
+
+
+def test_a_state_that_others_share_says_nothing_against_anybody() -> None:
+    """Another machine may have written what this one has not read yet."""
+    seen = {"server": Known((Resource("server", "demo-worker-1", {}, "9", "demo"),))}
+    (alone,) = recognised(cluster(), seen, Ids({SERVER: "1"}))["server"].resources  # type: ignore[union-attr]
+    (shared,) = recognised(cluster(), seen, Ids({SERVER: "1"}, shared=True))["server"].resources  # type: ignore[union-attr]
+    assert (alone.fields[IN_STATE], shared.fields[IN_STATE]) == (False, True)

@@ -15,8 +15,8 @@ from reconciler.control.cycle import Cycle
 from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
-from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom
-from reconciler.ports import Allowance, CloudSnapshot, Comparison, Files, Manifest, Playbook, Progress, Workspace
+from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
+from reconciler.ports import Allowance, CloudSnapshot, Comparison, Files, Ids, Manifest, Playbook, Progress, Workspace
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
 from reconciler.spec.render import objects
@@ -90,6 +90,9 @@ class Api:
     ) -> None:
         self.world.did(f"{self.name} settle {' '.join(str(objects.key(m)) for m in manifests)}")
 
+    def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
+        return tuple(self.world.unseen or self.objects.get(objects.key(m)) for m in asked)
+
     def prune(self, resources: Sequence[Resource]) -> None:
         if self.world.did(f"{self.name} prune {' '.join(f'{r.key} {r.id}' for r in resources)}"):
             for r in resources:
@@ -101,7 +104,7 @@ class Api:
 
 
 def _body(manifest: Manifest | None) -> str:
-    return json.dumps({k: v for k, v in (manifest or {}).items() if k != "metadata"}, sort_keys=True)
+    return json.dumps({k: v for k, v in (manifest or {}).items() if k not in ("metadata", "status")}, sort_keys=True)
 
 
 class World:
@@ -130,6 +133,7 @@ class World:
         self.fetched = 0
         self.offered: tuple[str, ...] = ()
         self.certificates: list[Resource] = []
+        self.unseen: Unknown | None = None
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
         self.versions: list[tuple[str, dict[str, str]]] = []
@@ -146,7 +150,7 @@ class World:
             repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
             kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
-            terraform_state=lambda _: self.known,
+            terraform_state=lambda _: Ids(self.known) if self.known is not None else None,
         )  # fmt: skip
         survey = survey or Survey(lambda _: self, ("demo",))
         return Cycle(self.desired, "c0ffee", self.files, tools, survey, lambda: self.now)
@@ -252,7 +256,12 @@ class Terraform:
             self._infrastructure()
         else:
             said: Any = workspace.variables["manifests"]
-            self.world.apis["moc"].objects = {objects.key(m): m for m in map(yaml.safe_load, said.values())}
+            api = self.world.apis["moc"]
+            secrets = {key: m for key, m in api.objects.items() if key.kind == "Secret"}
+            api.objects = {**secrets, **{objects.key(m): m for m in map(yaml.safe_load, said.values())}}
+
+    def unlock(self, workspace: Workspace, lock: str, progress: Progress) -> None:
+        self.world.did(f"terraform unlock {workspace.directory.name} {lock}")
 
     def take(self, workspace: Workspace, progress: Progress) -> int:
         self.world.workspaces.append(workspace)
