@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import json
 import subprocess
 import uuid
@@ -15,14 +17,16 @@ from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.model.desired import Environment, Workload
 from reconciler.model.resource import Known
 from reconciler.ports import Manifest
-from reconciler.spec.render.environment import environment
+from reconciler.spec.render.environment import COMMON, OWNER, environment, shared
 from reconciler.spec.render.workload import workload
 
 from .objects import Spoken
 
 pytestmark = pytest.mark.live
 
-ROOT = Path(__file__).parents[2] / "manifests"
+PROJECT = Path(__file__).parents[2]
+ROOT = PROJECT / "manifests"
+TODAY = datetime.date(2026, 11, 25)
 
 
 def kubectl(kube: Path, *args: str, stdin: object = None) -> str:
@@ -62,12 +66,16 @@ def _default_class(kube: Path) -> str:
 
 
 def applied_then_equal(kube: Path, part_of: str, manifests: list[Manifest]) -> None:
-    api = KubernetesApi(kube, wait=90)
-    api.apply(part_of, manifests, Spoken())
-    found = api.compare(part_of, manifests, ())
-    assert [(str(e.key), dict(e.fields)) for e in found.expected if e.fields] == []
+    KubernetesApi(kube, wait=90).apply(part_of, manifests, Spoken())
+    assert differences(kube, part_of, manifests) == []
+
+
+def differences(kube: Path, part_of: str, manifests: list[Manifest]) -> list[str]:
+    """What is not as desired: objects that are missing or too many, fields that differ."""
+    found = KubernetesApi(kube).compare(part_of, manifests, ())
     live = {r.key for listing in found.live.values() if isinstance(listing, Known) for r in listing.resources}
-    assert live == {e.key for e in found.expected}
+    fields = [f"{e.key} {field}" for e in found.expected if e.key in live for field in e.fields]
+    return sorted([*fields, *(str(key) for key in {e.key for e in found.expected} ^ live)])
 
 
 def test_the_back_end_runs(kube: Path) -> None:
@@ -80,20 +88,102 @@ def test_the_back_end_runs(kube: Path) -> None:
         kubectl(kube, "delete", "namespace", "sid", "--wait=true", "--timeout=60s")
 
 
-@pytest.mark.usefixtures("volume")
-@pytest.mark.parametrize("type_", ["jupyter", "rstudio", "desktop"])
-def test_an_environment_runs_within_the_restricted_standard(kube: Path, owner: str, type_: str) -> None:
-    env = Environment.model_validate(
+def test_placeholders_run_and_give_way_to_an_environment(kube: Path, owner: str) -> None:
+    source = Workload(name="placeholders", path="manifests/placeholders", namespace="placeholders")
+    folder = ROOT / "placeholders"
+    manifests = workload({str(p): p.read_bytes() for p in folder.iterdir()}, source)
+    try:
+        applied_then_equal(kube, "placeholders", manifests)
+        get = ("get", "pods", "-n", "placeholders", "-o", "jsonpath={.items[0].spec.priority}")
+        assert kubectl(kube, *get) == "-10"
+        assert [m["value"] for m in shared(owner, [asked(owner)], below(OWNER)) if m["kind"] == "PriorityClass"] == [0]
+    finally:
+        kubectl(kube, "delete", "namespace", "placeholders", "--wait=true", "--timeout=60s")
+
+
+def asked(owner: str, type_: str = "jupyter", **spec: object) -> Environment:
+    return Environment.model_validate(
         {
             "apiVersion": "research.moc/v1alpha1",
             "kind": "Environment",
             "metadata": {"name": "work"},
-            "spec": {"type": type_, "owner": owner, "expires": "2027-06-30"},
-        }
+            "spec": {"type": type_, "owner": owner, **spec},
+        },
+        strict=False,
     )
-    manifests = environment(env, {str(p): p.read_bytes() for p in (ROOT / "environments" / type_).iterdir()})
 
-    applied_then_equal(kube, f"environments-{owner}", manifests)
+
+def below(*folders: str) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for folder in folders for p in sorted((PROJECT / folder).iterdir())}
+
+
+def objects(env: Environment, today: datetime.date = TODAY) -> list[Manifest]:
+    templates = below(COMMON, f"manifests/environments/{env.spec.type}")
+    return [*shared(env.spec.owner, [env], below(OWNER)), *environment(env, templates, today)]
+
+
+@pytest.mark.usefixtures("volume")
+@pytest.mark.parametrize("type_", ["jupyter", "rstudio", "desktop"])
+def test_an_environment_runs_within_the_restricted_standard(kube: Path, owner: str, type_: str) -> None:
+    packages = {"r": ["dplyr"]} if type_ == "rstudio" else {"pip": ["numpy==2.1.0"], "conda": ["gdal"]}
+    env = asked(owner, type_, expires="2027-06-30", packages=packages)
+
+    applied_then_equal(kube, f"environments-{owner}", objects(env))
 
     claim = kubectl(kube, "get", "pvc", "work", "-n", f"env-{owner}", "-o", "jsonpath={.status.phase}")
     assert claim == "Bound"
+
+
+@pytest.mark.usefixtures("volume")
+def test_an_environment_ends_comes_back_is_culled_and_is_not_fought_over(kube: Path, owner: str) -> None:
+    """Who owns `replicas` when: git only while it says that the environment has to be stopped."""
+    part_of, namespace = f"environments-{owner}", f"env-{owner}"
+    env = asked(owner, expires="2026-11-25")
+    running, stopped = objects(env), objects(env, TODAY + datetime.timedelta(days=1))
+    applied_then_equal(kube, part_of, running)
+    assert replicas(kube, namespace) == "1"
+
+    assert differences(kube, part_of, stopped) == [f"StatefulSet {namespace}/work spec.replicas"]
+    applied_then_equal(kube, part_of, stopped)
+    assert replicas(kube, namespace) == "0"
+    assert differences(kube, part_of, running) == [f"StatefulSet {namespace}/work spec.replicas"]
+    applied_then_equal(kube, part_of, running)
+    assert replicas(kube, namespace) == "1"
+
+    kubectl(kube, "scale", "statefulset", "work", "-n", namespace, "--replicas=0")  # as a culler does
+    assert differences(kube, part_of, running) == []
+    KubernetesApi(kube, wait=30).apply(part_of, running, Spoken())
+    assert replicas(kube, namespace) == "0"
+    kept = objects(asked(owner, expires="2026-11-25", cull={"enabled": False}))
+    assert f"StatefulSet {namespace}/work spec.replicas" in differences(kube, part_of, kept)
+
+    # A token that is gone is made anew, and what runs with the one before is started anew.
+    before = token(kube, namespace)
+    KubernetesApi(kube, wait=30).apply(part_of, running, Spoken())
+    assert token(kube, namespace) == before
+    kubectl(kube, "delete", "secret", "work", "-n", namespace)
+    secrets = [m for m in running if m["kind"] == "Secret"]
+    assert differences(kube, part_of, running) == [f"Secret {namespace}/work"]
+    applied_then_equal(kube, part_of, secrets)
+    assert token(kube, namespace) not in ("", before)
+    at = "jsonpath={.spec.template.metadata.annotations.kubectl\\.kubernetes\\.io/restartedAt}"
+    assert kubectl(kube, "get", "statefulset", "work", "-n", namespace, "-o", at)
+    assert differences(kube, part_of, running) == []
+
+
+def replicas(kube: Path, namespace: str) -> str:
+    return kubectl(kube, "get", "statefulset", "work", "-n", namespace, "-o", "jsonpath={.spec.replicas}")
+
+
+def token(kube: Path, namespace: str) -> str:
+    found = kubectl(kube, "get", "secret", "work", "-n", namespace, "-o", "jsonpath={.data.token}")
+    return base64.b64decode(found).decode()
+
+
+@pytest.mark.usefixtures("volume")
+def test_a_volume_that_would_shrink_is_a_difference_and_no_failure(kube: Path, owner: str) -> None:
+    part_of = f"environments-{owner}"
+    applied_then_equal(kube, part_of, objects(asked(owner, volume="10Gi")))
+    smaller = objects(asked(owner, volume="5Gi"))
+    size = "spec.resources.requests.storage"
+    assert differences(kube, part_of, smaller) == [f"PersistentVolumeClaim env-{owner}/work {size}"]

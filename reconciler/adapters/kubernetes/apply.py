@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
 import itertools
 import secrets
 import time
@@ -17,8 +18,8 @@ from typing import Any, TypeVar
 from ...errors import Permanent, ReconcilerError, Transient
 from ...model.resource import Key, Owner
 from ...ports import Allowance, Manifest, Progress, Task
-from .connection import APPLY_PATCH, Conflict, Connection, NotFound, Owned, Refused, Rejected, Silent
-from .fields import PART_OF, generated, prepared
+from .connection import APPLY_PATCH, MERGE_PATCH, Conflict, Connection, NotFound, Owned, Refused, Rejected, Silent
+from .fields import PART_OF, RESTARTS, generated, prepared
 from .kinds import Discovery, Kind, name_of, namespace_of, path_of
 from .owners import claimed
 from .rollout import Applied, Rollout
@@ -34,6 +35,9 @@ _CONFIGURATION = (
 )
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 _ORDER = {kind: rank for rank, kind in enumerate((*_FOUNDATIONS, *_CONFIGURATION, *_WORKLOADS))}
+
+_RESTARTED = ("Deployment", "StatefulSet", "DaemonSet")
+_RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 _WORKERS = 8
 _NEW_KIND_SECONDS = 5.0
@@ -151,6 +155,20 @@ class Applier:
         query = {"fieldManager": self._manager}
         with contextlib.suppress(Conflict):
             self._connection.request("POST", path, query=query, body={**manifest, "data": {"token": token}})
+            self._restart(manifest)
+
+    def _restart(self, secret: Mapping[str, Any]) -> None:
+        """Start anew what still runs with the token before, as `kubectl rollout restart` does. Where nothing runs yet,
+        it will start with the new one."""
+        kind, _, name = str((secret["metadata"].get("annotations") or {}).get(RESTARTS, "")).partition("/")
+        if kind not in _RESTARTED:
+            return
+        now = {_RESTARTED_AT: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+        body = {"spec": {"template": {"metadata": {"annotations": now}}}}
+        path = Kind("apps/v1", kind, f"{kind.lower()}s", True).path(name, namespace_of(secret))
+        query = {"fieldManager": f"{self._manager}-restart"}
+        with contextlib.suppress(NotFound):
+            self._connection.request("PATCH", path, query=query, body=body, content_type=MERGE_PATCH)
 
     def _kind(self, manifest: Mapping[str, Any], grace: float) -> Kind:
         until = time.monotonic() + grace

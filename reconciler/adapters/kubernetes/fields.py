@@ -12,6 +12,8 @@ from ...model.resource import Fields, Value
 PART_OF = "applyset.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 GENERATE = "research.moc/generate"
+# Of a generated Secret: what has read it at its start, as StatefulSet/work, and is started anew with another one.
+RESTARTS = "research.moc/restarts"
 
 HIDDEN = "(hidden)"
 HIDDEN_DIFFERS = "(hidden, differs)"
