@@ -113,14 +113,16 @@ def test_it_is_stopped_after_its_last_day_and_brought_back(environments: World) 
     before = token(environments, "stats")
     ask(environments, "stats", "rstudio", expires=yesterday.isoformat())
     said = applied(environments, "its last day was yesterday")
+    assert "1 notice" in said
     assert f"Environment {OWNER}/stats" in said
-    assert f"expired on {yesterday} (UTC): it is stopped and its volume is kept" in said.replace("\n", " ")
     assert replicas(environments, "stats") == (0, 0)
     assert replicas(environments, "lab") == (1, 1)
     said = environments.reconciler("drift", environments.name, "-o", "json").out
     (report,) = json.loads(said)
     assert report["status"] == "in sync"
-    assert [f["resource"] for f in report["findings"] if f["class"] == "notice"] == [f"Environment {OWNER}/stats"]
+    (told,) = [f for f in report["findings"] if f["class"] == "notice"]
+    assert told["resource"] == f"Environment {OWNER}/stats"
+    assert told["why"].startswith(f"expired on {yesterday} (UTC): it is stopped and its volume is kept")
 
     ask(environments, "stats", "rstudio")
     applied(environments, "another month")
