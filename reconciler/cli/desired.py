@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from ..report.json import schema as report_schema
 from ..spec import resolved
+from ..spec.environments import record
 from ..spec.schema import schemas
 from .context import context
 from .show import out
@@ -36,11 +38,18 @@ def show(
     A later layer wins: mappings are merged key by key, lists are replaced whole.
     """
     (found,) = context(ctx).select(context(ctx).app.working_tree(), [cluster])
+    today = datetime.datetime.now(datetime.UTC).date()
     if output is Shape.JSON:
-        said = {"value": resolved.value(found)} | ({"origins": resolved.origins(found)} if origins else {})
+        said: dict[str, Any] = {"value": resolved.value(found)}
+        said |= {"origins": resolved.origins(found)} if origins else {}
+        said |= {"environments": [record(env, today) for env in found.environments]}
         sys.stdout.write(json.dumps(said, indent=2) + "\n")
         return
     told = resolved.lines(found)
+    for env in found.environments:
+        one = record(env, today)
+        until = f", {'expired' if env.expired(today) else 'until'} {env.spec.expires}" if env.spec.expires else ""
+        out().print(Text(f"# environment {env.title}: {one['type']}{until}", "dim"), soft_wrap=True)
     width = min(max(len(line.text) for line in told), 60)
     for line in told:
         comment = f"  # {line.origin}" if origins and line.origin else ""

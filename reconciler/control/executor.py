@@ -336,7 +336,7 @@ def _taken(step: Step) -> Mapping[Key, frozenset[Owner]]:
     """From whom the plan, which was guarded, takes fields of which object."""
     found: dict[Key, set[Owner]] = {}
     for d in step.differences:
-        if d.contested and d.owner:
+        if d.taken and d.owner:
             found.setdefault(d.key, set()).add(d.owner)
     return {key: frozenset(owners) for key, owners in found.items()}
 

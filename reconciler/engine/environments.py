@@ -87,8 +87,9 @@ def _told(one: Asked, level: Severity, expires: str, why: str) -> Difference:
 def _explained(d: Difference, ended: dict[Key, Asked], claims: dict[Key, Asked]) -> Difference:
     if d.component is not Component.WORKLOADS or d.cls is Class.UNKNOWN:
         return d
-    if d.field == "spec.replicas" and d.key in ended:
-        return replace(d, why=f"the environment expired on {ended[d.key].environment.spec.expires}: it is stopped")
+    if d.field == "spec.replicas" and d.key in ended:  # who else starts and stops it does so until its last day
+        said = f"the environment expired on {ended[d.key].environment.spec.expires}: it is stopped"
+        return replace(d, why=said, conceded=True)
     if d.key.kind == _CLAIM and d.action is Action.UPDATE:
         why = next(_impossible(d, claims.get(d.key)), None)
         return replace(d, cls=Class.PENDING, action=Action.NONE, severity=Severity.MEDIUM, why=why) if why else d

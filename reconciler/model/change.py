@@ -50,7 +50,7 @@ class Difference:
     never by name. `first_seen` is when the observed branch first had it, ISO 8601 in UTC, empty where it is new.
     `cause` is the key of the difference this one follows from; `effects` are, on that one, what follows from it in
     a few words each ("node demo-worker-2 is not Ready", "4 pods are pending"). `owner` is who else the live field
-    belongs to, where the API server keeps books of it.
+    belongs to, where the API server keeps books of it; `conceded` says that whoever it is leaves this to git.
     """
 
     component: Component
@@ -68,10 +68,16 @@ class Difference:
     cause: Key | None = None
     effects: tuple[str, ...] = ()
     owner: Owner | None = None
+    conceded: bool = False
 
     @property
     def contested(self) -> bool:
-        """Would repair take the field from somebody who owns it, and did not just type?"""
+        """Would repair take the field from somebody who owns it, did not just type, and does not concede it?"""
+        return self.taken and not self.conceded
+
+    @property
+    def taken(self) -> bool:
+        """Would repair take the field from somebody else than people?"""
         return self.actionable and self.owner is not None and not self.owner.by_hand
 
     @property

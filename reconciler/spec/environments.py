@@ -50,6 +50,16 @@ def remarks(
     return found
 
 
+def record(env: Environment, today: datetime.date) -> dict[str, str | None]:
+    """An environment in a few words: whose and what it is, its state on `today` (UTC) by what git says, its last day,
+    and where it is opened."""
+    access, service = env.spec.access, f"{env.name}.{namespace(env.spec.owner)}"
+    at = f"https://{access.host}" if access.host else f"Service {service}" if access.via == "backend" else "its Route"
+    state = "stopped: expired" if env.expired(today) else "wanted"
+    said = {"owner": env.spec.owner, "name": env.name, "type": env.spec.type, "state": state}
+    return {**said, "expires": env.spec.expires, "open": at}
+
+
 def _tags(cluster: DesiredCluster) -> Iterator[Problem]:
     for env in cluster.environments:
         if env.spec.image and not pinned(env.spec.image):

@@ -15,8 +15,8 @@ import pytest
 
 from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.model.desired import Environment, Workload
-from reconciler.model.resource import Known
-from reconciler.ports import Manifest
+from reconciler.model.resource import Key, Known, Owner
+from reconciler.ports import Allowance, Manifest
 from reconciler.spec.render.environment import COMMON, OWNER, environment, shared
 from reconciler.spec.render.workload import workload
 
@@ -153,6 +153,23 @@ def test_an_environment_ends_comes_back_is_culled_and_is_not_fought_over(kube: P
     kubectl(kube, "scale", "statefulset", "work", "-n", namespace, "--replicas=0")  # as a culler does
     assert differences(kube, part_of, running) == []
     KubernetesApi(kube, wait=30).apply(part_of, running, Spoken())
+    assert replicas(kube, namespace) == "0"
+    for count in (1, 0, 1):  # and as who opens it again does
+        scale = ("--subresource=scale", "--field-manager=sid-backend", "--type=merge")
+        kubectl(
+            kube,
+            "patch",
+            "statefulset",
+            "work",
+            "-n",
+            namespace,
+            *scale,
+            "-p",
+            json.dumps({"spec": {"replicas": count}}),
+        )
+    assert differences(kube, part_of, running) == []
+    theirs = Allowance(taking={Key("StatefulSet", f"{namespace}/work"): frozenset({Owner("sid-backend")})})
+    KubernetesApi(kube, wait=30).apply(part_of, stopped, Spoken(), theirs)
     assert replicas(kube, namespace) == "0"
     kept = objects(asked(owner, expires="2026-11-25", cull={"enabled": False}))
     assert f"StatefulSet {namespace}/work spec.replicas" in differences(kube, part_of, kept)

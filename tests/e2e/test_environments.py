@@ -111,6 +111,13 @@ def test_what_is_changed_by_hand_is_found_and_put_back(environments: World) -> N
 def test_it_is_stopped_after_its_last_day_and_brought_back(environments: World) -> None:
     yesterday = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
     before = token(environments, "stats")
+    scale = ("--subresource=scale", "--field-manager=sid-backend", "--type=merge")
+    for count in (
+        0,
+        1,
+    ):  # the back end stops what is idle and opens it again: nobody else's business, until the last day
+        argv = ("patch", "statefulset", "stats", *scale, "-p", json.dumps({"spec": {"replicas": count}}))
+        environments.kubectl("-n", NAMESPACE, *argv)
     ask(environments, "stats", "rstudio", expires=yesterday.isoformat())
     said = applied(environments, "its last day was yesterday")
     assert "1 notice" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from reconciler.engine.environments import Asked, explained, notices
 from reconciler.model.change import Action, Class, Difference, Severity
 from reconciler.model.desired import Environment
 from reconciler.model.plan import Plan
-from reconciler.model.resource import Component, Key, Value
+from reconciler.model.resource import Component, Key, Owner, Value
 
 NOON = datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.UTC)
 
@@ -67,8 +68,10 @@ def test_a_notice_is_no_difference() -> None:
 
 
 def test_what_stops_an_expired_environment_says_so() -> None:
-    stops = difference(Key("StatefulSet", "env-ada/work"), "spec.replicas", 0, 1)
+    stops = replace(difference(Key("StatefulSet", "env-ada/work"), "spec.replicas", 0, 1), owner=Owner("sid-backend"))
+    assert stops.contested
     (found,) = explained([stops], [asked("2026-11-24")], NOON)
+    assert (found.contested, found.taken) == (False, True)
     assert found.why == "the environment expired on 2026-11-24: it is stopped"
     assert found.action is Action.UPDATE
     assert explained([stops], [asked("2026-11-25")], NOON) == (stops,)
