@@ -126,10 +126,11 @@ def test_the_back_end_we_ship_is_well_formed_and_nobody_fights_its_autoscaler() 
     kinds = {m["kind"]: m for m in found}
     assert set(kinds) == {
         *("Namespace", "ServiceAccount", "ConfigMap", "Deployment", "Service"),
-        *("PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"),
+        *("PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy", "PriorityClass"),
     }
     assert "replicas" not in kinds["Deployment"]["spec"]
-    assert all(m["metadata"]["namespace"] == "sid" for m in found if m["kind"] != "Namespace")
+    rest = [m for m in found if m["kind"] not in ("Namespace", "PriorityClass")]
+    assert all(m["metadata"]["namespace"] == "sid" for m in rest)
 
 
 def test_however_many_mistakes_there_are_the_first_are_told() -> None:
