@@ -1,0 +1,112 @@
+"""The front end and the middleware on OpenShift through Terraform: they find each other and the back end by wiring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .world import World
+
+pytestmark = pytest.mark.live
+
+SPACE = "sid-web"
+FIRST, SECOND = "198.51.100.7", "198.51.100.8"
+BACKEND = "${cluster.services.sid.backend.address}"
+
+
+@pytest.fixture
+def wired(world: World) -> Iterator[World]:
+    """The demo with a back end behind a load balancer, which the middleware is told of, and a middleware whose host the
+    router chooses. Put back afterwards."""
+    files = {
+        world.repo / "manifests/sid-backend/backend.yaml": (
+            "spec:\n  selector:\n",
+            "spec:\n  type: LoadBalancer\n  selector:\n",
+        ),
+        world.repo / "desired/demo/applications/sid-middleware.yaml": (
+            "  host: api.sid.example.org\n  env:\n",
+            f"  secrets:\n    SESSION_KEY: {{generate: true}}\n  env:\n    SID_BACKEND: {BACKEND}\n",
+        ),
+    }
+    before = {file: file.read_text() for file in files}
+    for file, (old, new) in files.items():
+        assert old in before[file], file
+        file.write_text(before[file].replace(old, new, 1))
+    world.commit("the back end has an address")
+    yield world
+    for file, text in before.items():
+        file.write_text(text)
+    world.commit("as before")
+    said = world.reconciler("apply", "demo")
+    assert said.code == 0, said.all
+
+
+def test_the_address_reaches_those_who_need_it_and_when_it_moves_nobody_else_is_touched(wired: World) -> None:
+    said = wired.reconciler("apply", "demo")
+    assert said.code == 3, said.all
+    assert f"waits for {BACKEND}, which is not there yet" in " ".join(said.out.split())
+
+    moved(wired, FIRST)
+    admitted(wired, "sid-middleware", "sid-middleware-sid-web.apps.example.org")
+    said = wired.reconciler("apply", "demo")
+    assert said.code == 0, said.all
+    assert settings(wired, "sid-middleware")["SID_BACKEND"] == FIRST
+    assert settings(wired, "sid-frontend")["SID_API_URL"] == "https://sid-middleware-sid-web.apps.example.org"
+    assert f"services.sid.backend.address: {FIRST}" in wired.git("show", "observed:demo/outputs.yaml")
+
+    key = secret(wired, "sid-middleware-session-key")
+    assert len(key) > 30
+    state = next(wired.state.rglob("applications-moc"))
+    assert not [f for f in state.rglob("*") if f.is_file() and key.encode() in f.read_bytes()]
+
+    before = objects(wired)
+    moved(wired, SECOND)
+    (report,) = json.loads(wired.reconciler("plan", "demo", "-o", "json").out)
+    dependents = {"ConfigMap sid-web/sid-middleware", "Deployment sid-web/sid-middleware"}
+    assert {f["resource"] for f in report["findings"]} == dependents
+    said = wired.reconciler("apply", "demo")
+    assert said.code == 0, said.all
+    after = objects(wired)
+    assert {name for name in after if after[name] != before.get(name)} == dependents
+    assert settings(wired, "sid-middleware")["SID_BACKEND"] == SECOND
+
+
+def moved(world: World, address: str) -> None:
+    """What a cloud's load balancer would write."""
+    status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+    world.kubectl(
+        "-n", "sid", "patch", "service", "backend", "--subresource=status", "--type=merge", "-p", json.dumps(status)
+    )
+
+
+def admitted(world: World, route: str, host: str) -> None:
+    """What OpenShift's router would write."""
+    status = json.dumps({"status": {"ingress": [{"host": host}]}})
+    world.kubectl("-n", SPACE, "patch", "routes.route.openshift.io", route, "--type=merge", "-p", status)
+
+
+def listed(world: World, kind: str) -> list[dict[str, Any]]:
+    return list(json.loads(world.kubectl("-n", SPACE, "get", kind, "-o", "json"))["items"])
+
+
+def settings(world: World, name: str) -> dict[str, str]:
+    return next(dict(m["data"]) for m in listed(world, "configmaps") if m["metadata"]["name"] == name)
+
+
+def secret(world: World, name: str) -> str:
+    return next(str(m["data"]["token"]) for m in listed(world, "secrets") if m["metadata"]["name"] == name)
+
+
+def objects(world: World) -> dict[str, str]:
+    """What each of our objects is: a Deployment by its generation, since its status may be written at any time."""
+    kinds = ("configmaps", "secrets", "services", "deployments", "routes.route.openshift.io", "networkpolicies")
+    return {
+        f"{m['kind']} {SPACE}/{m['metadata']['name']}": f"{m['metadata']['uid']} "
+        + str(m["metadata"]["generation" if m["kind"] == "Deployment" else "resourceVersion"])
+        for kind in kinds
+        for m in listed(world, kind)
+        if "applyset.kubernetes.io/part-of" in (m["metadata"].get("labels") or {})
+    }
