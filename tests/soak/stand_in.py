@@ -1,0 +1,198 @@
+"""A real `reconciler` process whose machines are files: git, leases, plans and records are the real ones.
+
+Ten processes on twenty clusters of real machines are more than a laptop carries. What takes their place here does what
+it is told, slowly, and every process sees the same: a file for each cluster holds what is live in it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reconciler import cli
+from reconciler.app import App
+from reconciler.cli import context
+from reconciler.control.cycle import Cycle
+from reconciler.model.resource import Key, Known, Listing, Resource, Symptom
+from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
+from reconciler.spec.load import DesiredCluster
+from reconciler.spec.render import objects
+from reconciler.spec.render.infrastructure import infrastructure
+from reconciler.spec.render.kubernetes import nodes
+from reconciler.spec.render.terraform import KINDS
+
+PLACE = "RECONCILER_SOAK_MACHINES"  # the folder of these files
+_SLOWEST_SECONDS = 0.6
+
+
+@dataclass
+class Live:
+    """What is there of one cluster."""
+
+    resources: list[Resource] = field(default_factory=list)
+    nodes: list[Resource] = field(default_factory=list)
+    objects: dict[Key, Manifest] = field(default_factory=dict)
+
+
+def read(place: Path, cluster: str) -> Live:
+    """What is live in a cluster."""
+    try:
+        found: Live = pickle.loads((place / cluster).read_bytes())
+    except FileNotFoundError:
+        return Live()
+    return found
+
+
+def write(place: Path, cluster: str, live: Live) -> None:
+    draft = place / f".{cluster}.{os.getpid()}"
+    draft.write_bytes(pickle.dumps(live))
+    draft.replace(place / cluster)
+
+
+@dataclass(frozen=True)
+class Machines:
+    """One cluster behind every port but git's."""
+
+    place: Path
+    cluster: DesiredCluster
+
+    @contextmanager
+    def changed(self) -> Iterator[Live]:
+        """Work takes its time, and a kill in the middle of it leaves half of it."""
+        time.sleep(random.uniform(0, _SLOWEST_SECONDS))
+        live = read(self.place, self.cluster.name)
+        yield live
+        write(self.place, self.cluster.name, live)
+        time.sleep(random.uniform(0, _SLOWEST_SECONDS))
+
+    # Terraform
+
+    def apply_terraform(self) -> None:
+        with self.changed() as live:
+            there = {r.key: r for r in live.resources}
+            wanted = infrastructure(self.cluster.cluster)
+            live.resources = [_made(r, n, self.cluster.name, there.get(r.key)) for n, r in enumerate(wanted, 1)]
+
+    # Kubespray
+
+    def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
+        if playbook.name == "facts.yml":
+            return
+        with self.changed() as live:
+            servers = [r for r in live.resources if r.kind == "server"]
+            live.nodes = [replace(n, id=f"uid-{n.name}") for n in nodes(self.cluster.cluster, servers)]
+        self.kubeconfig(cluster).touch()
+
+    def forget(self, cluster: str, addresses: Collection[str]) -> None:
+        pass
+
+    def versions(self) -> Collection[str]:
+        return ()
+
+    def kubeconfig(self, cluster: str) -> Path:
+        return self.place / f".{cluster}.kubeconfig"
+
+    # Kubernetes
+
+    def nodes(self) -> Listing:
+        return Known(tuple(read(self.place, self.cluster.name).nodes))
+
+    def certificates(self) -> tuple[Resource, ...]:
+        return ()
+
+    def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
+        return ()
+
+    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], *_: Any) -> Comparison:
+        wanted = {objects.key(m): m for m in manifests}
+        there = read(self.place, self.cluster.name).objects
+        expected, live = [], []
+        for key in sorted({*wanted, *there}):
+            same = wanted.get(key) == there.get(key)
+            if key in wanted:
+                expected.append(Resource(key.kind, key.name, {} if same else {"data": str(wanted[key].get("data"))}))
+            if key in there:
+                body = {} if same else {"data": str(there[key].get("data"))}
+                live.append(Resource(key.kind, key.name, body, f"uid-{key.name}"))
+        kinds = {k.kind for k in (*wanted, *there)} | {k.rpartition("/")[2] for k in known_kinds}
+        return Comparison(tuple(expected), {k: Known(tuple(r for r in live if r.kind == k)) for k in kinds})
+
+    def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, *_: Any) -> None:
+        with self.changed() as live:
+            live.objects |= {objects.key(m): m for m in manifests}
+
+    def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, *_: Any) -> None:
+        pass
+
+    def prune(self, resources: Sequence[Resource]) -> None:
+        with self.changed() as live:
+            for r in resources:
+                live.objects.pop(r.key, None)
+
+    def label_nodes(self, nodes: Sequence[Resource]) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Terraform:
+    machines: Machines
+
+    def apply(self, workspace: Workspace, progress: Progress) -> None:
+        self.machines.apply_terraform()
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """All clusters of the project."""
+
+    place: Path
+
+    def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
+        found = [r for file in sorted(self.place.glob("[!.]*")) for r in read(self.place, file.name).resources]
+        kinds: Mapping[str, Listing] = {k: Known(tuple(r for r in found if r.kind == k)) for k in KINDS}
+        flavors, images, networks = (
+            Known(tuple(Resource("x", n) for n in names)) for names in (("m1.medium",), ("ubuntu-24.04",), ("public",))
+        )
+        return CloudSnapshot(kinds, flavors, images, networks, Known())
+
+    def touched(self, since: object) -> tuple[Any, ...]:
+        return ()
+
+
+def _made(wanted: Resource, number: int, owner: str, before: Resource | None) -> Resource:
+    address = {"fixed_ip": f"10.20.0.{number}", "address": f"192.0.2.{number}"} if wanted.kind == "server" else {}
+    id_ = before.id if before else f"{wanted.kind}-{wanted.name}"
+    return Resource(wanted.kind, wanted.name, {**(before.fields if before else address), **wanted.fields}, id_, owner)
+
+
+class SoakApp(App):
+    """The real composition, with the machines in the place of OpenStack, Terraform, Kubespray and Kubernetes."""
+
+    def cycle(self, state: Any, cluster: DesiredCluster, *args: Any, **more: Any) -> Cycle:
+        made = super().cycle(state, cluster, *args, **more)
+        machines = Machines(Path(os.environ[PLACE]), cluster)
+        tools: Any = replace(
+            made.tools,
+            kubernetes=lambda _: machines, terraform=lambda: Terraform(machines), kubespray=machines,
+            terraform_state=lambda _: None, ready_seconds=0.0,
+        )  # fmt: skip
+        return replace(made, tools=tools)
+
+    def _cloud(self, name: str) -> Any:
+        return Cloud(Path(os.environ[PLACE]))
+
+    def _feed(self, name: str) -> Any:
+        return Cloud(Path(os.environ[PLACE]))
+
+
+def main() -> None:
+    """What `python -m reconciler` does."""
+    setattr(context, "App", SoakApp)  # noqa: B010 - the composition root's one place
+    cli.main()
