@@ -247,11 +247,6 @@ def place(seen: Outlook, provider_id: str, name: str) -> tuple[str, Instance] | 
     return seen.places.get(provider_id) if provider_id else seen.names.get(name)
 
 
-def sick(seen: Outlook) -> tuple[tuple[str, Instance], ...]:
-    """Machines whose server is in ERROR."""
-    return tuple((g.name, i) for g in seen.groups.values() for i in g.instances if i.server and i.error)
-
-
 def check_known(seen: Outlook, name: str) -> Group:
     """The group called `name`. Raises Refused where none is offered."""
     if name not in seen.groups:
