@@ -18,7 +18,7 @@ WANTED := $(shell { cat pyproject.toml constraints.txt; pwd; } | sha256sum | cut
 READY := $(VENV)/ready-$(WANTED)
 $(shell $(PY) -c '' 2>/dev/null || rm -f $(VENV)/ready-*)
 
-.PHONY: help venv demo test test-unit test-live soak browser lint format tools bench lock clean-sandbox clean
+.PHONY: help venv demo test test-unit test-live soak browser lint format tools bench proto lock clean-sandbox clean
 
 help: ## Show this list
 	@echo "make demo   sets everything up and shows the whole loop on a real cloud"
@@ -62,6 +62,10 @@ tools: venv ## Get OpenTofu, its providers, the Kubernetes programs: found, down
 
 bench: venv ## Measure what the README claims
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(PY) "$$file"; done
+
+proto: venv ## Compile the .proto files of the autoscaler's protocol; what comes out is committed
+	@$(PY) -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. reconciler/serve/autoscaler/wire/externalgrpc.proto
+	@$(PY) -m grpc_tools.protoc -I . --python_out=. --pyi_out=. reconciler/serve/autoscaler/wire/node.proto
 
 lock: ## Pin every package anew (constraints.txt), from what is newest within pyproject.toml
 	@rm -rf build/lock

@@ -27,14 +27,18 @@ from .control.cycle import Cycle, Moment
 from .control.executor import Executor
 from .control.fleet import Ways
 from .control.lease import Terms
+from .control.recognise import recognised
 from .control.revision import FOLDERS, Desired, Reader
 from .control.survey import Survey
 from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .errors import Invalid, ReconcilerError
+from .model.resource import Known
 from .ports import Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
+from .serve import autoscaler
+from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
 from .spec import desired_state, versions, wiring
@@ -215,6 +219,33 @@ class App:
     def forge(self) -> Forge:
         """Where this job's pull requests and issues are. Asks nobody yet. Raises Invalid where there is none."""
         return forge(os.environ)
+
+    def autoscaler(self, cluster: str, address: str, tls: Tls | None) -> Server:
+        """The autoscaler's server of one cluster. Nothing is asked before it starts."""
+        said = self.settings.autoscaler
+        terms = autoscaler.Terms(said.provision_minutes * 60, said.gpu_label, said.gpu_resource)
+        bot = said.pull_request_branch.replace("{cluster}", cluster)
+        return Server(
+            book=Book(self.repository, cluster, said.branch, bot),
+            journal=Journal(self.state / cluster / "autoscaler"),
+            look=self._seen,
+            tell=self.progress.log,
+            address=address,
+            tls=tls,
+            poll=said.poll,
+            terms=terms,
+        )
+
+    def _seen(self, ground: Ground) -> Seen:
+        """What the autoscaler is told of one cluster: its machines, its nodes, and what the last cycle failed with."""
+        cluster, access = ground.cluster, self.toolkit.api(ground.cluster.name)
+        snapshot = self._cloud(cluster.spec.cloud).observe((cluster.name,))
+        state = known(self.toolkit.workspace(cluster.name))
+        servers = recognised(cluster, snapshot.of(cluster.name), state)["server"]
+        nodes = self._kubernetes(access).nodes() if access.kubeconfig.exists() else Known()
+        text = self.repository.observed(cluster.name).get(f"{cluster.name}/{record.OBSERVED}")
+        failed = record.read_failed(text)
+        return Seen(servers, nodes, snapshot.flavors, failed.error, failed.commit)
 
     def _leases(self) -> Terms:
         git = self.settings.git

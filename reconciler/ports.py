@@ -95,6 +95,36 @@ class Followed(Protocol):
         is not here any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One commit to be: files by path, which replace what is there, and the message."""
+
+    files: Mapping[str, bytes]
+    message: str
+
+
+class Branches(Protocol):
+    """Branches of the remote that people use too: read as they are, and written without a checkout."""
+
+    def tips(self, branches: Sequence[str]) -> Mapping[str, str]:
+        """Where these branches of the remote stand, their commits brought here, and the observed branch's with them;
+        one that is not there is left out. Raises Transient when the remote can't be reached; Invalid without one."""
+
+    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
+        """Return every file below `folder` at `commit`, by its path from the repository's root."""
+
+    def advance(self, branch: str, make: Callable[[str, str | None], Change | None], onto: str | None = None) -> str:
+        """Put one commit on top of the remote's `branch`: what `make` makes of its tip, kept whatever others push.
+
+        `make` is given the tip's commit and None, and is asked again for each new tip that somebody else was faster
+        with; None is nothing to do. With `onto` the commit goes on top of that branch's tip instead, and *replaces*
+        what `branch` had (a bot's own branch, for a pull request); `make` is then given both tips, the second None
+        where there is no such branch. Returns the tip of `branch` (of `onto`, where there is nothing to do and no
+        branch). Raises what `make` raises; Invalid where there is no remote or no such branch; Transient when the
+        remote can't be reached or the bound is reached; Permanent when the push is refused.
+        """
+
+
 class Leases(Protocol):
     """Who may apply a cluster, kept where every reconciler of it looks. Who changes one says what was there before."""
 

@@ -135,6 +135,22 @@ class Webhook(_Model):
     per_minute: float = Field(default=120.0, gt=0)
 
 
+class Autoscaler(_Model):
+    """What `reconciler autoscaler serve` listens on and writes to. `certificates` is the folder that `reconciler
+    autoscaler certificates` made. `branch` is the one people merge into; with `pullRequestBranch` decisions go to that
+    branch, for a pull request. `poll` is in seconds, between two looks; a machine may take `provisionMinutes` until it
+    is a node."""
+
+    address: str = "127.0.0.1:8086"
+    certificates: Place | None = None
+    branch: str = "main"
+    pull_request_branch: str = ""
+    poll: float = Field(default=10.0, ge=0.2)
+    provision_minutes: int = Field(default=30, ge=1, le=1440)
+    gpu_label: str = "research.moc/gpu"
+    gpu_resource: str = "nvidia.com/gpu"
+
+
 class Settings(_Model):
     """Every setting has a default that suits a laptop; a daemon's machine names its own."""
 
@@ -154,6 +170,7 @@ class Settings(_Model):
     daemon: Daemon = Daemon()
     http: Http = Http()
     webhook: Webhook = Webhook()
+    autoscaler: Autoscaler = Autoscaler()
 
     @property
     def clouds_file(self) -> Path | None:

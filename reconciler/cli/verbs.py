@@ -23,7 +23,7 @@ from ..report.view import View, view
 from ..spec import environments, helm, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
-from . import ci, environment, sandbox
+from . import autoscaler, ci, environment, sandbox
 from .adopt import adopt
 from .context import Context, context
 from .demo import demo
@@ -170,6 +170,7 @@ app.command()(show)
 app.command()(schema)
 app.command()(unlock)
 app.command()(demo)
+app.add_typer(autoscaler.app, name="autoscaler")
 app.add_typer(ci.app, name="ci")
 app.add_typer(environment.app, name="environment")
 app.add_typer(sandbox.app, name="sandbox")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
 
+from ..engine import autoscale
 from ..engine.decision import Case, decide
 from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
@@ -254,6 +255,7 @@ class Cycle:
                 durations=durations.read(self.tools.state, self.desired.name),
                 repair=cluster.spec.kubernetes.repair,
                 environments=tuple(self._environments()),
+                notices=autoscale.notices(cluster),
             )
         )
 
@@ -301,7 +303,9 @@ class Cycle:
             known = outputs.text(sight.outputs, folder)
             return {
                 **({f"{folder}/{outputs.FILE}": known} if known else {}),
-                f"{folder}/{record.OBSERVED}": record.observed_text(folder, outcome.status, sight.observed),
+                f"{folder}/{record.OBSERVED}": record.observed_text(
+                    folder, outcome.status, sight.observed, record.Failed(outcome.commit, outcome.error)
+                ),
                 f"{folder}/{record.APPLIED}": record.applied_text(applied),
                 f"{folder}/{record.DRIFT}": markdown.lasting(shown),
                 f"{folder}/{record.DIFFERENCES}": record.drift_text((*outcome.after.open, *outcome.after.notices)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -19,10 +20,28 @@ DRIFT = "drift.md"
 DIFFERENCES = "drift.yaml"
 
 
-def observed_text(cluster: str, status: str, observed: Observed) -> str:
-    """What is live, by component, kind and name."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What the last cycle failed with, and the desired commit it was to reach; empty where it did not fail."""
+
+    commit: str = ""
+    error: str = ""
+
+
+def observed_text(cluster: str, status: str, observed: Observed, failed: Failed | None = None) -> str:
+    """What is live, by component, kind and name; and what the last cycle failed with, if it did."""
     components = {str(c): _kinds(kinds) for c, kinds in observed.components.items()}
-    return _dump({"cluster": cluster, "status": str(status), "components": components})
+    said = {"failed": {"commit": failed.commit, "error": failed.error}} if failed and failed.error else {}
+    return _dump({"cluster": cluster, "status": str(status), "components": components, **said})
+
+
+def read_failed(text: bytes | None) -> Failed:
+    """What observed_text says the last cycle failed with. What can't be read says nothing."""
+    try:
+        said = (yaml.load(text or b"", Loader=_LOADER) or {}).get("failed") or {}  # noqa: S506 - the safe loader
+        return Failed(str(said.get("commit", "")), str(said.get("error", "")))
+    except (yaml.YAMLError, AttributeError, TypeError):
+        return Failed()
 
 
 def applied_text(applied: Expected) -> str:

@@ -40,6 +40,7 @@ class Case:
     durations: Mapping[str, float] = field(default_factory=dict)
     repair: Repair = field(default_factory=Repair)
     environments: Sequence[Asked] = ()
+    notices: Sequence[Difference] = ()
 
 
 def decide(case: Case) -> Plan:
@@ -57,7 +58,7 @@ def _found(case: Case) -> tuple[Difference, ...]:
     compared = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
     explained = environments.explained(compared, case.environments, case.facts.now)
     ending = environments.notices(case.environments, case.facts.now)
-    found = (*explained, *certificates.differences(case.observed, case.facts.now), *ending)
+    found = (*explained, *certificates.differences(case.observed, case.facts.now), *ending, *case.notices)
     return tuple(sorted(found, key=lambda d: d.order))
 
 

@@ -10,6 +10,8 @@ OWNER_KEY = "reconciler.cluster"
 GROUP_KEY = "reconciler.group"
 # When a server was last rebooted because its node was not Ready: metadata, so that every reconciler knows.
 REBOOTED = "reconciler.rebooted"
+# The field of a server in ERROR that says what Nova says of it.
+FAULT = "fault"
 # The field that says whether Terraform's state knows an infrastructure resource; true of this machine only.
 IN_STATE = "in_state"
 # The field that says what the cloud calls an infrastructure resource; on the desired side its own name.

@@ -110,6 +110,20 @@ class Branch:
         answer = self.git("merge-base", "--is-ancestor", one, other)
         return {0: True, 1: False}.get(answer.exit_code if answer.exit_code is not None else -1)
 
+    def replace(self, before: str | None, after: str) -> Answer:
+        """Put `after` in the place of `before` (None: nothing), whatever they have to do with each other, or not at
+        all: a compare-and-swap push. For branches that are nobody else's."""
+        if self.remote is None:
+            return self.git("update-ref", "-m", "reconciler: replace", self.ref, after, before or _NO_COMMIT)
+        name = f"refs/heads/{self.name}"
+        pushed = self.git(
+            "push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
+            f"--force-with-lease={name}:{before or ''}", self.remote, f"{after}:{name}",
+        )  # fmt: skip
+        if pushed.ok:
+            self.git("update-ref", self.ref, after)
+        return pushed
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let one writer of this clone in at a time: git's own locks refuse instead of waiting."""

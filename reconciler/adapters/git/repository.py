@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
-from ...ports import Files
+from ...ports import Change, Files
 from . import branch as branches
 from . import refs
 from .branch import Branch
@@ -138,6 +139,56 @@ class GitRepository:
         folder, branch = _within(folder), self._branch()
         with branch.locked():
             return self._sure(branch, lambda: self._record(branch, folder, files, message))
+
+    def advance(self, branch: str, make: Callable[[str, str | None], Change | None], onto: str | None = None) -> str:
+        """Put one commit on top of the remote's `branch`, or, with `onto`, in the place of a bot's `branch`."""
+        place, base, refused = self._other(branch), self._other(onto or branch), 0
+        for attempt in range(self._attempts):
+            with place.locked():
+                tip, old = base.tip(), place.tip() if onto else None
+                if tip is None:
+                    raise Invalid(f"the remote {base.remote!r} has no branch {base.name!r}", hint="is it spelled so?")
+                base.bring(tip)
+                place.bring(old)
+                change = make(tip, old)
+                if change is None:
+                    return old or tip
+                content = {_within(path): text for path, text in change.files.items()}
+                stream = commit_stream(self._author, change.message, tip, None, content)
+                commit = place.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
+                answer = place.replace(old, commit) if onto else place.move(tip, commit)
+                now = commit if answer.ok else place.tip()
+            if now == commit:  # a push may arrive though its answer is lost
+                return commit
+            refused += now == (old if onto else tip)
+            if refused >= _REFUSALS:
+                raise _refusal(place, answer)
+            time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
+        raise Transient(f"other writers were faster {self._attempts} times on {branch!r}", hint="it is tried again")
+
+    def tips(self, branches: Sequence[str]) -> Mapping[str, str]:
+        """Where these branches of the remote stand, their commits brought here, and the observed branch's with them;
+        one that is not there is left out. Asks the remote once where nothing moved. Raises Transient when it can't be
+        reached; Invalid where there is none."""
+        places = {name: self._other(name) for name in (*branches, self._branch_name)}
+        first = next(iter(places.values()))
+        with first.locked():
+            refs_ = [f"refs/heads/{name}" for name in places]
+            listed = first.git.ask_remote(str(first.remote), "ls-remote", str(first.remote), *refs_)
+            there = {
+                ref.removeprefix("refs/heads/"): id_ for id_, _, ref in (x.partition("\t") for x in listed.splitlines())
+            }
+            found = {name: place.bring(there[name]) for name, place in places.items() if name in there}
+        return {name: found[name] or "" for name in branches if name in found}
+
+    def _other(self, name: str) -> Branch:
+        """A branch of the remote besides the observed one."""
+        if not refs.valid(name):
+            raise Invalid(f"{name!r} is not a name git takes for a branch")
+        own = self._branch()
+        if own.remote is None:
+            raise Invalid(f"{self._path} has no remote to push {name!r} to", hint="add one: git remote add origin URL")
+        return replace(own, name=name)
 
     def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
         """Make a branch called `branch` with one commit on top of `base` that replaces `files`, and push it.

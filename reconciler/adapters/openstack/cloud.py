@@ -21,7 +21,7 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
     "servers": lambda c: c.compute.servers(details=True, microversion=_microversion(c)),
     "server_groups": lambda c: c.compute.server_groups(),
     "keypairs": lambda c: c.compute.keypairs(),
-    "flavors": lambda c: c.compute.flavors(details=False),
+    "flavors": lambda c: c.compute.flavors(details=True),
     "networks": lambda c: c.network.networks(),
     "subnets": lambda c: c.network.subnets(),
     "routers": lambda c: c.network.routers(),
@@ -60,7 +60,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "monitor": ("monitors", "pools", "load_balancers"),
     "member": ("members", "pools", "load_balancers", "ports", "servers"),
 }
-_CATALOGUES = ("flavors", "images", "networks", "volume_types")
+_CATALOGUES = ("images", "networks", "volume_types")
 _DELETE: dict[str, Callable[[Any, str], Any]] = {
     "server": lambda c, id: c.compute.delete_server(id),
     "server_group": lambda c, id: c.compute.delete_server_group(id),
@@ -100,7 +100,8 @@ class OpenStackCloud:
         answers = self._list_all()
         makers = _makers(answers, clusters)
         kinds = {kind: _listing(_NEEDS[kind], answers, make) for kind, make in makers.items()}
-        flavors, images, networks, types = (_catalogue(answers, key) for key in _CATALOGUES)
+        images, networks, types = (_catalogue(answers, key) for key in _CATALOGUES)
+        flavors = _listing(("flavors",), answers, lambda: normalise.flavors(answers["flavors"]))
         return CloudSnapshot(kinds, flavors, images, networks, types, _blind(answers, clusters))
 
     def prune(self, kind: str, id: str) -> None:

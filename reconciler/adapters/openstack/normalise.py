@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...model.naming import OWNER_KEY, described, rule_name
+from ...model.naming import FAULT, OWNER_KEY, described, rule_name
 from ...model.resource import Resource, Value
 
 _ROUTER_PORTS = (
@@ -49,6 +49,14 @@ def named(name: str, clusters: Sequence[str]) -> str:
     """The cluster a resource without tags belongs to by its name: the longest that fits."""
     fits = [c for c in clusters if name == c or name.startswith(f"{c}-")]
     return max(fits, key=len, default="")
+
+
+def flavors(found: Iterable[Any]) -> Iterator[Resource]:
+    """With what a machine of one has: virtual CPUs, MiB of memory, GiB of root disk, and the flavor's own words."""
+    for flavor in found:
+        sizes: dict[str, Value] = {"vcpus": flavor.vcpus, "ram": flavor.ram, "disk": flavor.disk}
+        words = {f"extra_specs.{key}": str(value) for key, value in sorted((flavor.extra_specs or {}).items())}
+        yield Resource("flavors", flavor.name, {**sizes, **words}, flavor.id)
 
 
 def networks(found: Iterable[Any]) -> Iterator[Resource]:
@@ -213,10 +221,17 @@ def servers(
             "availability_zone": server.availability_zone,
             "fixed_ip": fixed,
             "address": server.access_ipv4 or floating or fixed,
+            **_fault(server),
             **disk,
             **{f"metadata.{key}": value for key, value in metadata.items()},
         }
         yield Resource("server", server.name, fields, server.id, metadata.get(OWNER_KEY, ""))
+
+
+def _fault(server: Any) -> dict[str, Value]:
+    """What Nova says of a server in ERROR, in one line."""
+    said = (getattr(server, "fault", None) or {}).get("message") if server.status == "ERROR" else None
+    return {FAULT: str(said).splitlines()[0][:200]} if said else {}
 
 
 def root_disks(servers: Iterable[Any], volumes: Iterable[Any]) -> dict[str, Any]:
