@@ -20,7 +20,7 @@ from reconciler import cli
 from reconciler.app import App
 from reconciler.cli import context
 from reconciler.control.cycle import Cycle
-from reconciler.model.resource import Key, Known, Listing, Resource, Symptom
+from reconciler.model.resource import Key, Known, Listing, Resource, Symptom, Unknown
 from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
 from reconciler.spec.load import DesiredCluster
 from reconciler.spec.render import objects
@@ -131,6 +131,10 @@ class Machines:
     def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, *_: Any) -> None:
         pass
 
+    def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
+        there = read(self.place, self.cluster.name).objects
+        return tuple(there.get(objects.key(m)) for m in asked)
+
     def prune(self, resources: Sequence[Resource]) -> None:
         with self.changed() as live:
             for r in resources:
@@ -146,6 +150,12 @@ class Terraform:
 
     def apply(self, workspace: Workspace, progress: Progress) -> None:
         self.machines.apply_terraform()
+
+    def take(self, workspace: Workspace, progress: Progress) -> int:
+        return 0
+
+    def unlock(self, workspace: Workspace, lock: str, progress: Progress) -> None:
+        pass
 
 
 @dataclass(frozen=True)
