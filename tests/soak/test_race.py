@@ -185,6 +185,8 @@ def prove(made: Race) -> int:
     return taken_over
 
 
+@pytest.mark.live
+@pytest.mark.timeout(600)
 def test_three_processes_race_for_four_clusters(tmp_path: Path) -> None:
     """The short version of what `make soak` does."""
     prove(race(tmp_path, processes=3, clusters=4, seconds=20, every=1.5, lease=10, patience=300))
