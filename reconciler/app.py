@@ -239,6 +239,7 @@ class App:
             ready_seconds=self.settings.timeouts.ready,
             leases=self._leases(),
             whisper=self._whisper,
+            kubeconfigs=self.settings.kubeconfigs,
         )
 
     def _whisper(self, text: str) -> None:

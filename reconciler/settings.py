@@ -109,6 +109,7 @@ class Settings(_Model):
     kubespray: Place | None = None
     kubespray_mirror: str | None = Field(default=None, min_length=1)
     tools: dict[str, Place] = Field(default_factory=dict)
+    kubeconfigs: dict[str, Place] = Field(default_factory=dict)
     openshift: dict[str, OpenShift] = Field(default_factory=dict)
     state: Place | None = None
     cache: Place | None = None
