@@ -23,7 +23,7 @@ from ..report.view import View, view
 from ..spec import environments, helm
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
-from . import ci, sandbox
+from . import autoscaler, ci, sandbox
 from .adopt import adopt
 from .context import Context, context
 from .demo import demo
@@ -168,6 +168,7 @@ app.command()(adopt)
 app.command()(show)
 app.command()(schema)
 app.command()(demo)
+app.add_typer(autoscaler.app, name="autoscaler")
 app.add_typer(ci.app, name="ci")
 app.add_typer(sandbox.app, name="sandbox")
 

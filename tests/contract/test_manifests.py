@@ -97,3 +97,35 @@ def test_an_environment_runs_within_the_restricted_standard(kube: Path, owner: s
 
     claim = kubectl(kube, "get", "pvc", "work", "-n", f"env-{owner}", "-o", "jsonpath={.status.phase}")
     assert claim == "Bound"
+
+
+def test_the_cluster_autoscaler_and_its_example_are_admitted(kube: Path) -> None:
+    """Its image and its certificates are elsewhere; that its objects are right is the server's to say."""
+    source = Workload(name="cluster-autoscaler", path="manifests/cluster-autoscaler", namespace="kube-system")
+    folders = ("cluster-autoscaler", "examples")
+    files = {str(p): p.read_bytes() for folder in folders for p in (ROOT / folder).iterdir()}
+    manifests = [*workload(files, source), _certificates()]
+    try:
+        applied_then_equal(kube, "cluster-autoscaler", manifests)
+        for asked, answer in {
+            ("list", "pods"): "yes",
+            ("create", "pods", "--subresource=eviction", "-n", "sid"): "yes",
+            ("get", "secrets", "-n", "kube-system"): "no",
+        }.items():
+            who = "--as=system:serviceaccount:kube-system:cluster-autoscaler"
+            done = subprocess.run(
+                ["kubectl", "--kubeconfig", str(kube), "auth", "can-i", *asked, who],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.stdout.strip() == answer, (asked, done.stderr)
+    finally:
+        kubectl(kube, "delete", "namespace", "autoscaled", "--wait=false", "--ignore-not-found")
+        kubectl(kube, "delete", "deployment/cluster-autoscaler", "-n", "kube-system", "--ignore-not-found")
+
+
+def _certificates() -> Manifest:
+    data = dict.fromkeys(("tls.crt", "tls.key", "ca.crt"), "dGVzdA==")
+    metadata = {"name": "cluster-autoscaler-certificates", "namespace": "kube-system"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}

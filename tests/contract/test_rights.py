@@ -21,7 +21,7 @@ from reconciler.spec.render import objects
 from reconciler.spec.render.environment import environment, shared
 from reconciler.spec.render.workload import workload
 
-from .test_kubernetes import Spoken, config, kubectl
+from .objects import Spoken, config, kubectl
 from .test_manifests import ROOT, _default_class
 
 pytestmark = pytest.mark.live
