@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.errors import Permanent
@@ -35,10 +34,13 @@ def account(kube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     folder = ROOT / "reconciler"
     kubectl(kube, "apply", "-f", str(folder / "account.yaml"), "-f", str(folder))
     token = kubectl(kube, "create", "token", "reconciler", "-n", "reconciler-system", "--duration=1h").strip()
-    settings = yaml.safe_load(kube.read_text())
-    settings["users"] = [{"name": settings["contexts"][0]["context"]["user"], "user": {"token": token}}]
     made = tmp_path_factory.mktemp("account") / "kubeconfig"
-    made.write_text(yaml.safe_dump(settings))
+    made.with_name("token").write_text(token)
+    made.write_text(kube.read_text())
+    user = kubectl(made, "config", "view", "--minify", "-o", "jsonpath={.contexts[0].context.user}")
+    kubectl(made, "config", "unset", f"users.{user}")
+    kubectl(made, "config", "set", "users.reconciler.tokenFile", str(made.with_name("token")))
+    kubectl(made, "config", "set-context", "--current", "--user", "reconciler")
     yield made
     kubectl(kube, "delete", "-f", str(folder), "--ignore-not-found", "--wait=false")
 
