@@ -29,7 +29,7 @@ _DEFINITION = "CustomResourceDefinition"
 _FOUNDATIONS = ("Namespace", _DEFINITION)
 # Rights come before what they are for: one of them may be ours to make the rest.
 _CONFIGURATION = (
-    *("ServiceAccount", "ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"),
+    *("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount"),
     *("ResourceQuota", "LimitRange", "PriorityClass", "StorageClass", "PersistentVolume", "ConfigMap", "Secret"),
     *("PersistentVolumeClaim", "NetworkPolicy", "Service"),
 )
