@@ -13,14 +13,17 @@ from .. import interrupt
 from ..errors import Invalid
 from .context import Context, context
 from .show import out
+from .simulate import simulate
 
 app = typer.Typer(
-    help="Let Cluster Autoscaler decide how many machines a node group has, through git: the server it asks, and "
-    "certificates for both ends.\n\nNode groups with `min` and `max` in cluster.yaml are offered.",
+    help="Let Cluster Autoscaler decide how many machines a node group has, through git: the server it asks, "
+    "certificates for both ends, and a simulation to choose min and max by.\n\n"
+    "Node groups with `min` and `max` in cluster.yaml are offered.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
+app.command()(simulate)
 _SERVER = ("server.crt", "server.key", "ca.crt")
 
 

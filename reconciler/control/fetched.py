@@ -38,6 +38,8 @@ def _may_fetch(desired: DesiredCluster, tools: Toolkit, applied: Expected, infra
     """The machines of control plane and etcd must be the very ones they were installed on, and git must ask for those
     and for the version they had: else the playbook would change what nobody can see. And it must not be a kubeconfig
     that was just fetched."""
+    if tools.given(desired.name):  # what a playbook fetches is another one
+        return False
     before = installed_on(tools.state, desired.name)
     servers = infrastructure.get("server")
     if not (before and isinstance(servers, Known)) or lost(before, servers.resources):

@@ -25,10 +25,10 @@ class Toolkit:
     """`state` is private to this repository; `openshift` names the targets of the settings; `terraform_state` reads
     the ids a state holds by address (None: no state there) and starts no program; `ready_seconds` is how long nodes
     may take to become Ready after a playbook; without `leases` a cluster is kept to one cycle on this machine only.
-    `kubeconfigs` is a folder with kubeconfigs of clusters that another machine installed. `whisper` shows a line to
-    whoever sits at a terminal, and to nothing that is kept. The factories are lazy: what a cycle doesn't use is never
-    made. `ephemeral`: what is left on this machine is gone when we end. `sealing`: Terraform's state and plans are
-    encrypted."""
+    `kubeconfigs` is a folder with kubeconfigs for clusters whose API is not reached by the administrator's, which a
+    playbook fetched here. `whisper` shows a line to whoever sits at a terminal, and to nothing that is kept. The factories are
+    lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when we end.
+    `sealing`: Terraform's state and plans are encrypted."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -52,7 +52,12 @@ class Toolkit:
         return self.state / cluster / name
 
     def api(self, cluster: str) -> Access:
-        """The cluster's own API: by the kubeconfig that a playbook fetched here; without one, by one that is given."""
-        fetched = self.kubespray.kubeconfig(cluster)
-        given = self.kubeconfigs / f"{cluster}.yaml" if self.kubeconfigs else fetched
-        return Access(given if given.exists() and not fetched.exists() else fetched)
+        """The cluster's own API: by the kubeconfig that is given; without one, by the one that a playbook fetched here,
+        an administrator's."""
+        return Access(self.given(cluster) or self.kubespray.kubeconfig(cluster))
+
+    def given(self, cluster: str) -> Path | None:
+        """The kubeconfig somebody put there for this cluster: of the reconciler's own account, or where another machine
+        installs it. None: none is there."""
+        file = self.kubeconfigs / f"{cluster}.yaml" if self.kubeconfigs else None
+        return file if file and file.exists() else None

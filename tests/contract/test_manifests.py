@@ -204,3 +204,35 @@ def test_a_volume_that_would_shrink_is_a_difference_and_no_failure(kube: Path, o
     smaller = objects(asked(owner, volume="5Gi"))
     size = "spec.resources.requests.storage"
     assert differences(kube, part_of, smaller) == [f"PersistentVolumeClaim env-{owner}/work {size}"]
+
+
+def test_the_cluster_autoscaler_and_its_example_are_admitted(kube: Path) -> None:
+    """Its image and its certificates are elsewhere; that its objects are right is the server's to say."""
+    source = Workload(name="cluster-autoscaler", path="manifests/cluster-autoscaler", namespace="kube-system")
+    folders = ("cluster-autoscaler", "examples")
+    files = {str(p): p.read_bytes() for folder in folders for p in (ROOT / folder).iterdir()}
+    manifests = [*workload(files, source), _certificates()]
+    try:
+        applied_then_equal(kube, "cluster-autoscaler", manifests)
+        for asked, answer in {
+            ("list", "pods"): "yes",
+            ("create", "pods", "--subresource=eviction", "-n", "sid"): "yes",
+            ("get", "secrets", "-n", "kube-system"): "no",
+        }.items():
+            who = "--as=system:serviceaccount:kube-system:cluster-autoscaler"
+            done = subprocess.run(
+                ["kubectl", "--kubeconfig", str(kube), "auth", "can-i", *asked, who],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.stdout.strip() == answer, (asked, done.stderr)
+    finally:
+        kubectl(kube, "delete", "namespace", "autoscaled", "--wait=false", "--ignore-not-found")
+        kubectl(kube, "delete", "deployment/cluster-autoscaler", "-n", "kube-system", "--ignore-not-found")
+
+
+def _certificates() -> Manifest:
+    data = dict.fromkeys(("client.crt", "client.key", "ca.crt"), "dGVzdA==")
+    metadata = {"name": "cluster-autoscaler-certificates", "namespace": "kube-system"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}

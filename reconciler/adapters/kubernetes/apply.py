@@ -18,7 +18,18 @@ from typing import Any, TypeVar
 from ...errors import Permanent, ReconcilerError, Transient
 from ...model.resource import Key, Owner
 from ...ports import Allowance, Manifest, Progress, Task
-from .connection import APPLY_PATCH, MERGE_PATCH, Conflict, Connection, NotFound, Owned, Refused, Rejected, Silent
+from .connection import (
+    APPLY_PATCH,
+    MERGE_PATCH,
+    Conflict,
+    Connection,
+    Forbidden,
+    NotFound,
+    Owned,
+    Refused,
+    Rejected,
+    Silent,
+)
 from .fields import PART_OF, RESTARTS, generated, prepared
 from .kinds import Discovery, Kind, name_of, namespace_of, path_of
 from .owners import claimed
@@ -28,9 +39,10 @@ from .verdict import apply_query, verdict
 # What others need comes first. Kinds that are not named come last: they may be of a kind defined here.
 _DEFINITION = "CustomResourceDefinition"
 _FOUNDATIONS = ("Namespace", _DEFINITION)
+# Rights come before what they are for: one of them may be ours to make the rest.
 _CONFIGURATION = (
-    *("ResourceQuota", "LimitRange", "PriorityClass", "StorageClass", "PersistentVolume", "ServiceAccount"),
-    *("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ConfigMap", "Secret"),
+    *("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount"),
+    *("ResourceQuota", "LimitRange", "PriorityClass", "StorageClass", "PersistentVolume", "ConfigMap", "Secret"),
     *("PersistentVolumeClaim", "NetworkPolicy", "Service"),
 )
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
@@ -43,6 +55,7 @@ _WORKERS = 8
 _NEW_KIND_SECONDS = 5.0
 _NEW_KIND_POLL = 0.2
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+_NEW_RIGHT_SECONDS = 5.0  # a binding that was applied a moment ago is heeded a moment later
 _TOLD = 5  # failures of one apply that are told one by one
 
 _Made = TypeVar("_Made")
@@ -98,8 +111,12 @@ class Applier:
         """Rank after rank, those of one rank side by side. What is refused is added to `wrong`; an API server that does
         not answer is asked no further."""
 
+        bound = any(m["kind"] == "RoleBinding" for m in manifests)
+        until = time.monotonic() + (_NEW_RIGHT_SECONDS if bound else 0.0)
+
         def send(manifest: dict[str, Any]) -> Applied:
-            return self._send(manifest, task, grace, allowance.taking.get(_key(manifest), frozenset()))
+            taking = allowance.taking.get(_key(manifest), frozenset())
+            return _allowed(until, lambda: self._send(manifest, task, grace, taking))
 
         sent: list[Applied] = []
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="apply") as pool:
@@ -202,6 +219,17 @@ def _refuse(owners: Mapping[str, Owner]) -> None:
     if owners:
         told = ", ".join(f"{field} belongs to {owner}" for field, owner in sorted(owners.items())[:_TOLD])
         raise Transient(f"{told}, and is not taken", hint="the next cycle's plan says what to do about it")
+
+
+def _allowed(until: float, do: Callable[[], _Made]) -> _Made:
+    """Do it, again and again until it is allowed or the time is over: the right may just have been given."""
+    while True:
+        try:
+            return do()
+        except Forbidden:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_NEW_KIND_POLL)
 
 
 def _caught(do: Callable[[dict[str, Any]], _Made], manifest: dict[str, Any]) -> _Made | ReconcilerError:

@@ -4,7 +4,7 @@ metadata, and only that is fetched and tried in a dry run."""
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -12,12 +12,13 @@ from typing import Any, TypeAlias
 from ...errors import Permanent, Transient
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import Comparison, Manifest
-from .connection import Connection, NotFound
+from .connection import Connection, Forbidden, NotFound
 from .fields import PART_OF, all_fields, generated, prepared
 from .fingerprint import fingerprint, settled
 from .kinds import Discovery, Kind, name_of, namespace_of, path_of
 from .owners import claimed
 from .remembered import Equal, Remembered, digest
+from .rights import Rights
 from .verdict import Verdict, verdict
 
 _WORKERS = 8
@@ -34,6 +35,8 @@ class _Group:
 
     api_version: str
     name: str
+    rights: Rights
+    namespaces: set[str] = field(default_factory=set)
     kind: Kind | None = None
     listed: dict[str, Object] = field(default_factory=dict)
     at: datetime.datetime | None = None
@@ -78,18 +81,18 @@ class Comparer:
         self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
     ) -> Comparison:
         who = manager or self._manager
-        groups = _grouped(manifests, known_kinds)
+        groups = _grouped(manifests, known_kinds, Rights(self._connection, part_of, manifests))
         asked = [
             _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, who))
             for m in (prepared(manifest, part_of) for manifest in manifests)
         ]
         before = self._remembered.of(part_of)
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="kubernetes") as pool:
-            list(pool.map(lambda group: self._list(part_of, group), groups.values()))
+            list(pool.map(self._list, groups.values()))
             for one in asked:
                 one.pair = _unchanged(one, before)
             left = [one for one in asked if one.pair is None]
-            self._fetch(part_of, left, pool)
+            self._fetch(left, pool)
             for one, pair in zip(left, pool.map(lambda one: self._pair(one, who), left), strict=True):
                 one.pair = pair
         pairs = [(one.group, one.pair) for one in asked if one.pair]
@@ -100,19 +103,19 @@ class Comparer:
             live[group.name] = _merged(live.get(group.name), _listing(group, mine))
         return Comparison(tuple(pair.expected for _, pair in pairs), live)
 
-    def _list(self, part_of: str, group: _Group) -> None:
+    def _list(self, group: _Group) -> None:
         try:
             group.kind = self._discovery.kind(group.api_version, group.name)
             if group.kind is None:
                 return
-            found = self._connection.metadata(group.kind.collection(), labelSelector=f"{PART_OF}={part_of}")
+            found = group.rights.metadata(group.kind, group.namespaces)
             group.listed, group.at = {name_of(o, group.kind): o for o in found.items}, found.at
         except NotFound:  # its definition went away between the two calls
             group.kind = None
         except (Transient, Permanent) as error:
             group.unknown = Unknown(error.message, error.hint)
 
-    def _fetch(self, part_of: str, left: Sequence[_Asked], pool: Executor) -> None:
+    def _fetch(self, left: Sequence[_Asked], pool: Executor) -> None:
         """Where many may have changed, or are in no list, one list more spares asking for each."""
         changed: dict[int, list[_Asked]] = {}
         missing: dict[tuple[int, str], list[_Asked]] = {}
@@ -122,16 +125,16 @@ class Comparer:
             else:
                 missing.setdefault((id(one.group), namespace_of(one.manifest)), []).append(one)
         many = [of for of in changed.values() if len(of) > _MANY and len(of) * _SHARE >= len(of[0].group.listed)]
-        waiting = [pool.submit(self._list_whole, part_of, of[0].group) for of in many]
+        waiting = [pool.submit(self._list_whole, of[0].group) for of in many]
         waiting += [pool.submit(self._list_absent, of) for of in missing.values() if len(of) > _MANY]
         for one_of in waiting:
             one_of.result()
 
-    def _list_whole(self, part_of: str, group: _Group) -> None:
+    def _list_whole(self, group: _Group) -> None:
         if group.kind is None:
             return
         try:
-            found = self._connection.items(group.kind.collection(), labelSelector=f"{PART_OF}={part_of}")
+            found = group.rights.items(group.kind, group.namespaces)
             group.whole = {name_of(o, group.kind): o for o in found}
         except (Transient, Permanent) as error:
             group.unknown = Unknown(error.message, error.hint)
@@ -162,6 +165,9 @@ class Comparer:
         except NotFound:
             return _Pair(whole)
         except (Transient, Permanent) as error:
+            mine = isinstance(error, Forbidden) and group.kind.namespaced
+            if mine and group.rights.to_come(namespace_of(one.manifest)):
+                return _Pair(whole)
             group.unknown = Unknown(f"{group.name} {one.name}: {error.message}", error.hint)
             return _Pair(whole)
 
@@ -199,10 +205,15 @@ def _equal(one: _Asked, live: Object, known: Equal | None = None) -> _Pair:
     return _Pair(Resource(kind, one.name), Resource(kind, one.name, id=live["metadata"]["uid"]), known)
 
 
-def _grouped(manifests: Iterable[Manifest], known_kinds: Sequence[str]) -> dict[tuple[str, str], _Group]:
+def _grouped(
+    manifests: Sequence[Manifest], known_kinds: Sequence[str], rights: Rights
+) -> dict[tuple[str, str], _Group]:
     asked = [(m["apiVersion"], m["kind"]) for m in manifests]
     known = [(api_version, name) for api_version, _, name in (kind.rpartition("/") for kind in known_kinds)]
-    return {at: _Group(*at) for at in dict.fromkeys((*asked, *known))}
+    groups = {at: _Group(*at, rights) for at in dict.fromkeys((*asked, *known))}
+    for manifest in manifests:
+        groups[manifest["apiVersion"], manifest["kind"]].namespaces.add(namespace_of(manifest))
+    return groups
 
 
 def _listing(group: _Group, pairs: Sequence[_Pair]) -> Listing:

@@ -1,4 +1,4 @@
-"""Which kubeconfig is a cluster's own: what was fetched here, else what the settings give."""
+"""Which kubeconfig is a cluster's own: what is given, else what was fetched here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.control.world import World
 
 @pytest.mark.parametrize(
     ("fetched", "given", "which"),
-    [(True, True, "fetched"), (True, False, "fetched"), (False, True, "given"), (False, False, "fetched")],
+    [(True, True, "given"), (True, False, "fetched"), (False, True, "given"), (False, False, "fetched")],
 )
 def test_the_kubeconfig_of_a_cluster(tmp_path: Path, fetched: bool, given: bool, which: str) -> None:
     tools = replace(World(tmp_path).cycle().tools, kubeconfigs=tmp_path / "given")

@@ -125,7 +125,7 @@ def test_the_back_end_we_ship_is_well_formed_and_nobody_fights_its_autoscaler() 
     found = workload({str(p): p.read_bytes() for p in folder.iterdir()}, SOURCE)
     kinds = {m["kind"]: m for m in found}
     assert set(kinds) == {
-        *("Namespace", "ServiceAccount", "ConfigMap", "Deployment", "Service"),
+        *("Namespace", "RoleBinding", "ServiceAccount", "ConfigMap", "Deployment", "Service"),
         *("PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy", "PriorityClass"),
     }
     assert "replicas" not in kinds["Deployment"]["spec"]
