@@ -26,9 +26,9 @@ class Toolkit:
     the ids a state holds by address (None: no state there) and starts no program; `ready_seconds` is how long nodes
     may take to become Ready after a playbook; without `leases` a cluster is kept to one cycle on this machine only.
     `kubeconfigs` is a folder with kubeconfigs for clusters whose API is not reached by the administrator's, which a
-    playbook fetched here. `whisper` shows a line to whoever sits at a terminal, and to nothing that is kept. The factories are
-    lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when we end.
-    `sealing`: Terraform's state and plans are encrypted."""
+    playbook fetched here. `whisper` shows a line to whoever sits at a terminal, and to nothing that is kept. The
+    factories are lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when
+    we end. `sealing`: Terraform's state and plans are encrypted."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]

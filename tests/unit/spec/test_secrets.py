@@ -168,7 +168,7 @@ def test_this_repository_holds_none() -> None:
     for file in files:
         text, name = file.read_bytes(), str(file.relative_to(ROOT))
         assert secrets.check_text(name, text) == []
-        if b"{{" not in text:
+        if b"{{" not in text and file.suffix != ".md":
             assert [p for document in parse(name, text) for p in secrets.check(document)] == []
 
 
