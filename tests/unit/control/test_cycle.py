@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.control import record
+from reconciler.control.cycle import Moment
 from reconciler.control.survey import Survey
 from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.model.change import Class
@@ -181,6 +182,25 @@ def test_a_suspended_cluster_is_only_looked_at(world: World) -> None:
     ((files, message),) = world.recorded
     assert message.startswith("demo: suspended\n")
     assert "name: demo-worker-1" in files["demo/drift.yaml"]
+
+
+def test_a_cluster_in_report_mode_is_told_of_and_never_changed(world: World) -> None:
+    world.take(changed(("  kubernetes:\n", "  mode: report\n  guards: {maxDeletions: 0}\n  kubernetes:\n")))
+    world.lose("server", "demo-worker-1")
+    for expected in (False, True):
+        outcome, _ = replace(world.cycle(), expected=expected).reconcile()
+        assert (outcome.status, outcome.status.exit_code) == (Status.DRIFTED, 3)
+        assert len(outcome.before.steps) == 2
+    assert world.log == []
+    assert world.recorded[-1][1].startswith("demo: drifted\n")
+
+
+def test_where_a_change_is_expected_one_look_is_enough(world: World) -> None:
+    world.lose("port", "demo-worker-1")
+    heard: list[Moment] = []
+    outcome, _ = replace(world.cycle(), expected=True, told=heard.append).reconcile()
+    assert outcome.status is Status.IN_SYNC
+    assert heard == [Moment.LEASED, Moment.APPLYING]
 
 
 def test_two_cycles_at_once_are_one(world: World) -> None:

@@ -1,0 +1,103 @@
+"""The daemon in a process of its own: told of a push by a webhook, of what is deleted by watch and cloud, and stopped.
+
+How fast it is on a machine with nothing else to do is measured in benchmarks/bench_daemon.py; here are bounds that a
+busy machine holds.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reconciler.adapters.kubernetes.connection import Connection, NotFound
+from reconciler.sandbox import gitops
+from tests.e2e.daemon import Listening, Running, hooked, listening
+from tests.e2e.world import World
+
+pytestmark = pytest.mark.live
+
+BUSY_SECONDS = 30.0
+DEPLOYMENT = "/apis/apps/v1/namespaces/sid/deployments/backend"
+
+
+@pytest.fixture(scope="module")
+def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Listening:
+    return listening(world, interval=600, cloud_poll=2, config=tmp_path_factory.mktemp("daemon") / "reconciler.yaml")
+
+
+@pytest.fixture(scope="module")
+def daemon(world: World, settings: Listening) -> Iterator[Running]:
+    hooked(world.remote, settings)
+    try:
+        with Running(world.repo, settings.config, "--ref", "origin/main") as running:
+            running.until("cycle", cluster="demo", outcome="in sync", seconds=600)
+            yield running
+        assert running.code == 0
+        assert running.events[-1]["event"] == "stopped"
+        assert [line for line in running.other if "Traceback" in line] == []
+    finally:
+        (world.remote / "hooks" / "post-receive").unlink()
+
+
+def test_a_push_is_applied_soon_after_the_webhook(world: World, daemon: Running, tmp_path: Path) -> None:
+    desk = tmp_path / "desk"
+    gitops.git("clone", "--quiet", world.remote, desk)
+    file = desk / "manifests/sid-backend/backend.yaml"
+    documents = list(yaml.safe_load_all(file.read_text()))
+    deployment = next(d for d in documents if d["kind"] == "Deployment")
+    deployment["metadata"].setdefault("annotations", {})["example.org/pushed"] = str(time.time())
+    file.write_text(yaml.safe_dump_all(documents))
+    began = time.time()
+    gitops.commit(desk, "a change by push")
+    applying = daemon.until("applying", cluster="demo", trigger="webhook")
+    assert datetime.fromisoformat(applying["time"]).timestamp() - began < BUSY_SECONDS
+    daemon.until("cycle", cluster="demo", trigger="webhook", outcome="in sync", seconds=300)
+
+
+def test_a_deleted_deployment_is_back_and_nothing_follows_our_own_repair(world: World, daemon: Running) -> None:
+    api = Connection(world.kubeconfig, None, 10)
+    before, seen = api.get(DEPLOYMENT)["metadata"]["uid"], len(daemon.events)
+    api.request("DELETE", DEPLOYMENT, body={"propagationPolicy": "Background"})
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            if api.get(DEPLOYMENT)["metadata"]["uid"] != before:
+                break
+        except NotFound:
+            pass
+        assert time.monotonic() < deadline, "the Deployment did not come back"
+        time.sleep(0.1)
+    daemon.until("cycle", after=seen, cluster="demo", trigger="kubernetes", outcome="in sync", seconds=300)
+    time.sleep(3)
+    begun = [e for e in daemon.events[seen:] if e["event"] == "begin" and e["trigger"] == "kubernetes"]
+    assert len(begun) <= 2
+
+
+def test_a_deleted_server_is_noticed_by_the_cloud_s_own_news_and_made_again(world: World, daemon: Running) -> None:
+    seen = len(daemon.events)
+    world.mischief().connection.compute.delete_server(world.servers()["demo-worker-2"])
+    daemon.until("begin", after=seen, cluster="demo", trigger="cloud", seconds=60)
+    daemon.until("cycle", after=seen, cluster="demo", outcome="in sync", seconds=600)
+    assert "demo-worker-2" in world.servers()
+
+
+def test_what_it_says_of_itself(world: World, daemon: Running, settings: Listening) -> None:
+    command = [sys.executable, "-m", "reconciler", "--config", str(settings.config), "status", "-o", "json"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    (cluster,) = json.loads(said.stdout)["clusters"]
+    assert cluster["cluster"] == "demo"
+    assert cluster["last"]["outcome"] == "in sync"
+    assert daemon.get("/healthz") == "ok\n"
+    assert daemon.get("/readyz") == "ok\n"
+    assert daemon.metric("reconciler_watches") > 5
+    assert 'reconciler_cycles_total{cluster="demo",outcome="in sync"}' in daemon.get("/metrics")
+    log = json.dumps(daemon.events)
+    assert settings.config.with_name("webhook-secret").read_text().strip() not in log
