@@ -36,16 +36,18 @@ class Found:
 @contextmanager
 def reported(verb: str, folder: Path | None) -> Iterator[Found]:
     """Write what was found when the block ends, an error that ends it included, which goes on. Without a folder nothing
-    is written."""
+    is written. A run that is cut off leaves no report, and none of an earlier one: half of what there is would read as
+    all of it."""
     found = Found()
+    if folder is not None:
+        _forget(folder)
     try:
         yield found
     except ReconcilerError as error:
         found.failed(error)
+        _write(folder, verb, found)
         raise
-    finally:
-        if folder is not None:
-            _write(folder, Report(verb, found.commit, tuple(found.views), tuple(found.failures)))
+    _write(folder, verb, found)
 
 
 def read(folder: Path) -> Report:
@@ -58,7 +60,17 @@ def read(folder: Path) -> Report:
         raise Invalid(f"cannot read the report {file}: {error.strerror}", hint=hint) from None
 
 
-def _write(folder: Path, report: Report) -> None:
+def _forget(folder: Path) -> None:
+    try:
+        (folder / bundle.FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise Invalid(f"cannot write the report {folder}: {error.strerror}", hint="--report names a folder") from None
+
+
+def _write(folder: Path | None, verb: str, found: Found) -> None:
+    if folder is None:
+        return
+    report = Report(verb, found.commit, tuple(found.views), tuple(found.failures))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in bundle.files(report).items():

@@ -55,7 +55,7 @@ class Report:
     def in_sync(self) -> bool:
         """Whether everything was seen and nothing differs. What could not be seen is never in sync."""
         calm = (Status.IN_SYNC, Status.SUSPENDED)
-        return not self.failures and all(v.status in calm and not v.findings for v in self.views)
+        return bool(self.views) and not self.failures and all(v.status in calm and not v.findings for v in self.views)
 
 
 def files(report: Report) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.reports import reported
 from reconciler.report import bundle
 from tests.forges import TOKEN, Server, serving
 from tests.unit.cli.conftest import Run
@@ -120,6 +121,21 @@ def test_a_mistake_is_reported_where_it_is(run: Run, tmp_path: Path) -> None:
     places = [r["locations"][0]["physicalLocation"]["region"]["startLine"] for r in scanned]
     assert at in places
     assert json.loads((tmp_path / "report/codequality.json").read_text())[0]["location"]["path"].startswith("desired/")
+
+
+def test_a_run_that_is_cut_off_leaves_no_report(tmp_path: Path) -> None:
+    """Half of what there is would read as all of it, and would close an issue."""
+    folder(tmp_path / "report")
+    with pytest.raises(KeyboardInterrupt), reported("drift", tmp_path / "report"):
+        raise KeyboardInterrupt
+    assert not (tmp_path / "report/report.json").exists()
+
+
+def test_a_report_that_can_not_be_written(run: Run, tmp_path: Path) -> None:
+    run("init", tmp_path / "gitops")
+    (tmp_path / "file").write_text("mine")
+    said = run("-C", tmp_path / "gitops", "validate", "--report", tmp_path / "file")
+    assert (said.code, "--report names a folder" in said.err, (tmp_path / "file").read_text()) == (2, True, "mine")
 
 
 def test_what_is_valid_is_reported_too(run: Run, tmp_path: Path) -> None:

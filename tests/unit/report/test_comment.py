@@ -155,6 +155,7 @@ class TestBundle:
         assert report(IN_SYNC).in_sync
         assert not report(IN_SYNC, error=Transient("no answer")).in_sync
         assert not report(IN_SYNC, seen(difference())).in_sync
+        assert not report(verb="drift").in_sync, "nothing was looked at"
         assert not report(replace(IN_SYNC, status=Status.UNKNOWN)).in_sync
 
     def test_gitlab_reads_mistakes_and_findings(self) -> None:
