@@ -48,7 +48,7 @@ def main() -> None:
         try:
             fleet.put("kube-1")
             source = Given(PLAYBOOKS, fleet.root / "cache")
-            made = Kubespray(source, state=fleet.root / "state", private_key=fleet.key, timeout=300.0, environment={})
+            made = Kubespray(source, state=fleet.root / "state", private_key=fleet.key, timeout=900.0, environment={})
             made.run("kube", Playbook("cluster.yml", _one_host(fleet)), QuietProgress())
             measure(made.kubeconfig("kube"), fleet.root, str(toolbox.ensure("kubectl")["kubectl"].path))
         finally:
