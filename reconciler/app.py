@@ -25,7 +25,6 @@ from .adapters.terraform import Terraform as OpenTofu
 from .control import record
 from .control.cycle import Cycle, Moment
 from .control.executor import Executor
-from .control.fleet import Ways
 from .control.lease import Terms
 from .control.recognise import recognised
 from .control.revision import FOLDERS, Desired, Reader
@@ -33,6 +32,7 @@ from .control.survey import Survey
 from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
+from .control.ways import Ways
 from .errors import Invalid, ReconcilerError
 from .model.resource import Known
 from .ports import Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher

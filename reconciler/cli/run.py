@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ..control.fleet import Terms
+from ..control.ways import Terms
 from ..errors import Invalid, Permanent, Transient
 from ..serve.logs import Log, LogFormat
 from ..settings import Settings

@@ -12,10 +12,10 @@ import math
 import queue
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from .. import interrupt
 from ..engine import schedule
@@ -23,16 +23,14 @@ from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
 from ..errors import Invalid, Outdated, ReconcilerError
 from ..model.outcome import Outcome
-from ..ports import Api, Feed, Followed, Progress, Watcher
-from ..spec.load import DesiredCluster
 from .board import Board, Last
 from .cloudwatch import CloudWatch
-from .cycle import Cycle, Moment
+from .cycle import Moment
 from .ended import Ending, ending
 from .lease import HeldElsewhere
-from .revision import Desired, Reader, Revision, revision, uses
-from .sight import Sight
+from .revision import Revision, revision, uses
 from .survey import Survey
+from .ways import Terms, Told, Ways
 
 _SIDE_THREADS = 4  # fetches and looks at clouds: short, and never behind a cycle
 _COMMITTED = frozenset({Trigger.WEBHOOK, Trigger.LOCAL, Trigger.POLL})
@@ -49,58 +47,6 @@ class Job(NamedTuple):
 
 FETCH = Job("fetch")
 LOCAL = Job("local")  # what the refs of the clone say, without asking the remote
-
-
-class Told(Protocol):
-    """Who hears of every event: the log and the metrics."""
-
-    def __call__(self, event: str, **fields: object) -> None: ...
-
-
-class MakesCycles(Protocol):
-    """Makes one cycle of one cluster."""
-
-    def __call__(
-        self, state: Desired, cluster: DesiredCluster, survey: Survey, *, progress: Progress, expected: bool,
-        told: Callable[[Moment], None],
-    ) -> Cycle: ...  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Ways:
-    """What the fleet reaches the world by. `apis` says what to watch of a cluster that was looked at."""
-
-    repository: Followed
-    reader: Reader
-    cycle: MakesCycles
-    survey: Callable[[Sequence[str]], Survey]
-    feed: Callable[[str], Feed]
-    apis: Callable[[str, Sight], Sequence[Api]]
-    watcher: Watcher
-    progress: Callable[[str], Progress]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What is followed (`observed` is the branch we write ourselves) and how often, in seconds: `interval` between two
-    full checks of a cluster, `poll` between two fetches, `cloud_poll` between two looks at what changed in a cloud.
-    `names` are the clusters; all when empty."""
-
-    ref: str = "HEAD"
-    observed: str = "observed"
-    names: tuple[str, ...] = ()
-    interval: float = 600.0
-    poll: float = 60.0
-    cloud_poll: float = 15.0
-    jitter: float = 0.1
-    workers: int = 8
-
-    def follows(self, ref: str) -> bool:
-        """Whether a push to this ref (by its full name) may change what we follow."""
-        kind, _, name = ref.removeprefix("refs/").partition("/")
-        if self.ref == "HEAD":
-            return kind in ("heads", "tags") and name != self.observed
-        return bool(name) and (self.ref == name or self.ref.endswith(f"/{name}"))
 
 
 @dataclass(frozen=True, slots=True)

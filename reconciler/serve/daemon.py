@@ -12,7 +12,8 @@ from typing import Protocol
 
 from .. import interrupt
 from ..control.board import Board
-from ..control.fleet import Fleet, Terms, Ways
+from ..control.fleet import Fleet
+from ..control.ways import Terms, Ways
 from ..errors import Invalid, Permanent
 from ..ports import Watcher
 from . import memory

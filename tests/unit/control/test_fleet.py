@@ -15,11 +15,12 @@ import pytest
 from reconciler import interrupt
 from reconciler.control.board import Entry, State
 from reconciler.control.cloudwatch import CloudWatch
-from reconciler.control.fleet import Fleet, Terms, Ways
+from reconciler.control.fleet import Fleet
 from reconciler.control.lease import HeldElsewhere
 from reconciler.control.revision import Reader
 from reconciler.control.sight import Sight
 from reconciler.control.survey import Survey
+from reconciler.control.ways import Terms, Ways
 from reconciler.errors import Invalid, ReconcilerError, Transient
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Plan

@@ -1,0 +1,119 @@
+"""Git: the desired commit, the branches we write, and the leases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from ..model.lease import Lease
+
+# the text of files by path; or how it follows from what the branch has by then
+Files: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, bytes]], Mapping[str, str] | None]
+
+
+class Repository(Protocol):
+    """The git repository: desired state is read at a commit, observed state is written to a branch of its own."""
+
+    def resolve(self, ref: str) -> str:
+        """Return the full commit id `ref` stands for. Raises Invalid when there is none."""
+
+    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
+        """Return every file below `folder` at `commit`, by its path from the repository's root. Starts no program."""
+
+    def observed(self, folder: str) -> Mapping[str, bytes]:
+        """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
+        Starts no program."""
+
+    def history(self, path: str) -> Iterator[tuple[str, bytes]]:
+        """Return what the file at `path` held on the observed branch, newest first, each with the time of the commit
+        that wrote it (ISO 8601, UTC), as far as this clone's history goes. Lazy; starts no program."""
+
+    def fetch(self) -> None:
+        """Bring the remote's branches, the observed one included. Raises Transient when it can't be reached."""
+
+    def superseded(self, commit: str, by: str) -> bool:
+        """Say whether `commit` is an ancestor of `by`, and no branch of the remote is at it any more. What can't be
+        told is no yes. Raises Transient when the remote can't be reached."""
+
+    def verify(self, commit: str) -> None:
+        """Raises Blocked when only commits signed by known keys are to be applied, and this one is not."""
+
+    def record(self, folder: str, files: Files, message: str) -> str | None:
+        """Make `files` (paths from the root) the whole content of `folder` on the observed branch and push it. Where
+        that depends on what is there by then, `files` is a function of it; it may return None, for nothing.
+
+        Returns the new commit's id, or None when nothing changed (then nothing is written). Another writer's
+        commits are kept: fetch, rebuild the tree, push again, within a bound. Raises Transient when the remote
+        can't be reached or the bound is reached.
+        """
+
+    def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
+        """Make a branch with one commit on top of `base` that replaces `files`, push it, and return the commit's id. No
+        checkout is touched. Raises Invalid when there is such a branch; Permanent when the push is refused."""
+
+
+class Followed(Protocol):
+    """The git repository as a daemon follows it: brought up to date, and asked what is new."""
+
+    def fetch(self) -> object:
+        """Bring the remote's branches into this clone. Raises Transient when the remote can't be reached."""
+
+    def resolve(self, ref: str) -> str:
+        """Return the full commit id `ref` stands for. Raises Invalid when there is none."""
+
+    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
+        """Return every file below `folder` at `commit`, by its path from the repository's root. Starts no program."""
+
+    def changed(self, before: str, after: str) -> frozenset[str]:
+        """Return the paths that are not the same at two commits. Starts no program. Raises Permanent when one of them
+        is not here any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One commit to be: files by path, which replace what is there, and the message."""
+
+    files: Mapping[str, bytes]
+    message: str
+
+
+class Branches(Protocol):
+    """Branches of the remote that people use too: read as they are, and written without a checkout."""
+
+    def tips(self, branches: Sequence[str]) -> Mapping[str, str]:
+        """Where these branches of the remote stand, their commits brought here, and the observed branch's with them;
+        one that is not there is left out. Raises Transient when the remote can't be reached; Invalid without one."""
+
+    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
+        """Return every file below `folder` at `commit`, by its path from the repository's root."""
+
+    def advance(self, branch: str, make: Callable[[str, str | None], Change | None], onto: str | None = None) -> str:
+        """Put one commit on top of the remote's `branch`: what `make` makes of its tip, kept whatever others push.
+
+        `make` is given the tip's commit and None, and is asked again for each new tip that somebody else was faster
+        with; None is nothing to do. With `onto` the commit goes on top of that branch's tip instead, and *replaces*
+        what `branch` had (a bot's own branch, for a pull request); `make` is then given both tips, the second None
+        where there is no such branch. Returns the tip of `branch` (of `onto`, where there is nothing to do and no
+        branch). Raises what `make` raises; Invalid where there is no remote or no such branch; Transient when the
+        remote can't be reached or the bound is reached; Permanent when the push is refused.
+        """
+
+
+class Leases(Protocol):
+    """Who may apply a cluster, kept where every reconciler of it looks. Who changes one says what was there before."""
+
+    def shared(self) -> bool:
+        """Say whether others can see these leases at all; when not, there is nothing to take. Starts no program."""
+
+    def known(self, cluster: str) -> tuple[str, Lease] | None:
+        """What `read` would say, as far as it is known here: asks nobody, and may be out of date."""
+
+    def read(self, cluster: str) -> tuple[str, Lease] | None:
+        """Return a cluster's last lease, held or given back, and by which name `swap` knows it; None when there never
+        was one. Raises Transient when that can't be asked; Permanent when what is there is no lease."""
+
+    def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
+        """Put `after` in the place of `before` (None: nothing), and keep what other leases were there as its history.
+        Return the name of `after`, or None when something else than `before` was there: then nothing was changed.
+        Raises Transient when that can't be asked; Permanent when it is refused."""

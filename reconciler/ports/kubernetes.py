@@ -1,0 +1,100 @@
+"""The Kubernetes API: compared, applied, pruned and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ..model.resource import Key, Kinds, Listing, Owner, Resource, Symptom, Unknown
+from .manifests import Manifest
+from .progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Desired manifests beside what is live, as the API server sees both (its defaults included).
+
+    For an object that is as desired both sides have no fields; for one that differs, both sides have just the
+    differing fields, by dotted path; for one that is missing, `expected` has it and `live` does not.
+    `live` also has objects of ours that no manifest asks for.
+    """
+
+    expected: tuple[Resource, ...]
+    live: Kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an apply may do: how long each object may take to become healthy (in seconds; who is not named may take what
+    is usual), and from whom, besides people, fields of which object may be taken."""
+
+    patience: Mapping[Key, float] = field(default_factory=dict)
+    taking: Mapping[Key, frozenset[Owner]] = field(default_factory=dict)
+
+
+class Kubernetes(Protocol):
+    """One Kubernetes or OpenShift API."""
+
+    def nodes(self) -> Listing:
+        """Nodes as resources of kind `node`."""
+
+    def certificates(self) -> tuple[Resource, ...]:
+        """The certificates of our kubeconfig and of the API server, as resources of kind `certificate` with the field
+        `ends`. What there is none of, or can't be read, is left out."""
+
+    def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
+        """Pods that run nowhere, and pods on `nodes` that are not ready. Nothing where they can't be listed: they
+        explain a difference and are none."""
+
+    def compare(
+        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+    ) -> Comparison:
+        """Compare manifests with the live objects labelled as part of `part_of`, as `manager` would apply them (empty:
+        as `apply` does). What can't be observed is Unknown, per kind."""
+
+    def apply(
+        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+    ) -> None:
+        """Server-side apply in order, and wait until healthy. Fields that belong to another than people are taken from
+        those in `allowance` only. Raises Permanent naming each object and why; the others are applied all the same."""
+
+    def settle(
+        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+    ) -> None:
+        """Wait until objects that are there are healthy. Raises as `apply` does; changes nothing."""
+
+    def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
+        """Return each object of `asked` (apiVersion, kind, name and namespace say which) as it is live; None where
+        there is none, Unknown where that can't be asked."""
+
+    def prune(self, resources: Sequence[Resource]) -> None:
+        """Delete live objects by uid; already gone is success."""
+
+    def label_nodes(self, nodes: Sequence[Resource]) -> None:
+        """Make labels, taints and providerID of the named nodes as desired. Only what `nodes` carry is touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A Kubernetes API to watch: the `kinds` of objects (`apps/v1/Deployment`), and whether its nodes are the
+    cluster's own."""
+
+    kubeconfig: Path
+    context: str | None
+    kinds: frozenset[str]
+    nodes: bool = False
+
+
+class Watcher(Protocol):
+    """Says when something of ours changed on a Kubernetes API, without polling."""
+
+    def follow(self, cluster: str, apis: Sequence[Api]) -> None:
+        """Watch these for a cluster, and nothing else for it any more. Returns at once."""
+
+    def streams(self) -> int:
+        """How many watches are open now."""
+
+    def close(self) -> None:
+        """End all of them."""

@@ -1,0 +1,38 @@
+"""Kubespray's playbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from .progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """One run of one of Kubespray's playbooks. `inventory` has Ansible's YAML shape. `api` is where we reach the API:
+    the kubeconfig that the playbook fetches is made to say so."""
+
+    name: str
+    inventory: Mapping[str, object]
+    limit: tuple[str, ...] = ()
+    variables: Mapping[str, object] = field(default_factory=dict)
+    api: str | None = None
+
+
+class Kubespray(Protocol):
+    """Kubespray through Ansible, with one private folder per cluster."""
+
+    def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
+        """Run to the end. Raises Transient (a host unreachable) or Permanent, naming host, task and message."""
+
+    def forget(self, cluster: str, addresses: Collection[str]) -> None:
+        """Drop what is pinned of the machines that had these addresses before: others are there now."""
+
+    def versions(self) -> Collection[str]:
+        """The Kubernetes versions it installs, such as 1.35.4; empty where it does not say."""
+
+    def kubeconfig(self, cluster: str) -> Path:
+        """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
