@@ -29,7 +29,8 @@ def render(view: View, *, limit: int = COMMENT_LIMIT) -> str:
 
 
 def lasting(view: View, *, limit: int = COMMENT_LIMIT) -> str:
-    """Return what is committed: without ages and estimates, which change while the cluster does not."""
+    """Return what is committed: without ages, estimates and the desired commit, which change while the cluster does not
+    (the commit's message has the latter)."""
     findings = tuple(replace(f, since="") for f in view.findings)
     steps = tuple(replace(s, seconds=None) for s in view.steps)
     return _cut_to(replace(view, findings=findings, steps=steps), limit, dated=False)
@@ -65,7 +66,7 @@ def code(text: str) -> str:
 
 def _render(view: View, most: int, dated: bool, headed: bool) -> str:
     parts = (
-        _head(view, headed),
+        _head(view, headed, dated),
         _table(view, most),
         _details(view, most, dated),
         _ignored(view, most),
@@ -75,11 +76,12 @@ def _render(view: View, most: int, dated: bool, headed: bool) -> str:
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
-def _head(view: View, titled: bool) -> Iterator[str]:
+def _head(view: View, titled: bool, dated: bool) -> Iterator[str]:
     if titled:
         yield f"## {prose(view.cluster)}: {prose(view.headline)}"
         yield ""
-    yield f"Desired state {code(view.commit[:12])}, status **{view.status}**, plan {code(view.digest)}."
+    begin = f"Desired state {code(view.commit[:12])}, status" if dated else "Status"
+    yield f"{begin} **{view.status}**, plan {code(view.digest)}."
     if view.hint:
         yield f"Hint: {prose(view.hint)}"
     yield ""

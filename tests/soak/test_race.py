@@ -114,6 +114,13 @@ class Race:
         live.objects.clear()
         write(self.machines, name, live)
 
+    def change_all(self) -> None:
+        """Somebody merges a change to every cluster: who applies it takes over what the dead left."""
+        self.pushes += 1
+        for name in self.names:
+            self.put(f"manifests/{name}/a.yaml", _config_map(self.pushes))
+        self.push(f"all: {self.pushes}")
+
     def run(self, seconds: float, every: float) -> None:
         """Let them race, with something happening `every` so many seconds, one time in three a kill."""
         end = time.monotonic() + seconds
@@ -166,6 +173,7 @@ def race(
             made.start(f"p{n}", fresh=False)
         made.wait(patience)
         made.run(seconds, every)
+        made.change_all()
         made.wait(patience)
     finally:
         made.stop()

@@ -63,6 +63,14 @@ def test_what_is_in_sync_is_left_alone(world: World) -> None:
     assert (outcome.status, outcome.steps, world.log) == (Status.IN_SYNC, (), [])
 
 
+def test_a_commit_that_changes_nothing_of_a_cluster_leaves_no_record_of_it(world: World) -> None:
+    world.cycle().reconcile()
+    before = world.recorded_state
+    outcome, _ = replace(world.cycle(), commit="beef" * 10).reconcile()
+    assert outcome.commit == "beef" * 10
+    assert world.recorded_state == before, "git makes no commit of files that are the same"
+
+
 def test_only_what_drifted_is_touched(world: World) -> None:
     deployment(world)
     outcome, _ = world.cycle().reconcile()
