@@ -22,6 +22,7 @@ from ..sandbox.memory import Peak
 from ..sandbox.mischief import Mischief, kubectl
 from ..sandbox.sandbox import IMAGE, Sandbox
 from ..toolchain import Toolbox
+from . import environment
 from .context import context
 from .show import out, outcome_view
 
@@ -36,7 +37,8 @@ def demo(
     folder: Annotated[Path, typer.Option("--dir", help="Where the demo keeps everything.")] = Path(".sandbox/demo"),
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cloud running afterwards, to try things on.")] = False,
 ) -> None:
-    """An empty cloud becomes a research cluster; somebody breaks it; git says so, and it is repaired."""
+    """An empty cloud becomes a research cluster; somebody breaks it; git says so, and it is repaired; a researcher gets
+    RStudio."""
     mine = context(ctx)
     started = time.monotonic()
     sandbox = Sandbox(folder, toolbox=mine.app.toolbox, cache=mine.app.settings.cache_folder, progress=mine.progress)
@@ -66,13 +68,14 @@ class _Story:
     def tell(self) -> None:
         self._chapter("1. An empty cloud", self._empty_cloud)
         self._chapter("2. The plan", lambda: self._expect("plan", Status.DRIFTED))
-        self._chapter("3. Apply", self._apply)
+        self._chapter("3. Apply", self._apply_and_count)
         self._chapter("4. In sync", lambda: self._expect("drift", Status.IN_SYNC))
         self._chapter("5. Somebody breaks it", self._break)
         self._chapter("6. The drift report", lambda: self._expect("drift", Status.DRIFTED, page=True))
-        self._chapter("7. Repair: only what drifted", self._apply)
+        self._chapter("7. Repair: only what drifted", self._apply_and_count)
         self._chapter("8. In sync again", lambda: self._expect("drift", Status.IN_SYNC))
-        self._chapter("9. What git remembers", self._history)
+        self._chapter("9. A researcher asks for RStudio", self._ask)
+        self._chapter("10. What git remembers", self._history)
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False)
@@ -131,9 +134,25 @@ class _Story:
         outcome, sight = self._ready.cycle(state, state.clusters[0]).reconcile()
         self._console.print(terminal.render(outcome_view(outcome, sight)))
         self._must(outcome.status, Status.IN_SYNC)
-        kubeconfig = self._ready.toolkit.api(_CLUSTER).kubeconfig
-        self.say("$ kubectl get nodes")
-        self.say(kubectl(self._kubectl, kubeconfig, "get", "nodes").rstrip())
+
+    def _apply_and_count(self) -> None:
+        self._apply()
+        self._show("get", "nodes")
+
+    def _ask(self) -> None:
+        name, owner, type_ = "stats", "grace", environment.Type.RSTUDIO
+        path = Path("desired", _CLUSTER, "environments", f"{owner}-{name}.yaml")
+        self.say(f"$ reconciler environment new {name} --type {type_.value} --owner {owner}")
+        self.say(text := environment.drafted(name, type_, owner))
+        (self._repo / path).write_text(text)
+        self.say(f"$ git add {path} && git commit -m '{owner} asks for {type_.value}' && git push")
+        gitops.commit(self._repo, f"{owner} asks for {type_.value}")
+        self._apply()
+        self._show("-n", f"env-{owner}", "get", "pods,services,persistentvolumeclaims,networkpolicies")
+
+    def _show(self, *argv: str) -> None:
+        self.say(f"$ kubectl {' '.join(argv)}")
+        self.say(kubectl(self._kubectl, self._ready.toolkit.api(_CLUSTER).kubeconfig, *argv).rstrip())
 
     def _break(self) -> None:
         mischief = self._mischief()

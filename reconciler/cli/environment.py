@@ -66,12 +66,17 @@ def new(
     if len(found) != 1:
         names = ", ".join(c.name for c in found)
         raise Invalid(f"there are several clusters: {names}", hint="say which one with --cluster")
-    text = _TEMPLATE.format(name=name, type=type_.value, owner=owner, packages=_PACKAGES.get(type_, "{pip: [numpy]}"))
-    text += f"  expires: {expires}\n" if expires else "  # expires: 2027-06-30 # its last day, in UTC\n"
+    text = drafted(name, type_, owner, expires)
     path = Path(FOLDER, found[0].name, "environments", f"{owner}-{name}.yaml")
     _written(context(ctx).app.path, path, text, [env.title for env in found[0].environments])
     out().print(f"wrote {path}. Commit it, by pull request or at once:", soft_wrap=True)
     out().print(f"  git add {path} && git commit -m '{owner} asks for {type_.value}'", soft_wrap=True, markup=False)
+
+
+def drafted(name: str, type_: Type, owner: str, expires: str | None = None) -> str:
+    """The text of a new environment's file."""
+    text = _TEMPLATE.format(name=name, type=type_.value, owner=owner, packages=_PACKAGES.get(type_, "{pip: [numpy]}"))
+    return text + (f"  expires: {expires}\n" if expires else "  # expires: 2027-06-30 # its last day, in UTC\n")
 
 
 def _written(root: Path, path: Path, text: str, taken: list[str]) -> None:
