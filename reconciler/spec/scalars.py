@@ -14,11 +14,14 @@ _PLAIN = {
     "float": re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
 }
 KINDS = (*_PLAIN, "str")
+_BEGINS = "~nNtTfF.+-0123456789"  # whatever else begins a word, it is text
 _LONGEST = 400  # no number a person writes is longer, and Python takes time that grows with the square
 
 
 def kind_of(word: str) -> str:
     """Which of null, bool, int, float and str an unquoted word is."""
+    if word[:1] not in _BEGINS:
+        return "str"
     return next((kind for kind, pattern in _PLAIN.items() if pattern.fullmatch(word)), "str")
 
 
@@ -64,6 +67,8 @@ def value_of(kind: str, text: str) -> Scalar:
 
 def _characters(text: str) -> str:
     """An escape such as "\\ud800" makes half a character, which nothing can write down again."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

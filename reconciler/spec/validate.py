@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -124,9 +125,12 @@ def _suggestion(kind: type[BaseModel], path: Path) -> str | None:
     model: Any = kind
     for part in path[:-1]:
         model = _inside(model, part)
-    names = _keys(model)
-    close = difflib.get_close_matches(str(path[-1])[:_LONGEST_KEY], names, n=1)
-    if close:
+    return _closest(str(path[-1])[:_LONGEST_KEY], tuple(_keys(model)))
+
+
+@lru_cache(maxsize=1024)  # who is wrong once is wrong the same way in the next document
+def _closest(word: str, names: tuple[str, ...]) -> str | None:
+    if close := difflib.get_close_matches(word, names, n=1):
         return f"did you mean {close[0]!r}?"
     return f"known here: {', '.join(sorted(names))}" if names else None
 
