@@ -17,8 +17,7 @@ import pytest
 from reconciler.serve.autoscaler import Journal
 from reconciler.serve.autoscaler.wire import externalgrpc_pb2 as pb
 from tests.e2e.world import PROJECT
-
-from .harness import Cloud, Place, running, stub_of, until, uuid_of
+from tests.unit.serve.autoscaler.harness import Cloud, Place, running, stub_of, until, uuid_of
 
 
 @pytest.fixture
