@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -131,7 +131,7 @@ class App:
         return self._plain[name]
 
     def _checked(
-        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], *, here: bool = False
+        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], others: Collection[str] = (), *, here: bool = False
     ) -> tuple[DesiredCluster, ...]:
         """Load and check; `here`: with what is on this machine, and nothing is fetched or built for it."""
         cache = self.settings.cache_folder
@@ -142,7 +142,7 @@ class App:
 
         kustomize = Kustomize(lambda: program("kubectl"), self._which("kubectl"), cache / "kustomize")
         helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=not here)
-        return desired_state.load(files, kustomize, raw, helm)
+        return desired_state.load(files, kustomize, raw, helm, others)
 
     def _which(self, name: str) -> str:
         return f"{pins.load()[name].version} {self.settings.tools.get(name, '')}"
@@ -166,7 +166,7 @@ class App:
         kubespray = self._kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
-        referred = wiring.wanted(state.clusters, cluster.name)
+        referred = wiring.wanted(state.clusters, cluster.name) | state.referred
         return Cycle(
             cluster, state.commit, state.files, toolkit, survey, expected=expected, told=told, referred=referred
         )

@@ -14,21 +14,23 @@ from ..spec.load import DesiredCluster
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """`failed` says why it is tried again; `wake` in how many seconds a window opens or a freeze ends."""
+    """`failed` says why it is tried again; `wake` in how many seconds a window opens or a freeze ends; `outputs` is
+    what was recorded for others."""
 
     outcome: Outcome
     cloud: str
     uses: Uses
     failed: str = ""
     wake: float | None = None
+    outputs: str = ""
 
 
-def ending(outcome: Outcome, cluster: DesiredCluster, used: Uses) -> Ending:
+def ending(outcome: Outcome, cluster: DesiredCluster, used: Uses, outputs: str) -> Ending:
     spec = cluster.cluster.spec
     now = datetime.datetime.now(datetime.UTC)
     opens = _opens(outcome, spec.maintenance, now)
     wake = (opens - now).total_seconds() if opens else None
-    return Ending(outcome, spec.cloud, used, _failed(outcome), wake)
+    return Ending(outcome, spec.cloud, used, _failed(outcome), wake, outputs)
 
 
 def _failed(outcome: Outcome) -> str:

@@ -23,6 +23,8 @@ from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
 from ..errors import Invalid, Outdated, ReconcilerError
 from ..model.outcome import Outcome
+from ..spec.mentions import dependents
+from . import outputs
 from .board import Board, Last
 from .cloudwatch import CloudWatch
 from .cycle import Moment
@@ -87,6 +89,7 @@ class Fleet:
     _inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     _slots: dict[Job, Slot] = field(default_factory=dict)
     _uses: dict[str, Uses | None] = field(default_factory=dict)
+    _outputs: dict[str, str] = field(default_factory=dict)
     _clouds: dict[str, CloudWatch] = field(default_factory=dict)
     _revision: Revision | None = None
     _survey: Survey | None = None
@@ -243,7 +246,7 @@ class Fleet:
         )
         outcome, sight = cycle.reconcile()
         self.ways.watcher.follow(name, self.ways.apis(name, sight))
-        return ending(outcome, cluster, uses(cluster))
+        return ending(outcome, cluster, uses(cluster), outputs.text(sight.outputs, name))
 
     # what came of it
 
@@ -263,7 +266,7 @@ class Fleet:
         if isinstance(end.result, Revision):
             self._follow(end.result, end.reasons)
         elif isinstance(end.result, Ending):
-            self._learnt(end.job.name, end.result)
+            self._learnt(end.job.name, end.result, after)
         elif isinstance(end.result, frozenset) and end.result:
             self._changed_in(end.job.name, end.result)
 
@@ -295,12 +298,21 @@ class Fleet:
     def _commit(self) -> str:
         return self._revision.commit if self._revision else ""
 
-    def _learnt(self, name: str, end: Ending) -> None:
-        self._uses[name] = end.uses
+    def _learnt(self, name: str, end: Ending, after: Slot) -> None:
+        if not after.waiting:  # else git may ask for another thing by now, and the next cycle says what that uses
+            self._uses[name] = end.uses
+        if self._outputs.get(name, "") != end.outputs:
+            self._outputs[name] = end.outputs
+            self._tell_dependents(name)
         cloud = Job("cloud", end.cloud)
         if cloud not in self._slots:
             self._clouds[end.cloud] = CloudWatch(self.ways.feed(end.cloud))
             self._slots[cloud] = Slot(self.terms.cloud_poll, self.clock(), Trigger.CHECK)
+
+    def _tell_dependents(self, name: str) -> None:
+        said = self._revision.mentions if self._revision else {}
+        for other in sorted(dependents(name, said)):
+            self._asked(_Asked(Job("cluster", other), Trigger.DEPENDENCY, f"outputs of {name}"))
 
     def _changed_in(self, cloud: str, found: Iterable[Any]) -> None:
         if self._survey is not None:
@@ -328,6 +340,7 @@ class Fleet:
         hit = touched(now.changed, used) if sure and now.changed is not None else frozenset(names)
         self.told("commit", trigger=trigger.value, commit=now.commit[:12], clusters=",".join(sorted(hit)) or "none")
         if before is not None:
+            self._uses |= {name: None for name in hit if not sure or now.concerns(name)}
             for name in sorted(hit):
                 self._put(Job("cluster", name), schedule.asked(self._slots[Job("cluster", name)], fresh))
 

@@ -4,26 +4,32 @@ push that changes one file reads one file."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
 
 from ..engine.touched import Uses
 from ..errors import Permanent
 from ..ports import Followed
 from ..spec import desired_state
 from ..spec.load import FLEET, FOLDER, DesiredCluster
+from ..spec.mentions import Mentions, mentions, wanted_of
 from ..spec.render import objects
+from ..spec.wiring import Output
 
 FOLDERS = ("desired", "kubespray", "manifests", "terraform")
 
 
 @dataclass(frozen=True)
 class Desired:
-    """The desired state at one commit (or in the working tree, then `commit` is empty)."""
+    """The desired state at one commit (or in the working tree, then `commit` is empty). `referred` is what clusters
+    that are not among `clusters` want of those."""
 
     commit: str
     files: Mapping[str, bytes]
     clusters: tuple[DesiredCluster, ...]
+    referred: frozenset[Output] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,16 @@ class Revision:
         """The names of all clusters, by their folders."""
         parts = (path.split("/") for path in self.files if path.startswith(f"{FOLDER}/"))
         return tuple(sorted({p[1] for p in parts if len(p) > 2}))
+
+    def concerns(self, cluster: str) -> bool:
+        """Whether what changed is in the cluster's own folder, or nobody can tell: then what it uses may be another
+        thing."""
+        return self.changed is None or any(path.startswith(f"{FOLDER}/{cluster}/") for path in self.changed)
+
+    @cached_property
+    def mentions(self) -> Mentions:
+        """What each cluster's applications want of others."""
+        return mentions(self.files)
 
 
 def revision(repository: Followed, ref: str, before: Revision | None) -> Revision:
@@ -69,13 +85,26 @@ def _everything(repository: Followed, commit: str) -> dict[str, bytes]:
     return {path: text for folder in FOLDERS for path, text in repository.read(commit, folder).items()}
 
 
+class Opens(Protocol):
+    """Decrypts a file."""
+
+    def __call__(self, path: str, text: bytes) -> bytes: ...
+
+
+class Checks(Protocol):
+    """Loads and checks what stands in files, given in the clear and as git has them; `others` are clusters beside."""
+
+    def __call__(
+        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], others: Collection[str]
+    ) -> tuple[DesiredCluster, ...]: ...
+
+
 @dataclass
 class Reader:
-    """Makes one cluster of a revision. `opened` decrypts a file; `checked` loads and checks what stands in files, given
-    in the clear and as git has them. What was found to hold no secret in plain text is not searched again."""
+    """Makes one cluster of a revision. What was found to hold no secret in plain text is not searched again."""
 
-    opened: Callable[[str, bytes], bytes]
-    checked: Callable[[Mapping[str, bytes], Mapping[str, bytes]], tuple[DesiredCluster, ...]]
+    opened: Opens
+    checked: Checks
     _clean: set[bytes] = field(default_factory=set)
 
     def read(self, at: Revision, cluster: str) -> Desired:
@@ -83,7 +112,8 @@ class Reader:
         mine = {path: text for path, text in at.files.items() if _of(path, cluster)}
         self._refuse_plain_secrets(mine)
         clear = {path: self.opened(path, text) for path, text in mine.items()}
-        return Desired(at.commit, clear, self.checked(clear, mine))
+        others = frozenset(at.clusters) - {cluster}
+        return Desired(at.commit, clear, self.checked(clear, mine, others), wanted_of(cluster, at.mentions))
 
     def _refuse_plain_secrets(self, files: Mapping[str, bytes]) -> None:
         names = {path: hashlib.sha256(f"{path}\0".encode() + text).digest() for path, text in files.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import Invalid, Problem, ReconcilerError
@@ -20,10 +20,12 @@ def load(
     program: Kustomize | None = None,
     raw: Mapping[str, bytes] | None = None,
     charts: Helm | None = None,
+    others: Collection[str] = (),
 ) -> tuple[DesiredCluster, ...]:
     """Load and check every cluster. `files` has desired/ and manifests/; `raw` the same as git has it, where something
     was decrypted. `program` builds kustomize folders and `charts` renders Helm's; without them these are not looked
-    into. Raises Invalid with every problem, and what rendering a chart raises."""
+    into. `others` are clusters that are not among `files`, and that references may lead to. Raises Invalid with every
+    problem, and what rendering a chart raises."""
 
     def exists(folder: str) -> bool:
         prefix = folder.rstrip("/") + "/"
@@ -36,7 +38,7 @@ def load(
     clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
     clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
     asked = wiring.objects_asked_of(clusters)
-    problems += wiring.check(clusters, {c.name: _offered(c, files) for c in clusters if c.name in asked})
+    problems += wiring.check(clusters, {c.name: _offered(c, files) for c in clusters if c.name in asked}, others)
     for cluster in clusters:
         without = [env for env in cluster.environments if not exists(objects.templates(env.spec.type))]
         for env in without:

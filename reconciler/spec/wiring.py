@@ -126,12 +126,6 @@ def objects_asked_of(clusters: Sequence[DesiredCluster]) -> frozenset[str]:
     return frozenset(o.cluster for c in clusters for o in _all(c) if o.kind in _KINDS)
 
 
-def dependents(clusters: Sequence[DesiredCluster], changed: str) -> tuple[str, ...]:
-    """The other clusters with an application that refers to an output of the cluster `changed`: when what is recorded
-    of that one's outputs changes, these are to be looked at."""
-    return tuple(c.name for c in clusters if c.name != changed and wanted((c,), changed))
-
-
 def in_order(clusters: Sequence[DesiredCluster]) -> tuple[DesiredCluster, ...]:
     """The clusters, those that others refer to before those; the rest in the order they came in. Two that refer to each
     other (which is allowed: one's application to the other's API) come as they came."""
@@ -145,16 +139,22 @@ def in_order(clusters: Sequence[DesiredCluster]) -> tuple[DesiredCluster, ...]:
 
 
 def check(
-    clusters: Sequence[DesiredCluster], offered: Mapping[str, Sequence[Manifest] | None] | None = None
+    clusters: Sequence[DesiredCluster],
+    offered: Mapping[str, Sequence[Manifest] | None] | None = None,
+    others: Collection[str] = (),
 ) -> list[Problem]:
     """Every reference that leads nowhere, can't be followed, or leads back to where it starts, at its line. `offered`
-    has the objects of each cluster's workloads; None for one whose objects are not all known."""
+    has the objects of each cluster's workloads; None for one whose objects are not all known. `others` are clusters
+    that there are and that were not loaded: what leads there is not judged."""
     by_name = {c.name: c for c in clusters}
     problems = []
     for desired in clusters:
         for app in desired.applications:
             for variable, name, output in references(app, desired.name):
-                wrong = _wrong(desired, app, variable, name, output, by_name, offered or {})
+                if output and output.cluster in others:
+                    wrong = _ANOTHERS_SECRET if output.secret else None
+                else:
+                    wrong = _wrong(desired, app, variable, name, output, by_name, offered or {})
                 if wrong:
                     path = ("spec", "env", variable)
                     problems.append(desired.problem("Application", app.name, path, f"${{{name}}} {wrong[0]}", wrong[1]))
@@ -213,7 +213,7 @@ def _wrong_object(
     desired: DesiredCluster, output: Output, manifests: Sequence[Manifest] | None
 ) -> tuple[str, str] | None:
     if output.kind == "secrets" and output.cluster != desired.name:
-        return "is another cluster's secret", "an application gets secrets of its own cluster only"
+        return _ANOTHERS_SECRET
     if output.kind not in _KINDS or manifests is None:
         return None
     kind = _KINDS[output.kind]
@@ -227,6 +227,7 @@ def _wrong_object(
     return None
 
 
+_ANOTHERS_SECRET = ("is another cluster's secret", "an application gets secrets of its own cluster only")
 _KINDS = {"services": "Service", "ingresses": "Ingress", "secrets": "Secret"}
 
 
