@@ -333,6 +333,29 @@ def test_a_branch_that_was_squashed_on_purpose_stays_so(remote: Path, clone: Mak
 # remotes
 
 
+@pytest.mark.parametrize(("first", "then"), [("fix", "fix/network"), ("fix/network", "fix")])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_branch_whose_name_becomes_a_folder_or_the_other_way_round(
+    remote: Path, clone: Make, first: str, then: str, packed: bool
+) -> None:
+    folder = clone("one")
+    one = repository(folder)
+    one.record("demo", {"demo/x": "1"}, "x")
+    git(remote, "branch", first, "main")
+    one.fetch()
+    if packed:
+        git(folder, "pack-refs", "--all")
+    git(remote, "branch", "-D", first)
+    git(remote, "branch", then, "main")
+    newest = git(remote, "commit-tree", "-p", "main", "-m", "next", "main^{tree}")
+    git(remote, "update-ref", "refs/heads/main", newest)
+    git(remote, "update-ref", "-d", "refs/heads/observed")
+    one.fetch()
+    assert one.resolve("origin/main") == newest
+    assert one.resolve(f"origin/{then}")
+    assert one.observed("demo") == {"demo/x": b"1"}, "what was recorded is still known"
+
+
 def gone(text: str) -> bool:
     """Is there no process any more whose command line has the text?"""
     for entry in Path("/proc").glob("[0-9]*"):

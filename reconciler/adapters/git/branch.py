@@ -16,6 +16,7 @@ from .history import COMMITS
 from .refs import GitDir
 
 _NO_COMMIT = "0" * 40
+_IN_THE_WAY = "; cannot create"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,11 @@ class Branch:
         what = self._branches_here() if self.shallow else ()
         if what or not self.shallow:
             said = ("--quiet", "--no-recurse-submodules", "--no-prune")
-            self.git.ask_remote(self.remote, "fetch", *said, self.remote, *what)
+            answer = self.git("fetch", *said, self.remote, *what)
+            if _IN_THE_WAY in answer.error:  # where `fix` was there is `fix/network` now, and a ref is no folder
+                self._forget_gone()
+                answer = self.git("fetch", *said, self.remote, *what)
+            self.git.answered(self.remote, answer)
         if self.shallow or not refs.follows_all(self.dirs, self.remote):
             self.bring(self.tip())
 
@@ -139,14 +144,21 @@ class Branch:
     def _branches_here(self) -> list[str]:
         """The remote's branches of which this clone has a copy, the observed one excepted, as far as they are still
         there: naming no branch would bring all of them, each with the whole of its history."""
-        here = {
-            name for name in refs.below(self.dirs, f"refs/remotes/{self.remote}/") if name not in ("HEAD", self.name)
-        }
-        there = {
-            line.split("\trefs/heads/")[-1]
-            for line in self.git.ask_remote(self.remote or "", "ls-remote", "--heads", self.remote or "").splitlines()
-        }
-        return [f"+refs/heads/{name}:refs/remotes/{self.remote}/{name}" for name in sorted(here & there)]
+        names = sorted(self._copied() & self._there())
+        return [f"+refs/heads/{name}:refs/remotes/{self.remote}/{name}" for name in names]
+
+    def _forget_gone(self) -> None:
+        """Let go of copies of branches that the remote has no more, the observed one excepted."""
+        for name in sorted(self._copied() - self._there()):
+            self.git("update-ref", "-d", f"refs/remotes/{self.remote}/{name}")
+
+    def _copied(self) -> set[str]:
+        mine = ("HEAD", self.name)
+        return {name for name in refs.below(self.dirs, f"refs/remotes/{self.remote}/") if name not in mine}
+
+    def _there(self) -> set[str]:
+        listed = self.git.ask_remote(self.remote or "", "ls-remote", "--heads", self.remote or "")
+        return {line.split("\trefs/heads/")[-1] for line in listed.splitlines()}
 
 
 def of(path: Path, remote: str | None, name: str, deadline: float) -> Branch:

@@ -98,7 +98,10 @@ class Git:
 
     def ask_remote(self, remote: str, *arguments: str) -> str:
         """Run a command that talks to a remote. Raises Transient when it fails."""
-        answer = self(*arguments)
+        return self.answered(remote, self(*arguments))
+
+    def answered(self, remote: str, answer: Answer) -> str:
+        """What a command that talked to a remote said. Raises Transient when it failed."""
         if answer.ok:
             return answer.output
         self.check_room(answer)
