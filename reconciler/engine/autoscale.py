@@ -192,7 +192,7 @@ def outlook(cluster: Cluster, said: Autoscale | None, live: Live) -> Outlook:
     groups = {g.name: _group(cluster.name, g, entries[g.name], live) for g in offered(cluster)}
     places = {i.id: (g.name, i) for g in groups.values() for i in g.instances}
     names = {f"{cluster.name}-{g.name}-{i.number}": (g.name, i) for g in groups.values() for i in g.instances}
-    return Outlook(groups, places, names, live.servers is not None)
+    return Outlook(groups, places, names, live.servers is not None, live.nodes is not None)
 
 
 def _group(cluster: str, group: NodeGroup, entry: ScaledGroup, live: Live) -> Group:

@@ -85,10 +85,12 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Everything there is to answer from, made once and only read. `places` finds group and instance by providerID, and
-    by the node's name where a node has none."""
+    """Everything there is to answer from, made once and only read. `places` finds group and instance by providerID,
+    `names` by the node's name where a node has none. `known`: the servers were seen once; `nodes_known`: the
+    nodes were, without which nobody can say what a server's node calls itself."""
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     places: Mapping[str, tuple[str, Instance]] = field(default_factory=dict)
     names: Mapping[str, tuple[str, Instance]] = field(default_factory=dict)
     known: bool = False
+    nodes_known: bool = False
