@@ -25,7 +25,8 @@ from reconciler.serve.autoscaler.journal import Journal
 A, B, C = (Decision(letter * 12, "worker", (number,)) for number, letter in enumerate("abc", 3))
 folder, room, end = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 journal = Journal(folder)
-journal.add(A)
+for one in [A, C] if end == "pushed" else [A]:
+    journal.add(one)
 (path,) = folder.glob("*.jsonl")
 size, limits = path.stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, limits[1]))
@@ -35,6 +36,9 @@ except Permanent:
     assert path.stat().st_size == size
 else:
     raise AssertionError("there was room")
+if end == "pushed":
+    journal.done([A.id])
+    assert journal.pending == (C,)
 resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 if end == "repeated":
     journal.add(C)
@@ -47,11 +51,18 @@ os._exit(0)  # what SIGKILL does
 
 @pytest.mark.parametrize(
     ("room", "end", "left"),
-    [(0, "repeated", (A, C)), (20, "repeated", (A, C)), (0, "closed", (A,)), (20, "killed", (A,))],
+    [
+        (0, "repeated", (A, C)),
+        (20, "repeated", (A, C)),
+        (0, "closed", (A,)),
+        (20, "killed", (A,)),
+        (0, "pushed", (A, C)),
+    ],
 )
 def test_what_the_disk_refused_is_not_carried_out_later(
     tmp_path: Path, room: int, end: str, left: tuple[Decision, ...]
 ) -> None:
+    """What was pushed meanwhile is taken over once more: git names it, and it does not count twice."""
     argv = [sys.executable, "-c", SCRIPT, str(tmp_path), str(room), end]
     said = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
