@@ -116,6 +116,11 @@ class Desk:
         with self._lock:
             self._journal.done(ids)
             self.stands_on(ground)
+            self.rest()
+
+    def rest(self) -> None:
+        """Nothing waits any more, unless something was decided since somebody looked."""
+        with self._lock:
             if not self._journal.pending:
                 self.waiting.clear()
 

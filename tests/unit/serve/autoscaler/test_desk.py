@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from reconciler.engine import autoscale
 from reconciler.engine.autoscale import Refused
-from reconciler.model.autoscale import Live, State
+from reconciler.model.autoscale import Decision, Live, State
 from reconciler.model.resource import Fields
-from reconciler.serve.autoscaler import Desk, Ground, Journal
+from reconciler.ports import Branches
+from reconciler.serve.autoscaler import Book, Desk, Ground, Journal
 from tests.unit.examples import cluster
 
 REGIONAL = "openstack://RegionOne/a{}"  # as a cloud controller in regional mode writes it
@@ -83,3 +85,24 @@ def test_a_server_that_did_not_become_a_node_is_given_up(desk: Desk) -> None:
     decision = desk.delete("worker", [("openstack:///a2", "openstack:///a2")])
     assert decision
     assert decision.remove == (2,)
+
+
+class Late(Desk):
+    """A decision is made in the very moment after somebody saw that there is none."""
+
+    late = True
+
+    @property
+    def pending(self) -> tuple[Decision, ...]:
+        found = super().pending
+        if not found and self.late:
+            self.late = False
+            self.increase("worker", 1)
+        return found
+
+
+def test_a_decision_made_while_the_pusher_goes_to_sleep_wakes_it(tmp_path: Path) -> None:
+    desk = Late(Journal(tmp_path), GROUND)
+    book = Book(cast(Branches, None), "demo", "main")  # nothing is pushed
+    assert book.publish(desk) is None
+    assert desk.waiting.is_set()
