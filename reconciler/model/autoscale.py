@@ -14,7 +14,9 @@ from .resource import Fields
 class Decision:
     """One decision about one group: `add` are the numbers it gives to new machines, which another writer may have taken
     meanwhile: then others are given. `remove` are the numbers of machines that go, `servers` those of them that are
-    known to the cloud. `why` is one line for people, `id` twelve random hexadecimal digits."""
+    known to the cloud. `why` is one line for people, `id` twelve random hexadecimal digits. `waiting` are those of
+    `remove` that an earlier decision adds which is not in git yet, each with the number that one gave it: what becomes
+    of that number becomes of them. All others are meant by their own number."""
 
     id: str
     group: str
@@ -22,6 +24,7 @@ class Decision:
     remove: tuple[int, ...] = ()
     servers: tuple[Removed, ...] = ()
     why: str = ""
+    waiting: tuple[tuple[int, int], ...] = ()
 
 
 class State(IntEnum):

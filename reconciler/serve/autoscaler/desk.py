@@ -147,6 +147,7 @@ class Desk:
         return float("inf") if then is None else self._clock() - then
 
     def _decided(self, decision: Decision) -> Decision:
+        decision = autoscale.addressed(decision, self._folded)
         self._journal.add(decision)
         self._refold()
         self.waiting.set()

@@ -117,12 +117,15 @@ def _plain(decision: Decision) -> dict[str, Any]:
         "remove": decision.remove,
         "servers": {str(one.number): one.server for one in decision.servers},
         "why": decision.why,
+        "waiting": decision.waiting,
     }
 
 
 def _decision(said: dict[str, Any]) -> Decision:
     servers = tuple(Removed(number=int(number), server=id_) for number, id_ in said["servers"].items())
-    return Decision(said["id"], said["group"], tuple(said["add"]), tuple(said["remove"]), servers, said["why"])
+    add, remove = tuple(said["add"]), tuple(said["remove"])
+    waiting = tuple((number, wanted) for number, wanted in said.get("waiting", ()))
+    return Decision(said["id"], said["group"], add, remove, servers, said["why"], waiting)
 
 
 def _own(path: Path) -> FileIO:

@@ -10,6 +10,7 @@ import pytest
 from reconciler.engine import autoscale
 from reconciler.engine.autoscale import Refused
 from reconciler.model.autoscale import Decision, Live, State
+from reconciler.model.desired import Autoscale
 from reconciler.model.resource import Fields
 from reconciler.ports import Branches
 from reconciler.serve.autoscaler import Book, Desk, Ground, Journal
@@ -85,6 +86,77 @@ def test_a_server_that_did_not_become_a_node_is_given_up(desk: Desk) -> None:
     decision = desk.delete("worker", [("openstack:///a2", "openstack:///a2")])
     assert decision
     assert decision.remove == (2,)
+
+
+# a number of ours that another writer took
+
+
+def others(desk: Desk, *numbers: int) -> Ground:
+    """What git says once another server added these."""
+    before = desk._ground.file
+    theirs = Decision(f"{numbers[0]:012x}", "worker", numbers)
+    return Ground(GROUND.cluster, autoscale.fold(GROUND.cluster, before, [theirs]).file)
+
+
+def machines(desk: Desk) -> tuple[int, ...]:
+    return desk.outlook.groups["worker"].machines
+
+
+def removed(desk: Desk) -> list[tuple[int, str]]:
+    file: Autoscale = desk._folded.file
+    entry = file.group("worker")
+    assert entry
+    return [(one.number, one.server) for one in entry.removed]
+
+
+def test_the_chosen_server_goes_though_its_number_was_ours_once(desk: Desk) -> None:
+    desk.increase("worker", 1)
+    desk.stands_on(others(desk, 3))
+    assert machines(desk) == (1, 2, 3, 4)  # ours is 4 now
+    desk.sees(Live(servers(1, 2, 3), nodes(1, 2, 3)), GROUND)
+    desk.delete("worker", [(REGIONAL.format(3), "demo-worker-3")])
+    assert machines(desk) == (1, 2, 4)
+    assert removed(desk) == [(3, "a3")]
+
+
+def test_the_chosen_server_goes_though_git_was_not_read_since(desk: Desk) -> None:
+    desk.increase("worker", 1)
+    desk.sees(Live(servers(1, 2, 3), nodes(1, 2, 3)), GROUND)
+    desk.delete("worker", [(REGIONAL.format(3), "demo-worker-3")])
+    desk.stands_on(others(desk, 3))
+    assert machines(desk) == (1, 2, 4)
+    assert removed(desk) == [(3, "a3")]
+
+
+def test_a_machine_of_git_that_is_not_there_yet_is_given_up_itself(desk: Desk) -> None:
+    desk.increase("worker", 1)
+    desk.stands_on(others(desk, 3))
+    desk.sees(Live(servers(1, 2), nodes(1, 2)), GROUND)
+    desk.delete("worker", [("openstack:///demo-worker-3", "openstack:///demo-worker-3")])
+    assert machines(desk) == (1, 2, 4)
+
+
+def test_a_machine_of_ours_is_given_up_whatever_its_number_becomes(desk: Desk, tmp_path: Path) -> None:
+    desk.sees(Live(servers(1, 2), nodes(1, 2)), GROUND)
+    desk.increase("worker", 1)
+    desk.stands_on(others(desk, 3))
+    desk.delete("worker", [("openstack:///demo-worker-4", "openstack:///demo-worker-4")])
+    assert machines(desk) == (1, 2, 3)
+    desk.stands_on(others(desk, 4))
+    assert machines(desk) == (1, 2, 3, 4)
+    desk._journal._file.close()  # what a crash does: the next server knows it, too
+    again = Desk(Journal(tmp_path), desk._ground)
+    assert machines(again) == (1, 2, 3, 4)
+
+
+def test_a_machine_of_ours_that_was_given_up_takes_no_other_with_it(desk: Desk) -> None:
+    desk.sees(Live(servers(1, 2), nodes(1, 2)), GROUND)
+    desk.increase("worker", 1)
+    desk.decrease("worker", -1)
+    desk.stands_on(others(desk, 3))
+    assert machines(desk) == (1, 2, 3)
+    desk.stands_on(others(desk, 4, 5))  # and no room is left for ours
+    assert machines(desk) == (1, 2, 3, 4, 5)
 
 
 class Late(Desk):
