@@ -34,7 +34,7 @@ from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .control.ways import Ways
 from .errors import Invalid, ReconcilerError
-from .model.resource import Known
+from .model.resource import Listing, Unknown
 from .ports import Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
 from .serve import autoscaler
@@ -242,10 +242,16 @@ class App:
         snapshot = self._cloud(cluster.spec.cloud).observe((cluster.name,))
         state = known(self.toolkit.workspace(cluster.name))
         servers = recognised(cluster, snapshot.of(cluster.name), state)["server"]
-        nodes = self._kubernetes(access).nodes() if access.kubeconfig.exists() else Known()
         text = self.repository.observed(cluster.name).get(f"{cluster.name}/{record.OBSERVED}")
         failed = record.read_failed(text)
-        return Seen(servers, nodes, snapshot.flavors, failed.error, failed.commit)
+        return Seen(servers, self._nodes(access), snapshot.flavors, failed.error, failed.commit)
+
+    def _nodes(self, access: Access) -> Listing:
+        """Without a kubeconfig here they are unknown, and not none: another clone may have it."""
+        if not access.kubeconfig.exists():
+            hint = "serve where the cluster is installed from, or put one into the folder `kubeconfigs` of the settings"
+            return Unknown(f"there is no kubeconfig {access.kubeconfig}", hint)
+        return self._kubernetes(access).nodes()
 
     def _leases(self) -> Terms:
         git = self.settings.git

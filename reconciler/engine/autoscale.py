@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ..model.autoscale import Decision, ErrorClass, Group, Instance, Live, Outlook, State
 from ..model.change import Action, Class, Difference, Severity
@@ -108,10 +108,13 @@ def _reason(going: Sequence[Instance]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """The file with decisions laid over it, and which of them were not in it before, each as it came out."""
+    """The file with decisions laid over it, and which of them were not in it before, each as it came out. `renumbered`
+    has the number that each machine they add came to, by its group and the number it was decided with; 0 where
+    there was no room for it any more."""
 
     file: Autoscale
     fresh: tuple[Decision, ...]
+    renumbered: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
 
 def fold(cluster: Cluster, said: Autoscale | None, decisions: Iterable[Decision], gone: Collection[str] = ()) -> Folded:
@@ -135,7 +138,16 @@ def fold(cluster: Cluster, said: Autoscale | None, decisions: Iterable[Decision]
         fresh.append(came)
     kept = [_forgetting(groups[name], gone) for name in sorted(groups)]
     ids = [*before.spec.decided, *(d.id for d in fresh)]
-    return Folded(Autoscale.of(cluster.name, kept, ids[-max(_REMEMBERED, len(fresh)) :]), tuple(fresh))
+    return Folded(Autoscale.of(cluster.name, kept, ids[-max(_REMEMBERED, len(fresh)) :]), tuple(fresh), renumbered)
+
+
+def addressed(decision: Decision, folded: Folded) -> Decision:
+    """A decision made on what `folded` comes to, so that it finds its machines when they have other numbers. Only those
+    that wait for their push can get one: a machine that has a server, or is in git, keeps its number."""
+    waiting = {number: wanted for (name, wanted), number in folded.renumbered.items() if name == decision.group}
+    settled = {one.number for one in decision.servers}
+    ours = tuple((n, waiting[n]) for n in decision.remove if n in waiting and n not in settled)
+    return replace(decision, waiting=ours)
 
 
 def _laid(
@@ -144,7 +156,9 @@ def _laid(
     """One decision over one group, and what came of it within the bounds of now."""
     machines, following = list(entry.machines), entry.next
     added: list[int] = []
-    for wanted in decision.add[: max(0, (group.max or 0) - len(machines))]:
+    room = max(0, (group.max or 0) - len(machines))
+    renumbered.update({(group.name, wanted): 0 for wanted in decision.add[room:]})
+    for wanted in decision.add[:room]:
         number = following = max(wanted, following)
         while number in group.without:
             number += 1
@@ -152,7 +166,8 @@ def _laid(
         renumbered[group.name, wanted] = number
         added.append(number)
     machines += added
-    leaving = [number for number in (renumbered.get((group.name, n), n) for n in decision.remove) if number in machines]
+    became = {n: renumbered.get((group.name, wanted), n) for n, wanted in decision.waiting}
+    leaving = [number for number in (became.get(n, n) for n in decision.remove) if number in machines]
     leaving = leaving[: max(0, len(machines) - (group.min or 0))]
     servers = tuple(one for one in decision.servers if one.number in leaving)
     laid = entry.model_copy(
@@ -192,7 +207,7 @@ def outlook(cluster: Cluster, said: Autoscale | None, live: Live) -> Outlook:
     groups = {g.name: _group(cluster.name, g, entries[g.name], live) for g in offered(cluster)}
     places = {i.id: (g.name, i) for g in groups.values() for i in g.instances}
     names = {f"{cluster.name}-{g.name}-{i.number}": (g.name, i) for g in groups.values() for i in g.instances}
-    return Outlook(groups, places, names, live.servers is not None)
+    return Outlook(groups, places, names, live.servers is not None, live.nodes is not None)
 
 
 def _group(cluster: str, group: NodeGroup, entry: ScaledGroup, live: Live) -> Group:

@@ -14,7 +14,9 @@ from .resource import Fields
 class Decision:
     """One decision about one group: `add` are the numbers it gives to new machines, which another writer may have taken
     meanwhile: then others are given. `remove` are the numbers of machines that go, `servers` those of them that are
-    known to the cloud. `why` is one line for people, `id` twelve random hexadecimal digits."""
+    known to the cloud. `why` is one line for people, `id` twelve random hexadecimal digits. `waiting` are those of
+    `remove` that an earlier decision adds which is not in git yet, each with the number that one gave it: what becomes
+    of that number becomes of them. All others are meant by their own number."""
 
     id: str
     group: str
@@ -22,6 +24,7 @@ class Decision:
     remove: tuple[int, ...] = ()
     servers: tuple[Removed, ...] = ()
     why: str = ""
+    waiting: tuple[tuple[int, int], ...] = ()
 
 
 class State(IntEnum):
@@ -85,10 +88,12 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Everything there is to answer from, made once and only read. `places` finds group and instance by providerID, and
-    by the node's name where a node has none."""
+    """Everything there is to answer from, made once and only read. `places` finds group and instance by providerID,
+    `names` by the node's name where a node has none. `known`: the servers were seen once; `nodes_known`: the
+    nodes were, without which nobody can say what a server's node calls itself."""
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     places: Mapping[str, tuple[str, Instance]] = field(default_factory=dict)
     names: Mapping[str, tuple[str, Instance]] = field(default_factory=dict)
     known: bool = False
+    nodes_known: bool = False

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.engine import autoscale
-from reconciler.engine.autoscale import Refused
+from reconciler.engine.autoscale import Folded, Refused
 from reconciler.model.autoscale import Decision, Group, Live
 from reconciler.model.desired import Autoscale, Cluster, effective
 from reconciler.spec.autoscale import followed
@@ -29,15 +29,15 @@ class Writer:
         self.pending: list[Decision] = []
         self.made = 0
 
-    def view(self, spec: Cluster) -> tuple[Group, Autoscale]:
-        file = autoscale.fold(spec, self.base, self.pending).file
-        seen = autoscale.outlook(spec, file, Live(servers={}))
-        return seen.groups["worker"], file
+    def view(self, spec: Cluster) -> tuple[Group, Folded]:
+        folded = autoscale.fold(spec, self.base, self.pending)
+        seen = autoscale.outlook(spec, folded.file, Live(servers={}))
+        return seen.groups["worker"], folded
 
     def decide(self, spec: Cluster, kind: str, amount: int) -> None:
-        group, file = self.view(spec)
+        group, folded = self.view(spec)
         written = spec.spec.node_groups[0]
-        entry = effective(written, file.group("worker"))
+        entry = effective(written, folded.file.group("worker"))
         self.made += 1
         id_ = f"{self.name:06x}{self.made:06x}"
         try:
@@ -46,7 +46,7 @@ class Writer:
             else:
                 chosen = [i for i in group.instances if i.number in group.machines][amount % 3 :][:1]
                 decision = autoscale.delete(group, chosen, id_)
-                self.pending += [decision] if decision else []
+                self.pending += [autoscale.addressed(decision, folded)] if decision else []
         except Refused:
             pass
 

@@ -11,13 +11,15 @@ import pytest
 from reconciler import process
 from reconciler.app import App
 from reconciler.errors import Permanent
-from reconciler.ports import Playbook
+from reconciler.model.resource import Known, Unknown
+from reconciler.ports import CloudSnapshot, Playbook
 from reconciler.progress import QuietProgress
+from reconciler.serve.autoscaler import Ground
 from reconciler.settings import Git, Settings
 from reconciler.spec.render import objects
 from reconciler.toolchain import Toolbox
 
-from .examples import CLUSTER, FILE
+from .examples import CLUSTER, FILE, cluster
 
 VERSION = "tag: {}\ncommit: 1c9add48975060f45396b34d8e022c30d7f80dab\n"
 
@@ -45,6 +47,24 @@ def test_the_commit_says_which_kubespray_and_the_settings_from_where(tmp_path: P
         kubespray = app.cycle(state, state.clusters[0]).tools.kubespray
         with pytest.raises(Permanent, match=f"{tag} can't be cloned from {mirror}"):
             kubespray.run("demo", Playbook("cluster.yml", {}), QuietProgress())
+
+
+def test_nodes_are_unknown_to_the_autoscaler_where_no_kubeconfig_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They lie below the state of a clone: another clone has none, and the cluster has nodes all the same."""
+
+    class Empty:
+        def observe(self, _: object) -> CloudSnapshot:
+            return CloudSnapshot({"server": Known()}, Known(), Known(), Known(), Known())
+
+    committed(tmp_path / "repo", "v7.0.0")
+    app = App(Settings(state=tmp_path / "state"), tmp_path / "repo", QuietProgress())
+    monkeypatch.setattr(app, "_cloud", lambda _: Empty())
+    nodes = app._seen(Ground(cluster())).nodes
+    assert isinstance(nodes, Unknown)
+    assert "there is no kubeconfig" in nodes.reason
+    assert "`kubeconfigs`" in (nodes.hint or "")
 
 
 def test_leases_last_as_long_as_the_settings_say_and_need_a_remote(tmp_path: Path) -> None:

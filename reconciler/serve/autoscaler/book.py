@@ -52,7 +52,7 @@ class Book:
         with self._turn:
             pending = desk.pending
             if not pending:
-                desk.waiting.clear()
+                desk.rest()
                 return None
 
             def make(tip: str, bot: str | None) -> Change | None:

@@ -6,11 +6,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...engine import autoscale
 from ...engine.autoscale import Folded, Refused
-from ...model.autoscale import Decision, Group, Live, Outlook
+from ...model.autoscale import Decision, Group, Instance, Live, Outlook, State
 from ...model.desired import Autoscale, Cluster, ScaledGroup, effective
 from .journal import Journal
 
@@ -35,7 +35,8 @@ class Desk:
         self._clock = clock
         self._live = Live()
         self._gone: frozenset[str] = frozenset()
-        self._looked: float | None = None
+        self._looked: float | None = None  # when the servers were seen
+        self._met: float | None = None  # when the nodes were
         self._lock = threading.RLock()
         self.waiting = threading.Event()  # there are decisions to be pushed
         self._outlook = Outlook()
@@ -75,7 +76,7 @@ class Desk:
 
     def delete(self, name: str, nodes: Sequence[tuple[str, str]]) -> Decision | None:
         """These nodes, each as (providerID, name), go; None where all of them do already. Raises Refused where one is
-        not this group's: then none goes."""
+        not this group's, or where nobody can say whether it is a node by now: then none goes."""
         with self._lock:
             group = autoscale.check_known(self._outlook, name)
             found = []
@@ -86,6 +87,8 @@ class Desk:
                 if place[0] != name:
                     raise Refused(f"{provider_id or node} is a machine of {place[0]}, not of {name}")
                 found.append(place[1])
+            if any(_may_have_joined(i) for i in found) and self._since(self._met) > self._fresh:
+                raise Refused(f"it is not known whether these of {name} are nodes: the cluster was not seen lately")
             decision = autoscale.delete(group, found, _id())
             return self._decided(decision) if decision else None
 
@@ -99,7 +102,7 @@ class Desk:
 
     def age(self) -> float:
         """For how many seconds the cloud was not seen."""
-        return float("inf") if self._looked is None else self._clock() - self._looked
+        return self._since(self._looked)
 
     def stands_on(self, ground: Ground) -> None:
         """Git says this now: what is in the file is decided there, and is not pending any more."""
@@ -113,24 +116,38 @@ class Desk:
         with self._lock:
             self._journal.done(ids)
             self.stands_on(ground)
+            self.rest()
+
+    def rest(self) -> None:
+        """Nothing waits any more, unless something was decided since somebody looked."""
+        with self._lock:
             if not self._journal.pending:
                 self.waiting.clear()
 
     def sees(self, live: Live, before: Ground) -> None:
         """This is live; `before` is what git said before it was looked at. What could not be asked stays as it was."""
         with self._lock:
-            if live.servers is None:
-                live = Live(self._live.servers, live.nodes or self._live.nodes, live.flavors or self._live.flavors,
-                            live.failure, live.failed_at)  # fmt: skip
-            else:
+            if live.nodes is not None:
+                self._met = self._clock()
+            if live.servers is not None:
                 self._looked = self._clock()
                 there = {id_ for id_, _ in live.servers.values()}
                 said = before.file.spec.node_groups if before.file else ()
                 self._gone = frozenset(r.server for g in said for r in g.removed if r.server not in there)
-            self._live = live
+            was = self._live
+            self._live = replace(
+                live,
+                servers=was.servers if live.servers is None else live.servers,
+                nodes=was.nodes if live.nodes is None else live.nodes,
+                flavors=live.flavors or was.flavors,
+            )
             self._refold()
 
+    def _since(self, then: float | None) -> float:
+        return float("inf") if then is None else self._clock() - then
+
     def _decided(self, decision: Decision) -> Decision:
+        decision = autoscale.addressed(decision, self._folded)
         self._journal.add(decision)
         self._refold()
         self.waiting.set()
@@ -143,6 +160,11 @@ class Desk:
     def _refold(self) -> None:
         self._folded = autoscale.fold(self.cluster, self._ground.file, self._journal.pending)
         self._outlook = autoscale.outlook(self.cluster, self._folded.file, self._live)
+
+
+def _may_have_joined(instance: Instance) -> bool:
+    """A server that was not seen as a node, and may be one that is called otherwise since."""
+    return bool(instance.server) and instance.state is State.CREATING and not instance.error
 
 
 def _id() -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
 import uuid
 from collections.abc import Iterable
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ...errors import Permanent
 from ...model.autoscale import Decision
@@ -24,6 +27,7 @@ class Journal:
         self._path = folder / f"{uuid.uuid4().hex}.jsonl"
         self._pending: dict[str, Decision] = {}
         self._file = _own(self._path)
+        self._size = 0  # of what was promised: what lies behind it in the file was refused
         _sync(folder)
         self.adopt()
 
@@ -39,13 +43,15 @@ class Journal:
         self._pending[decision.id] = decision
 
     def done(self, ids: Iterable[str]) -> None:
-        """These are in git. When all are, the file starts anew."""
+        """These are in git. When all are, the file starts anew. A disk that does not take it stops nobody: git names
+        them, so that who takes over what is left here knows it, too."""
         gone = [id_ for id_ in ids if self._pending.pop(id_, None)]
         if self._pending:
-            self._write([{"done": id_} for id_ in gone])
+            with contextlib.suppress(Permanent):
+                self._write([{"done": id_} for id_ in gone])
         elif gone:
-            self._file.truncate(0)
-            os.fsync(self._file.fileno())
+            self._size = 0
+            self._cut()
 
     def adopt(self) -> None:
         """Take over what servers left that are no more."""
@@ -68,13 +74,23 @@ class Journal:
         self._file.close()
 
     def _write(self, entries: Iterable[dict[str, Any]]) -> None:
+        text = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
         try:
-            self._file.write(b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
-            self._file.flush()
+            self._file.truncate(self._size)  # where an earlier failure could not be taken back
+            if self._file.write(text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._file.fileno())
+            self._size += len(text)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                self._cut()
             message = f"the autoscaler's journal can't be written: {error.strerror}"
             raise Permanent(message, hint=f"look at the disk of {self._path.parent}") from None
+
+    def _cut(self) -> None:
+        """Take back what is not promised, or not any more."""
+        self._file.truncate(self._size)
+        os.fsync(self._file.fileno())
 
 
 def _read(text: bytes) -> list[Decision]:
@@ -101,19 +117,22 @@ def _plain(decision: Decision) -> dict[str, Any]:
         "remove": decision.remove,
         "servers": {str(one.number): one.server for one in decision.servers},
         "why": decision.why,
+        "waiting": decision.waiting,
     }
 
 
 def _decision(said: dict[str, Any]) -> Decision:
     servers = tuple(Removed(number=int(number), server=id_) for number, id_ in said["servers"].items())
-    return Decision(said["id"], said["group"], tuple(said["add"]), tuple(said["remove"]), servers, said["why"])
+    add, remove = tuple(said["add"]), tuple(said["remove"])
+    waiting = tuple((number, wanted) for number, wanted in said.get("waiting", ()))
+    return Decision(said["id"], said["group"], add, remove, servers, said["why"], waiting)
 
 
-def _own(path: Path) -> BinaryIO:
+def _own(path: Path) -> FileIO:
     """The file, locked for life: the kernel lets go of it when we die. Between making and locking it, somebody may have
-    taken it for a dead one's and cleaned it up."""
+    taken it for a dead one's and cleaned it up. Without a buffer: what was refused must not be written later."""
     while True:
-        file = path.open("ab")
+        file = path.open("ab", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX)
         if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
             return file

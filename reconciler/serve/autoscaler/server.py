@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import grpc
 
-from ...errors import Invalid, ReconcilerError
+from ...errors import Invalid, ReconcilerError, Transient
 from ...model.autoscale import Live
-from ...model.resource import Fields, Known, Listing, Resource
+from ...model.resource import Fields, Known, Listing, Resource, Unknown
 from .book import Book
 from .desk import Desk, Ground
 from .journal import Journal
@@ -115,6 +115,7 @@ class Server:
         seen = self._guarded("cloud", lambda: self.look(ground))
         if seen is None:
             return
+        self._guarded("nodes", lambda: _answered(seen.nodes))
         failed = self._guarded("git", lambda: self.book.machines(seen.failed_commit)) if seen.failed_commit else None
         self.desk.sees(live(seen, failed or frozenset()), ground)
 
@@ -157,6 +158,13 @@ def live(seen: Seen, failed: frozenset[str]) -> Live:
     nodes = _by_name(seen.nodes, lambda r: str(r.fields.get("provider_id") or ""))
     flavors: Mapping[str, Fields] = _by_name(seen.flavors, lambda r: r.fields) or {}
     return Live(servers, nodes, flavors, seen.failure, failed)
+
+
+def _answered(listing: Listing) -> bool:
+    """Raises Transient with the reason where it could not be asked."""
+    if isinstance(listing, Unknown):
+        raise Transient(listing.reason, hint=listing.hint)
+    return True
 
 
 def check_address(address: str, *, plain: bool) -> tuple[str, int]:

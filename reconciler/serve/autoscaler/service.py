@@ -61,6 +61,8 @@ class Service(pb_grpc.CloudProviderServicer):
         group = self._known(request.id, context)
         if not self.desk.outlook.known:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the cloud was not seen yet")
+        if not self.desk.outlook.nodes_known and any(i.server for i in group.instances):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the cluster's nodes were not seen yet")
         return pb.NodeGroupNodesResponse(instances=[_instance(i) for i in group.instances])
 
     def NodeGroupTemplateNodeInfo(self, request: Any, context: grpc.ServicerContext) -> Any:

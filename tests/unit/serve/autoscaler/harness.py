@@ -48,6 +48,7 @@ class Cloud:
     failure: str = ""
     failed_commit: str = ""
     down: ReconcilerError | None = None
+    apart: bool = False  # the Kubernetes API alone does not answer
     calls: int = 0
 
     def boot(self, *names: str, joined: bool = True, **fields: Any) -> None:
@@ -62,9 +63,10 @@ class Cloud:
         self.calls += 1
         if self.down:
             return Seen(Unknown("down"), Unknown("down"), Unknown("down"))
+        nodes = {n: Resource("node", n, {"provider_id": p}) for n, p in self.nodes.items()}
         return Seen(
             _listing("server", {n: Resource("server", n, f, i) for n, (i, f) in self.servers.items()}),
-            _listing("node", {n: Resource("node", n, {"provider_id": p}) for n, p in self.nodes.items()}),
+            Unknown("no answer") if self.apart else _listing("node", nodes),
             _listing("flavors", {n: Resource("flavors", n, f) for n, f in FLAVORS.items()}),
             self.failure,
             self.failed_commit,
@@ -148,8 +150,9 @@ class Place:
         repository = GitRepository(folder, author=AUTHOR)
         state = Path(more.pop("state", self.root / "state"))
         book = Book(repository, "demo", "main", more.pop("proposal", ""))
+        tell = more.pop("tell", lambda _: None)
         given = {"poll": 0.5, "address": "127.0.0.1:0", "tls": None, **more}
-        return Server(book=book, journal=Journal(state), look=cloud.look, tell=lambda _: None, **given)
+        return Server(book=book, journal=Journal(state), look=cloud.look, tell=tell, **given)
 
 
 @contextmanager

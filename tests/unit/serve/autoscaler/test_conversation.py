@@ -298,6 +298,24 @@ def test_a_cloud_that_does_not_answer_is_not_an_empty_one(place: Place, cloud: C
         assert len(instances(stub)) == 2
 
 
+def test_a_cluster_whose_api_does_not_answer_is_not_one_without_nodes(place: Place, cloud: Cloud) -> None:
+    """Instances told without their nodes' names would be deleted as machines that never joined. An empty group has
+    none: the first cluster comes from zero."""
+    cloud.apart, told = True, list[str]()
+    with running(place.server(cloud, tell=told.append)) as stub:
+        assert code(lambda: instances(stub)) is grpc.StatusCode.UNAVAILABLE
+        assert "nodes: no answer" in told
+        assert instances(stub, "gpu") == {}
+        stub.NodeGroupIncreaseSize(pb.NodeGroupIncreaseSizeRequest(id="gpu", delta=1))
+        assert instances(stub, "gpu") == {"openstack:///demo-gpu-1": (2, 0)}
+        cloud.apart = False
+        until(lambda: _answers(stub))
+        assert instances(stub) == {f"openstack:///{uuid_of(f'demo-worker-{n}')}": (1, 0) for n in (1, 2)}
+        cloud.apart, before = True, cloud.calls
+        until(lambda: cloud.calls > before + 2)
+        assert instances(stub) == {f"openstack:///{uuid_of(f'demo-worker-{n}')}": (1, 0) for n in (1, 2)}
+
+
 def _answers(stub: Any) -> bool:
     try:
         return bool(instances(stub))
