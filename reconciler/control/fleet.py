@@ -21,7 +21,7 @@ from .. import interrupt
 from ..engine import schedule
 from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
-from ..errors import Invalid, Outdated, ReconcilerError
+from ..errors import Invalid, Outdated, ReconcilerError, mistake
 from ..model.outcome import Outcome
 from .board import Board, Last
 from .cloudwatch import CloudWatch
@@ -36,6 +36,7 @@ _SIDE_THREADS = 4  # fetches and looks at clouds: short, and never behind a cycl
 _COMMITTED = frozenset({Trigger.WEBHOOK, Trigger.LOCAL, Trigger.POLL})
 _ROUND_SECONDS = 30.0  # clusters that are checked within so long share what their cloud said
 _LONGEST_PAUSE = 60.0
+_BUG = "this is a bug; its message is not kept, as it may hold a secret: try `reconciler plan` with RECONCILER_DEBUG=1"
 
 
 class Job(NamedTuple):
@@ -206,7 +207,7 @@ class Fleet:
         except ReconcilerError as error:
             failed = error
         except Exception as error:  # a mistake of ours in one cluster is no reason to leave the others alone
-            failed = ReconcilerError(f"internal error: {type(error).__name__}: {error}", hint="this is a bug")
+            failed = ReconcilerError(f"internal error: {mistake(error)}", hint=_BUG)
         self._inbox.put(_Ended(job, reasons, time.monotonic() - began, result, failed))
 
     def _done(self, job: Job, reasons: frozenset[Trigger]) -> object:

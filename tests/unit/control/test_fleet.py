@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -296,6 +297,22 @@ def test_a_mistake_of_ours_in_one_cluster_leaves_the_others_alone() -> None:
     with it.running():
         until(lambda: len(it.cycles("b")) >= 2 and it.cycles("a"))
     assert "internal error: ZeroDivisionError" in str(it.cycles("a")[0]["error"])
+
+
+def test_a_mistake_of_ours_is_told_by_its_place_and_without_what_may_be_a_secret() -> None:
+    it = scene("a")
+
+    def leaky() -> Status:
+        raise ValueError("Invalid header value b'Bearer eyJSECRET'")
+
+    it.does["a"] = leaky
+    with it.running():
+        until(lambda: it.cycles("a") and it.entry("a").failures)
+        shown = f"{it.events} {it.fleet.board.document()}"
+    assert "SECRET" not in shown
+    assert re.fullmatch(
+        r"internal error: ValueError at reconciler/control/fleet\.py:\d+ \(_cycle\)", str(it.cycles("a")[0]["error"])
+    )
 
 
 def test_a_mistake_in_one_clusters_yaml_leaves_the_others_alone_and_has_its_line() -> None:
