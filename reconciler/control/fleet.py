@@ -101,6 +101,10 @@ class Fleet:
             return
         self._inbox.put(_Asked(FETCH, Trigger.WEBHOOK, f"{ref} {commit[:12]}".strip()))
 
+    def missed(self) -> None:
+        """A push may have been refused unread. Strangers can bring that about: it ends no back-off, as a push does."""
+        self._inbox.put(_Asked(FETCH, Trigger.CHECK, "a webhook that was refused unread"))
+
     def moved(self) -> None:
         """A ref of the clone may have moved."""
         self._inbox.put(_Asked(LOCAL, Trigger.LOCAL))

@@ -200,6 +200,22 @@ def test_a_push_to_one_cluster_starts_that_one_only_and_takes_the_lease_first() 
     assert it.expected == [False, False, True]
 
 
+def test_a_push_that_nobody_read_is_fetched_and_frees_nothing_that_backs_off() -> None:
+    it = scene("a", "b")
+    it.does["a"] = lambda: Status.FAILED
+    with it.running():
+        until(lambda: it.cycles("b") and it.entry("a").failures)
+        before = it.repository.fetched
+        it.fleet.missed()
+        until(lambda: it.repository.fetched > before)
+        time.sleep(0.1)
+        assert len(it.cycles("a")) == 1, "anybody can have a push missed, and no stranger starts a cycle"
+        it.repository.push({"desired/b/cluster.yaml": cluster_file("b", "\n")})
+        it.fleet.missed()
+        until(lambda: len(it.cycles("b")) == 2)
+    assert it.cycles("b")[1]["trigger"] == "poll"
+
+
 def test_a_push_to_another_branch_or_by_ourselves_is_nobodys_business() -> None:
     it = scene("a")
     with it.running():
