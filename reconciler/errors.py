@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,14 @@ class Invalid(ReconcilerError):
     def __init__(self, message: str, *, hint: str | None = None, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message, hint=hint)
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.message)))
+
+
+def mistake(error: BaseException) -> str:
+    """What may be said of an exception that nobody expected, where it is kept: its type, and where in our own code. Its
+    message may hold anything, a token too."""
+    frames = [(Path(frame.f_code.co_filename), line, frame) for frame, line in traceback.walk_tb(error.__traceback__)]
+    ours = [(path, line, frame) for path, line, frame in frames if path.is_relative_to(_PACKAGE)]
+    if not ours:
+        return type(error).__name__
+    path, line, frame = ours[-1]
+    return f"{type(error).__name__} at {path.relative_to(_PACKAGE.parent)}:{line} ({frame.f_code.co_name})"

@@ -21,7 +21,7 @@ from .. import interrupt
 from ..engine import schedule
 from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
-from ..errors import Invalid, Outdated, ReconcilerError
+from ..errors import Invalid, Outdated, ReconcilerError, mistake
 from ..model.outcome import Outcome
 from ..spec.mentions import dependents
 from . import outputs
@@ -38,6 +38,7 @@ _SIDE_THREADS = 4  # fetches and looks at clouds: short, and never behind a cycl
 _COMMITTED = frozenset({Trigger.WEBHOOK, Trigger.LOCAL, Trigger.POLL})
 _ROUND_SECONDS = 30.0  # clusters that are checked within so long share what their cloud said
 _LONGEST_PAUSE = 60.0
+_BUG = "this is a bug; its message is not kept, as it may hold a secret: try `reconciler plan` with RECONCILER_DEBUG=1"
 
 
 class Job(NamedTuple):
@@ -102,6 +103,10 @@ class Fleet:
             self.told("ignored", what=ref)
             return
         self._inbox.put(_Asked(FETCH, Trigger.WEBHOOK, f"{ref} {commit[:12]}".strip()))
+
+    def missed(self) -> None:
+        """A push may have been refused unread. Strangers can bring that about: it ends no back-off, as a push does."""
+        self._inbox.put(_Asked(FETCH, Trigger.CHECK, "a webhook that was refused unread"))
 
     def moved(self) -> None:
         """A ref of the clone may have moved."""
@@ -209,7 +214,7 @@ class Fleet:
         except ReconcilerError as error:
             failed = error
         except Exception as error:  # a mistake of ours in one cluster is no reason to leave the others alone
-            failed = ReconcilerError(f"internal error: {type(error).__name__}: {error}", hint="this is a bug")
+            failed = ReconcilerError(f"internal error: {mistake(error)}", hint=_BUG)
         self._inbox.put(_Ended(job, reasons, time.monotonic() - began, result, failed))
 
     def _done(self, job: Job, reasons: frozenset[Trigger]) -> object:

@@ -135,6 +135,7 @@ class Daemon:
         door = Door(
             secret=self._secret,
             pushed=fleet.pushed,
+            missed=fleet.missed,
             status=board.document,
             metrics=metrics.page,
             metrics_type=CONTENT_TYPE,

@@ -1,13 +1,15 @@
 """The daemon's door: webhooks in, status and metrics out. It listens on loopback; TLS is a reverse proxy's.
 
 Every connection has a deadline for all of it, bodies have a limit, and few large ones are read at once: who sends
-slowly, much or without end takes little from the others. A genuine delivery is never refused for what others sent.
+slowly, much or without end takes little from the others. What is refused unread for what others sent may be a push, so
+a fetch is asked for instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import threading
 import time
@@ -26,9 +28,13 @@ _CONNECTION_SECONDS = 15.0  # GitHub waits ten
 _BODY_SECONDS = 10.0
 _SMALL_BYTES = 64 * 1024
 _LARGE_AT_ONCE = 8
+_MISSED_SECONDS = 10.0  # strangers can bring it about: one fetch for all that was refused within so long
 _BAD_PER_MINUTE, _BAD_BURST = 60.0, 30.0
 _JSON = "application/json"
 _STARTING_SECONDS = 15.0
+
+# aiohttp writes a traceback for each request that is no HTTP, and anybody can send those
+_SILENT = logging.Logger("door", logging.CRITICAL + 1)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,10 +42,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @dataclass(frozen=True, slots=True)
 class Door:
     """What the server tells and asks. `secret` is asked for at each delivery (None: there is none), so that a changed
-    one holds at once; `pushed` gets the ref and the commit; `ready` says why we are not ready ("": we are)."""
+    one holds at once; `pushed` gets the ref and the commit; `missed` is told that a push may have been refused unread;
+    `ready` says why we are not ready ("": we are)."""
 
     secret: Callable[[], bytes | None]
     pushed: Callable[[str, str], None]
+    missed: Callable[[], None]
     status: Callable[[], dict[str, Any]]
     metrics: Callable[[], bytes]
     metrics_type: str
@@ -60,6 +68,7 @@ class Server:
         self._good = Bucket(door.per_minute / 60, max(10.0, door.per_minute / 4))
         self._bad = Bucket(_BAD_PER_MINUTE / 60, _BAD_BURST)
         self._large = 0
+        self._asking = False
         self._since: dict[Any, float] = {}
         self._runner: web.AppRunner | None = None
 
@@ -94,7 +103,10 @@ class Server:
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/status", self._status)
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=5, shutdown_timeout=2)
+        # signed is what was sent, and no forge compresses it
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_SILENT, keepalive_timeout=5, shutdown_timeout=2, auto_decompress=False
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, *self._where, backlog=128).start()
         self._keeper = self._loop.create_task(self._close_late())
@@ -126,17 +138,31 @@ class Server:
     async def _delivered(self, request: web.Request) -> web.Response:
         secret = self._door.secret()
         if not secret:
-            return _said(404, "no webhook secret is set up")
+            return self._refused(404, "no webhook secret is set up")
         if request.content_type != _JSON:
-            return _said(415, "send application/json")
+            return self._refused(415, "send application/json")
         body = await self._body(request)
         if isinstance(body, web.Response):
             return body
         headers = {name.lower(): value for name, value in request.headers.items()}
         if genuine(headers, body, secret):
             return self._accepted(headers, body)
+        return self._refused(401, "the signature is wrong or missing")
+
+    def _refused(self, status: int, why: str) -> web.Response:
+        """A no to somebody whom we have no reason to believe: all of them have one bucket."""
         wait = self._bad.take(time.monotonic())
-        return _busy(wait) if wait else _said(401, "the signature is wrong or missing")
+        return _busy(wait) if wait else _said(status, why)
+
+    def _unread(self) -> None:
+        """What was refused may have been a push."""
+        if not self._asking:
+            self._asking = True
+            self._loop.call_later(_MISSED_SECONDS, self._ask)
+
+    def _ask(self) -> None:
+        self._asking = False
+        self._door.missed()
 
     def _accepted(self, headers: Mapping[str, str], body: bytes) -> web.Response:
         try:
@@ -156,17 +182,19 @@ class Server:
         """All of it, or why not. What says its length is refused before it is read, what does not while it is."""
         length = request.content_length
         if length is not None and length > self._door.max_bytes:
-            return _said(413, f"at most {self._door.max_bytes} bytes")
+            return self._refused(413, f"at most {self._door.max_bytes} bytes")
         large = length is None or length > _SMALL_BYTES
         if large and self._large >= _LARGE_AT_ONCE:
+            self._unread()
             return _busy(1.0)
         self._large += large
         try:
             return await asyncio.wait_for(request.read(), _BODY_SECONDS)
         except TimeoutError:
-            return _said(408, "too slow")
+            self._unread()
+            return self._refused(408, "too slow")
         except web.HTTPRequestEntityTooLarge:
-            return _said(413, f"at most {self._door.max_bytes} bytes")
+            return self._refused(413, f"at most {self._door.max_bytes} bytes")
         finally:
             self._large -= large
 

@@ -51,7 +51,7 @@ def genuine(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
     """
     hub = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
     told = [headers.get(name, "") for name in _STANDARD]
-    signed = f"{told[0]}.{told[1]}.".encode() + body
+    signed = f"{told[0]}.{told[1]}.".encode("utf-8", "surrogateescape") + body
     standard = base64.b64encode(hmac.new(_standard_key(secret), signed, hashlib.sha256).digest()).decode()
     hits = [
         _same(headers.get(_GITHUB, ""), hub),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import email.utils
 import json
@@ -20,6 +21,7 @@ _PAGE = 500
 CONNECT_SECONDS = 5.0
 _POOL = 8
 _BUSY = (408, 410, 429)
+_TOKEN = "BearerToken"  # noqa: S105 - what the client library calls it
 
 # OpenSSL's X509_V_ERR_…: CERT_SIGNATURE_FAILURE (kubeadm calls every authority "kubernetes"),
 # DEPTH_ZERO_SELF_SIGNED_CERT, SELF_SIGNED_CERT_IN_CHAIN, UNABLE_TO_GET_ISSUER_CERT_LOCALLY and
@@ -181,6 +183,11 @@ class Connection:
                 f"Kubernetes at {_host(url)} does not answer: {_reason(error)}",
                 hint=f"is the API server up, and reachable from here? ({self._kubeconfig})",
             ) from None
+        except ValueError:  # its message has the header, and so the token
+            raise Permanent(
+                f"the credentials in {self._kubeconfig} can't be sent: they are no HTTP header",
+                hint="a token is one line of letters, digits and -._~+/=",
+            ) from None
 
     def _open(self) -> tuple[Any, Any]:
         with self._opening:
@@ -214,6 +221,7 @@ def open_kubeconfig(kubeconfig: Path, context: str | None) -> Any:
             hint="it appears once the cluster is made; for one of your own, give its path in the settings",
         )
     with one_at_a_time:
+        import urllib3
         import yaml
         from kubernetes.client.configuration import Configuration
         from kubernetes.config import ConfigException
@@ -222,9 +230,42 @@ def open_kubeconfig(kubeconfig: Path, context: str | None) -> Any:
     configuration = Configuration()
     try:
         load_kube_config(str(kubeconfig), context=context, client_configuration=configuration, persist_config=False)
+        token_file = _token_file(kubeconfig, context)
+    except urllib3.exceptions.HTTPError as error:
+        raise Transient(
+            f"the identity provider in {kubeconfig} does not answer: {_reason(error)}",
+            hint="is it up, and reachable from here? A token is renewed there",
+        ) from None
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise _unusable(kubeconfig, error) from None
+    if token_file is not None:
+        _follow(configuration, token_file)
     return configuration
+
+
+def _token_file(kubeconfig: Path, context: str | None) -> Path | None:
+    """The file that the token is read from, where the client library takes it from one."""
+    import yaml
+
+    said = yaml.safe_load(kubeconfig.read_text())
+    named = context or said["current-context"]
+    name = next(c["context"]["user"] for c in said["contexts"] if c["name"] == named)
+    user = next((u.get("user") for u in said.get("users") or () if u["name"] == name), None) or {}
+    other = "token" in user or "auth-provider" in user
+    return kubeconfig.absolute().parent / user["tokenFile"] if "tokenFile" in user and not other else None
+
+
+def _follow(configuration: Any, file: Path) -> None:
+    """Read the token anew at each request: the library reads it once, and it is replaced before it ends. While it is
+    being written or is away, the last one counts."""
+
+    def read(configuration: Any) -> None:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if token := file.read_text().strip():
+                configuration.api_key[_TOKEN] = f"Bearer {token}"
+
+    configuration.api_key.setdefault(_TOKEN, "")  # asked for although there is none yet
+    configuration.refresh_api_key_hook = read
 
 
 def _unusable(kubeconfig: Path, error: Exception) -> Permanent:
@@ -267,7 +308,7 @@ def credentials(configuration: Any) -> dict[str, str]:
     """The headers that say who we are."""
     # Asked for at every request: the library renews tokens that expire.
     settings = configuration.auth_settings().values()
-    return {s["key"]: s["value"] for s in settings if s["in"] == "header" and s["value"]}
+    return {s["key"]: s["value"].strip() for s in settings if s["in"] == "header" and s["value"]}
 
 
 def _decoded(data: bytes, status: int, host: str) -> Any:

@@ -22,6 +22,7 @@ import h2.exceptions
 _TLS_BUFFER = 32 * 1024
 _LINE_BYTES = 4 * 1024 * 1024  # one event of a watch: an object's metadata
 _PROTOCOL = "h2"
+_PING = b"alive?  "
 
 
 class Broken(OSError):
@@ -56,6 +57,7 @@ class Http2(asyncio.Protocol):
         self._h2: Any = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
         self._answers: dict[int, Answer] = {}
         self._transport: asyncio.Transport | None = None
+        self._pong: asyncio.Future[None] | None = None
         self.lost = ""
 
     def get(self, path: str, headers: Iterable[tuple[str, str]]) -> Answer:
@@ -84,6 +86,23 @@ class Http2(asyncio.Protocol):
             return
         self._flush()
 
+    async def alive(self, seconds: float) -> bool:
+        """Does the other end still answer, whatever it does with our requests? Who asks meanwhile asks with us."""
+        if self.lost:
+            return False
+        if self._pong is None or self._pong.done():
+            self._pong = asyncio.get_running_loop().create_future()
+            self._h2.ping(_PING)
+            self._flush()
+        await asyncio.wait([self._pong], timeout=seconds)
+        return self._pong.done() and not self.lost
+
+    def abort(self, why: str) -> None:
+        """The connection is of no use: nothing more is sent, not even a goodbye."""
+        self._fail(why)
+        if self._transport is not None:
+            self._transport.abort()
+
     def close(self) -> None:
         """End the connection and all that is open on it."""
         if self._transport is not None:
@@ -103,9 +122,7 @@ class Http2(asyncio.Protocol):
             for event in self._h2.receive_data(data):
                 self._took(event)
         except h2.exceptions.ProtocolError as error:
-            self._fail(f"not HTTP/2: {error}")
-            if self._transport is not None:
-                self._transport.abort()
+            self.abort(f"not HTTP/2: {error}")
             return
         self._flush()
 
@@ -117,6 +134,8 @@ class Http2(asyncio.Protocol):
         if isinstance(event, h2.events.ConnectionTerminated):
             self._fail("the server is going away")
             return
+        if isinstance(event, h2.events.PingAckReceived) and self._pong is not None and not self._pong.done():
+            self._pong.set_result(None)
         answer = self._answers.get(getattr(event, "stream_id", None) or 0)
         if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
             # what was read is read: the server may always send on
@@ -143,6 +162,8 @@ class Http2(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         self.lost = self.lost or why
+        if self._pong is not None and not self._pong.done():
+            self._pong.set_result(None)  # nobody waits longer
         for answer in tuple(self._answers.values()):
             answer.fail(why)
         self._answers.clear()

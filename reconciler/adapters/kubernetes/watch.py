@@ -33,6 +33,7 @@ _SILENCE_SECONDS = 150.0  # a bookmark comes about once a minute: a stream that 
 _RETRY_SECONDS = (0.5, 60.0)
 _REFUSED_SECONDS = 300.0  # no right to watch this, or no such kind: asked again now and then
 _ANSWER_SECONDS = 30.0
+_PING_SECONDS = 10.0
 _GONE, _REFUSALS = 410, (401, 403, 404, 405)
 _AS = "application/json;as={};v=v1;g=meta.k8s.io,application/json"
 _ITEM, _LIST = _AS.format("PartialObjectMetadata"), _AS.format("PartialObjectMetadataList")
@@ -55,6 +56,7 @@ class KubernetesWatches:
         self._wanted: dict[str, tuple[Api, ...]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
 
     def follow(self, cluster: str, apis: Sequence[Api]) -> None:
         """Watch these for a cluster, and nothing else for it any more. Returns at once."""
@@ -73,11 +75,12 @@ class KubernetesWatches:
         self._loop = self._thread = None
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=self._loop.run_forever, name="watches", daemon=True)
-            self._thread.start()
-        return self._loop
+        with self._starting:  # the first cycles of many clusters end together
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="watches", daemon=True)
+                self._thread.start()
+            return self._loop
 
     async def _follow(self, cluster: str, wanted: tuple[Api, ...]) -> None:
         if self._wanted.get(cluster) == wanted and all(_key(api) in self._apis for api in wanted):
@@ -181,7 +184,7 @@ class _Watched:
                 failures += 1
             except _Refused:
                 pause = _REFUSED_SECONDS
-            except (Permanent, OSError, TimeoutError, ValueError, KeyError):
+            except Exception:  # a stream that ends is never made again: a mistake of ours is tried again, too
                 failures += 1
                 self._plurals.clear()  # the API may come back as another version
             low, high = _RETRY_SECONDS
@@ -301,6 +304,10 @@ class _Watched:
             if status >= 300:
                 raise Broken(f"{path}: HTTP {status}")
             yield answer
+        except TimeoutError:  # this request's own slowness, or a peer that went without a word
+            if not await connection.alive(_PING_SECONDS):
+                connection.abort("the server does not answer")
+            raise
         finally:
             connection.drop(answer)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from ...errors import Invalid, ReconcilerError, Transient
+from ...errors import Invalid, ReconcilerError, Transient, mistake
 from ...model.autoscale import Live
 from ...model.resource import Fields, Known, Listing, Resource, Unknown
 from .book import Book
@@ -141,7 +141,7 @@ class Server:
         except ReconcilerError as error:
             said = "; ".join([error.message, *(str(p) for p in getattr(error, "problems", ())), error.hint or ""])
         except Exception as error:  # a thread that dies leaves a server that lies
-            said = f"{type(error).__name__}: {error}"
+            said = mistake(error)
         else:
             if self._said.pop(what, None):
                 self.tell(f"{what}: works again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -42,6 +43,22 @@ def test_a_push_to_one_cluster_starts_that_one_only_and_takes_the_lease_first() 
     assert it.cycles("b")[1]["trigger"] == "webhook"
     assert it.cycles("b")[1]["commit"] == f"{1:012x}"[-12:] or it.cycles("b")[1]["commit"] == f"{1:040x}"[:12]
     assert it.expected == [False, False, True]
+
+
+def test_a_push_that_nobody_read_is_fetched_and_frees_nothing_that_backs_off() -> None:
+    it = scene("a", "b")
+    it.does["a"] = lambda: Status.FAILED
+    with it.running():
+        until(lambda: it.cycles("b") and it.entry("a").failures)
+        before = it.repository.fetched
+        it.fleet.missed()
+        until(lambda: it.repository.fetched > before)
+        time.sleep(0.1)
+        assert len(it.cycles("a")) == 1, "anybody can have a push missed, and no stranger starts a cycle"
+        it.repository.push({"desired/b/cluster.yaml": cluster_file("b", "\n")})
+        it.fleet.missed()
+        until(lambda: len(it.cycles("b")) == 2)
+    assert it.cycles("b")[1]["trigger"] == "poll"
 
 
 def test_a_push_to_another_branch_or_by_ourselves_is_nobodys_business() -> None:
@@ -141,6 +158,22 @@ def test_a_mistake_of_ours_in_one_cluster_leaves_the_others_alone() -> None:
     with it.running():
         until(lambda: len(it.cycles("b")) >= 2 and it.cycles("a"))
     assert "internal error: ZeroDivisionError" in str(it.cycles("a")[0]["error"])
+
+
+def test_a_mistake_of_ours_is_told_by_its_place_and_without_what_may_be_a_secret() -> None:
+    it = scene("a")
+
+    def leaky() -> Status:
+        raise ValueError("Invalid header value b'Bearer eyJSECRET'")
+
+    it.does["a"] = leaky
+    with it.running():
+        until(lambda: it.cycles("a") and it.entry("a").failures)
+        shown = f"{it.events} {it.fleet.board.document()}"
+    assert "SECRET" not in shown
+    assert re.fullmatch(
+        r"internal error: ValueError at reconciler/control/fleet\.py:\d+ \(_cycle\)", str(it.cycles("a")[0]["error"])
+    )
 
 
 def test_a_mistake_in_one_clusters_yaml_leaves_the_others_alone_and_has_its_line() -> None:

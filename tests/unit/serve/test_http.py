@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,13 +38,19 @@ class Client:
 
     door: Door
     pushed: list[tuple[str, str]] = field(default_factory=list)
+    missed: list[float] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
     server: Server | None = None
     port: int = 0
 
     def start(self) -> None:
-        self.server = Server(
-            replace(self.door, pushed=lambda ref, commit: self.pushed.append((ref, commit))), "127.0.0.1", 0
+        door = replace(
+            self.door,
+            pushed=lambda ref, commit: self.pushed.append((ref, commit)),
+            missed=lambda: self.missed.append(time.monotonic()),
+            answered=lambda status, _: self.answered.append(status),
         )
+        self.server = Server(door, "127.0.0.1", 0)
         self.port = self.server.start()
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
@@ -69,6 +75,7 @@ def signed_by(secret: bytes, body: bytes) -> str:
 DOOR = Door(
     secret=lambda: SECRET,
     pushed=lambda _ref, _commit: None,
+    missed=lambda: None,
     status=lambda: {"clusters": []},
     metrics=lambda: b"reconciler_watches 0\n",
     metrics_type="text/plain; version=0.0.4",
@@ -183,6 +190,83 @@ def test_a_flood_of_bad_signatures_gets_429_and_takes_nothing_from_good_ones(cli
     assert [client.deliver().status for _ in range(5)] == [202] * 5
 
 
+HEAD = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+def test_when_strangers_hold_every_place_for_large_bodies_a_push_is_fetched_all_the_same(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its body nobody knows who sent it: what was refused unread is asked of git, and not too often."""
+    monkeypatch.setattr(door_module, "_MISSED_SECONDS", 0.5)
+    strangers = [socket.create_connection(("127.0.0.1", client.port), timeout=10) for _ in range(8)]
+    try:
+        for wire in strangers:
+            wire.sendall(HEAD % 100_000)
+        server = client.server
+        assert server
+        until(lambda: server._large == 8)
+        large = json.dumps({"ref": "refs/heads/main", "x": "x" * 70_000}).encode()
+        began = time.monotonic()
+        assert [client.deliver(large).status for _ in range(20)] == [429] * 20
+        until(lambda: client.missed and time.monotonic() - client.missed[-1] > 0.7)
+    finally:
+        for wire in strangers:
+            wire.close()
+    assert 1 <= len(client.missed) <= (client.missed[-1] - began) / 0.5
+    assert client.pushed == []
+    until(lambda: server._large == 0)
+    assert client.deliver(large).status == 202
+
+
+def test_a_body_that_comes_too_slowly_is_asked_of_git_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door_module, "_MISSED_SECONDS", 0.1)
+    monkeypatch.setattr(door_module, "_BODY_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as wire:
+        wire.sendall(HEAD % 1000)
+        assert wire.recv(4096).startswith(b"HTTP/1.1 408 ")
+    until(lambda: client.missed)
+
+
+@pytest.mark.parametrize("header", ["webhook-id", "webhook-timestamp", "webhook-signature", "X-GitHub-Delivery"])
+def test_bytes_that_are_no_text_are_a_bad_signature(client: Client, header: str) -> None:
+    told = {header: "\xff", "Content-Type": "application/json"}
+    statuses = [client.ask("POST", "/webhook", PUSH, **told).status for _ in range(60)]
+    assert statuses[0] == 401
+    assert set(statuses) == {401, 429}
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"Content-Type: text/plain\r\nContent-Length: 0", 415),
+        (b"Content-Type: application/json\r\nContent-Length: 99999999", 413),
+        (b"Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nxxxx", 401),
+    ],
+)
+def test_whoever_is_refused_unread_takes_from_the_bad_ones(client: Client, head: bytes, status: int) -> None:
+    for _ in range(60):
+        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as wire:
+            wire.sendall(b"POST /webhook HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
+            assert wire.recv(4096)
+    until(lambda: len(client.answered) == 60)
+    assert client.answered[0] == status
+    assert set(client.answered) == {status, 429}
+    assert client.answered.count(status) < 40
+    assert [client.deliver().status for _ in range(5)] == [202] * 5
+
+
+@pytest.mark.parametrize("client", [{"secret": lambda: None}], indirect=True)
+def test_so_does_who_comes_where_no_secret_is_set_up(client: Client) -> None:
+    assert {client.deliver().status for _ in range(60)} == {404, 429}
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_who_trickles_is_cut_and_keeps_nobody_waiting(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door_module, "_CONNECTION_SECONDS", 2.0)
     monkeypatch.setattr(door_module, "_BODY_SECONDS", 1.0)
@@ -219,7 +303,9 @@ def test_a_mistake_of_ours_is_no_traceback(client: Client) -> None:
     assert (answer.status, json.loads(answer.text)) == (500, {"message": "internal error"})
 
 
-def test_garbage_is_answered_or_cut_and_the_door_stays_open(client: Client) -> None:
+def test_garbage_is_answered_or_cut_and_the_door_stays_open(
+    client: Client, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     for garbage in (
         b"\x00\x01\x02\r\n\r\n",
         b"GET\r\n\r\n",
@@ -232,6 +318,7 @@ def test_garbage_is_answered_or_cut_and_the_door_stays_open(client: Client) -> N
             assert b"Traceback" not in said
             assert said == b"" or said.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
     assert client.deliver().status == 202
+    assert (caplog.text, capfd.readouterr().err) == ("", "")
 
 
 def test_status_health_metrics(client: Client) -> None:

@@ -64,6 +64,9 @@ def test_a_signature_of_each_forge_is_genuine(headers: dict[str, str], secret: b
         {"webhook-signature": "v1,"},
         {"webhook-signature": " " * 10_000},
         standard(key=b"x" * 32),
+        {**standard(key=b"x" * 32), "webhook-id": "\udcff"},
+        {**standard(key=b"x" * 32), "webhook-timestamp": "\udcff"},
+        {**standard(key=b"x" * 32), "webhook-signature": "\udcff"},
     ],
 )
 def test_any_other_signature_is_not(headers: dict[str, str]) -> None:

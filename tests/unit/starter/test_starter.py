@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from reconciler import process
+from reconciler.adapters.forge.connect import _GITLAB_TOKENS
 from reconciler.errors import Invalid, Permanent
 from reconciler.report import bundle
 from reconciler.spec import desired_state
@@ -274,7 +275,7 @@ class TestGitLab:
 
     KEYWORDS = frozenset(
         {"extends", "stage", "image", "interruptible", "rules", "script", "before_script", "artifacts", "environment"}
-        | {"resource_group", "timeout", "tags"}
+        | {"resource_group", "timeout", "tags", "variables"}
     )
     FILE: ClassVar[dict[str, Any]] = yaml.safe_load(MADE[".gitlab-ci.yml"])
     WORK: ClassVar[dict[str, Any]] = {k: v for k, v in FILE.items() if k not in ("stages", "variables")}
@@ -298,6 +299,38 @@ class TestGitLab:
                 own = "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID"
                 guard = own if name == "plan" else "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"
                 assert all(guard in c and '$RECONCILER == "on"' in c for c in conditions)
+
+    def _whole(self, name: str) -> dict[str, Any]:
+        """A job with what it extends, merged as GitLab does: mappings deeply, anything else by the last."""
+        job = self.WORK[name]
+        bases = job.get("extends", [])
+        found: dict[str, Any] = {}
+        for part in [*(self._whole(b) for b in ([bases] if isinstance(bases, str) else bases)), job]:
+            found |= {k: found.get(k, {}) | v if isinstance(v, dict) else v for k, v in part.items()}
+        return found
+
+    def test_a_merge_request_is_planned_where_nothing_can_be_written(self) -> None:
+        """Whoever may push a branch may change this file in it: what `plan` can reach, everybody can."""
+        token = "RECONCILER_GITLAB_TOKEN"
+        given = {name: self._whole(name) for name in ("plan", "reconcile", "drift")}
+        assert {name: job["tags"] for name, job in given.items()} == {
+            "plan": ["reconciler-plan"],
+            "reconcile": ["reconciler"],
+            "drift": ["reconciler"],
+        }
+        assert {name: job["variables"][token] for name, job in given.items()} == {
+            "plan": "$RECONCILER_PLAN_TOKEN",
+            "reconcile": "$GITLAB_TOKEN",
+            "drift": "$GITLAB_TOKEN",
+        }
+        assert all(f"password=${token}" in job["before_script"][0] for job in given.values())
+        assert _GITLAB_TOKENS[0] == token, "and the reconciler takes it before any other"
+
+    def test_its_first_lines_say_what_is_protected(self) -> None:
+        head = MADE[".gitlab-ci.yml"].decode().split("stages:")[0]
+        for said in ("protected runner with the tag `reconciler`", "`reconciler-plan`", "RECONCILER_PLAN_TOKEN"):
+            assert said in head
+        assert "GITLAB_TOKEN, masked and protected" in head
 
     def test_the_token_is_in_no_argument_and_no_address(self) -> None:
         told = [line for job in self.WORK.values() for key in ("script", "before_script") for line in job.get(key, ())]
