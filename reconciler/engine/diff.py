@@ -11,7 +11,8 @@ from .severity import severity
 
 Replacing = frozenset[tuple[str, str]]
 # What people's data goes with: left alone when git no longer names it, and deleted by hand by somebody who means it.
-_HOLDS_DATA = ("PersistentVolumeClaim", "Namespace")
+# The API server deletes every object of a kind with its definition, whoever made them.
+_HOLDS_DATA = ("PersistentVolumeClaim", "Namespace", "CustomResourceDefinition")
 _LEFT = "is in no desired state; it may hold data and is left alone (delete it by hand)"
 _LOST = "exists, and Terraform's state does not know it (it is imported)"
 _CHANGED = {Class.DRIFT: "was changed outside git", Class.PENDING: "git changed and was not applied yet"}
