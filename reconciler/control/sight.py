@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +22,7 @@ from ..spec.wiring import Output, Outputs
 from . import fetched, outputs
 from .installed import installed_on
 from .recognise import recognised
+from .served import Served, served
 from .survey import Survey
 from .toolkit import Access, Toolkit
 
@@ -101,11 +100,13 @@ def look(
         found = pool.map(lambda c: _compare(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
     held = {target: frozenset(keys) for target, keys in made.held.items()}
-    sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, made.manifests, compared)
-    sight = replace(sight, outputs=known, held=held)
+    sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, compared)
+    moved = compared[Component.WORKLOADS].served[""].moved
+    patience = {moved.get(key, key): seconds for key, seconds in made.own.patience.items()}
+    sight = replace(sight, outputs=known, held=held, patience=patience)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
-    return replace(sight, observed=observed, shared=shared, patience=made.own.patience)
+    return replace(sight, observed=observed, shared=shared)
 
 
 def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:
@@ -236,6 +237,15 @@ def _certificates(tools: Toolkit, cluster: str) -> tuple[Resource, ...]:
     return tools.kubernetes(access).certificates() if access.kubeconfig.exists() else ()
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """A component on every API that serves it: what is live, and what is expected there, by target."""
+
+    expected: tuple[Resource, ...]
+    live: Mapping[str, Listing]
+    served: Mapping[str, Served]
+
+
 def _compare(
     desired: DesiredCluster,
     component: Component,
@@ -243,13 +253,14 @@ def _compare(
     tools: Toolkit,
     applied: Expected,
     absent: bool,
-) -> Comparison:
+) -> _Compared:
     """Compare with every API that serves the component. Each resource found remembers its target. What waits is
     compared with nothing."""
     manifests, apps = made.manifests[component], component is Component.APPLICATIONS
     waves = {} if apps else made.own.waves
     expected: list[Resource] = []
     live: dict[str, Listing] = {}
+    on: dict[str, Served] = {}
     own = tools.api(desired.name)
     before = applied.resources(component)
     for target in sorted({*manifests, *(r.target for r in before)}):
@@ -259,14 +270,17 @@ def _compare(
         gone = absent and access.kubeconfig == own.kubeconfig
         group = part_of(desired.name, component)
         found = _ask(tools, access, group, wanted, kinds, _AS.get(component, ""), gone)
-        expected += (replace(r, target=target) for r in _digested(found.expected, wanted, waves))
+        placed = served(found.expected, wanted, waves)
+        expected += (replace(r, target=target) for r in placed.expected)
+        if target in manifests:
+            on[target] = placed
         held = made.held.get(target, frozenset()) if apps else frozenset()
         for kind, listing in found.live.items():
             live[kind] = _merged(live.get(kind, Known()), _on(target, listing, held))
         if apps and (waiting := made.waiting.get(target)):
             expected += waiting
             live.setdefault("Application", Known())
-    return Comparison(tuple(expected), live)
+    return _Compared(tuple(expected), live, on)
 
 
 def _on(target: str, listing: Listing, held: Collection[Key]) -> Listing:
@@ -317,8 +331,7 @@ def _sight(
     desired: DesiredCluster,
     infra: Kinds,
     kubernetes: Kinds,
-    manifests: Mapping[Component, Mapping[str, tuple[Manifest, ...]]],
-    compared: Mapping[Component, Comparison],
+    compared: Mapping[Component, _Compared],
 ) -> Sight:
     wanted = tuple(
         replace(r, fields={**r.fields, NAME: r.name, IN_STATE: True}) for r in infrastructure(desired.cluster)
@@ -331,34 +344,9 @@ def _sight(
         Component.INFRASTRUCTURE: infra,
         Component.KUBERNETES: kubernetes,
     }
-    for component, comparison in compared.items():
-        expected[component] = comparison.expected
-        observed[component] = comparison.live
+    manifests: dict[Component, Mapping[str, tuple[Manifest, ...]]] = {}
+    for component, found in compared.items():
+        expected[component] = found.expected
+        observed[component] = found.live
+        manifests[component] = {target: on.manifests for target, on in found.served.items()}
     return Sight(Expected(expected), Observed(observed), manifests)
-
-
-def _digested(
-    expected: Sequence[Resource], manifests: Sequence[Manifest], waves: Mapping[Key, int]
-) -> tuple[Resource, ...]:
-    """Let each object remember which manifest it came from, so that a change in git is told from one outside it; and
-    its wave, so that it is known still when git no longer names it."""
-    by_key = {objects.key(m): m for m in manifests}
-    found = _matched(expected, by_key)
-    return tuple(
-        replace(r, digest=digest(m), type=f"{m['apiVersion']}/{r.kind}", wave=waves.get(objects.key(m), 0))
-        for r, m in found
-    )
-
-
-def _matched(expected: Sequence[Resource], by_key: Mapping[Key, Manifest]) -> Iterator[tuple[Resource, Manifest]]:
-    """Each expected object with its manifest. A namespaced object without a namespace is in `default`."""
-    for r in expected:
-        yield r, by_key.get(r.key) or by_key[Key(r.kind, r.name.removeprefix("default/"))]
-
-
-def digest(manifest: Manifest) -> str:
-    """Names a manifest's content, whatever the order of its keys. What a Secret holds stays out: the name is published,
-    and a short secret could be guessed from it."""
-    if manifest.get("kind") == "Secret":
-        manifest = {k: sorted(v) if k in ("data", "stringData") and v else v for k, v in manifest.items()}
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True, default=str).encode()).hexdigest()[:16]

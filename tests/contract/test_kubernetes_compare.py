@@ -15,7 +15,7 @@ from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.errors import Permanent
 from reconciler.model.resource import Known
 
-from .objects import IMAGE, KINDS, Requests, Spoken, all_equal, backend, config, known, kubectl
+from .objects import IMAGE, KINDS, Requests, Spoken, all_equal, backend, config, definition, known, kubectl
 
 pytestmark = pytest.mark.live
 
@@ -143,3 +143,23 @@ def test_a_hundred_objects_are_compared_in_a_moment(
     record_testsuite_property("seconds without", round(cached - dry, 3))
     assert dry - started < 5
     assert cached - dry < 0.5
+
+
+def test_a_kind_without_namespaces_takes_what_git_puts_in_one(kube: Path, api: KubernetesApi, namespace: str) -> None:
+    """Its definition may be somebody else's, so that git can't know."""
+    group = f"{namespace}.example.org"
+    crd = definition(group)
+    api.apply(namespace, [{**crd, "spec": {**crd["spec"], "scope": "Cluster"}}], Spoken())
+    thing = {"apiVersion": f"{group}/v1", "kind": "Thing", "metadata": {"name": "a", "namespace": namespace}}
+
+    (missing,) = api.compare(namespace, [thing], []).expected
+    api.apply(namespace, [thing], Spoken())
+    found = api.compare(namespace, [thing], [])
+
+    assert missing.name == "a"
+    assert all_equal(found.live, found.expected)
+    placed = {**thing, "metadata": {"name": "a"}}
+    assert api.compare(namespace, [placed], []) == found
+    api.prune([known(found.live, "Thing")["a"]])
+    assert not known(api.compare(namespace, [], [f"{group}/v1/Thing"]).live, "Thing")
+    kubectl(kube, "delete", "crd", f"things.{group}")

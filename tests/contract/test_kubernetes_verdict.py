@@ -18,7 +18,7 @@ from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.adapters.kubernetes.connection import MERGE_PATCH, Connection
 from reconciler.adapters.kubernetes.fields import prepared
 from reconciler.adapters.kubernetes.kinds import Discovery, Kind, path_of
-from reconciler.control.sight import digest
+from reconciler.control.served import digest
 from reconciler.engine.diff import diff
 from reconciler.errors import Permanent
 from reconciler.model.change import Class, Difference

@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from ...errors import Invalid, Problem
 from ...model.desired import Environment
 from ...ports import Manifest
+from .scope import Scoped
 from .workload import manifests
 
 FOLDER = "manifests/environments"
@@ -40,19 +41,26 @@ def namespace(owner: str) -> str:
     return f"env-{owner}"
 
 
-def environment(env: Environment, templates: Mapping[str, bytes], today: datetime.date | None = None) -> list[Manifest]:
+def environment(
+    env: Environment,
+    templates: Mapping[str, bytes],
+    today: datetime.date | None = None,
+    scoped: Scoped = frozenset(),
+) -> list[Manifest]:
     """Render every template of the environment's type. `templates` are YAML files with Jinja2 in them; without `today`
-    nothing has expired.
+    nothing has expired; `scoped` are kinds without namespaces that others define.
 
     Raises Invalid with file and line when a template, or what it makes, is wrong.
     """
     if not templates:
         message = f"there are no templates for environments of type {env.spec.type}"
         raise Invalid(message, hint=f"add {FOLDER}/{env.spec.type}/")
-    return _made(templates, variables(env, today), namespace(env.spec.owner))
+    return _made(templates, variables(env, today), namespace(env.spec.owner), scoped)
 
 
-def shared(owner: str, environments: Sequence[Environment], templates: Mapping[str, bytes]) -> list[Manifest]:
+def shared(
+    owner: str, environments: Sequence[Environment], templates: Mapping[str, bytes], scoped: Scoped = frozenset()
+) -> list[Manifest]:
     """What the `environments`, all of one owner, have in common: their namespace and its fences."""
     levels = {env.spec.pod_security for env in environments}
     resources = sorted({env.spec.gpu_resource for env in environments if env.spec.gpu})
@@ -62,7 +70,7 @@ def shared(owner: str, environments: Sequence[Environment], templates: Mapping[s
         "pod_security": "baseline" if "baseline" in levels else "restricted",
         "gpu_resources": resources,
     }
-    return _made(templates, values, namespace(owner))
+    return _made(templates, values, namespace(owner), scoped)
 
 
 def variables(env: Environment, today: datetime.date | None = None) -> dict[str, Any]:
@@ -73,10 +81,12 @@ def variables(env: Environment, today: datetime.date | None = None) -> dict[str,
     return {**said, **more, "expired": today is not None and env.expired(today)}
 
 
-def _made(templates: Mapping[str, bytes], values: Mapping[str, object], namespace_: str) -> list[Manifest]:
+def _made(
+    templates: Mapping[str, bytes], values: Mapping[str, object], namespace_: str, scoped: Scoped
+) -> list[Manifest]:
     names = [name for name in sorted(templates) if name.endswith(_SUFFIXES)]
     rendered = {name: _render(name, templates[name], values).encode() for name in names}
-    return manifests(rendered, namespace_)
+    return manifests(rendered, namespace_, scoped)
 
 
 def by_owner(environments: Iterable[Environment]) -> dict[str, list[Environment]]:

@@ -16,7 +16,8 @@ from .. import helm, kustomize
 from ..load import DesiredCluster
 from .application import application
 from .environment import COMMON, FOLDER, OWNER, by_owner, environment, shared
-from .workload import Placed, located
+from .scope import Scoped
+from .workload import Placed, defined, read, settled
 
 __all__ = ["address", "application", "key", "labelled", "name", "resource", "text", "workloads"]
 
@@ -85,7 +86,7 @@ def environments(
     taken = {key(one.object): one.where for one in placed}
     found: dict[Key, _Asked] = {}
     problems: list[Problem] = []
-    for asked in _asked(desired, files, today):
+    for asked in _asked(desired, files, today, defined(placed)):
         named, before = key(asked.manifest), found.get(key(asked.manifest))
         if named in taken:
             problems.append(_clash(desired, asked, named, taken[named]))
@@ -98,14 +99,16 @@ def environments(
     return [asked.manifest for asked in found.values()]
 
 
-def _asked(desired: DesiredCluster, files: Mapping[str, bytes], today: datetime.date | None) -> Iterator[_Asked]:
+def _asked(
+    desired: DesiredCluster, files: Mapping[str, bytes], today: datetime.date | None, scoped: Scoped
+) -> Iterator[_Asked]:
     common, theirs = _below(files, COMMON), _below(files, OWNER)
     of_type = {env.spec.type: _below(files, templates(env.spec.type)) for env in desired.environments}
     for owner, mine in by_owner(desired.environments).items():
-        yield from (_Asked(mine[0], manifest) for manifest in shared(owner, mine, theirs))
+        yield from (_Asked(mine[0], manifest) for manifest in shared(owner, mine, theirs, scoped))
         for env in mine:
             own = of_type[env.spec.type]
-            rendered = environment(env, {**common, **own} if own else {}, today)
+            rendered = environment(env, {**common, **own} if own else {}, today, scoped)
             yield from (_Asked(env, manifest) for manifest in rendered)
 
 
@@ -117,12 +120,20 @@ def _clash(desired: DesiredCluster, asked: _Asked, named: Key, where: str) -> Pr
 
 
 def each_once(desired: DesiredCluster, files: Mapping[str, bytes], sources: Sequence[Workload]) -> list[Placed]:
-    """The objects of `sources`. Raises Invalid, with both places, for one that stands in two of them."""
+    """The objects of `sources`; a kind that one of them defines is known in all. Raises Invalid, with both places, for
+    one that stands in two of them."""
     first: dict[Key, Placed] = {}
     problems: list[Problem] = []
+    written: dict[str, list[Placed]] = {}
     for source in sources:
         try:
-            found = located(_below(files, source.path), source, desired.built.get(source.name))
+            written[source.name] = read(_below(files, source.path), source, desired.built.get(source.name))
+        except Invalid as error:
+            problems += error.problems
+    scoped = defined(one for found in written.values() for one in found)
+    for source in (s for s in sources if s.name in written):
+        try:
+            found = settled(written[source.name], source, scoped, desired.built.get(source.name))
         except Invalid as error:
             problems += error.problems
             continue

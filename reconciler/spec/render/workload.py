@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -12,22 +13,11 @@ from ...ports import Manifest
 from .. import helm, kustomize
 from ..scalars import older
 from ..yaml import Document, Path, Unreadable, parse, quoted
+from . import scope
+from .scope import Scoped
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SHOWN = 100  # mistakes that are told one by one
-
-# What belongs to no namespace, of Kubernetes itself and of OpenShift; definitions in the folder add to it.
-_CLUSTER_SCOPED = frozenset(
-    {
-        *("Namespace", "Node", "PersistentVolume", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"),
-        *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "APIService", "PriorityClass"),
-        *("IngressClass", "GatewayClass", "RuntimeClass", "DeviceClass", "CSIDriver", "CSINode", "VolumeSnapshotClass"),
-        *("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "CertificateSigningRequest"),
-        *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "FlowSchema", "PriorityLevelConfiguration"),
-        *("ClusterIssuer", "Project", "SecurityContextConstraints"),
-    }
-)
-
 
 Built: TypeAlias = kustomize.Built | helm.Built
 
@@ -55,41 +45,68 @@ class Placed:
 
 def workload(files: Mapping[str, bytes], source: Workload) -> list[Manifest]:
     """Every object of the folder `files`, in the order of file names. Raises Invalid with every problem."""
-    return [one.object for one in located(files, source)]
+    found = read(files, source)
+    return [one.object for one in settled(found, source, defined(found))]
 
 
-def located(files: Mapping[str, bytes], source: Workload, built: Built | None = None) -> list[Placed]:
-    """The same, each with its place; of what a program `built` of the workload, where it did."""
-    if built is None:
-        plain = {name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}
-        return [replace(one, workload=source.name) for one in placed(plain, source.namespace)]
+def read(files: Mapping[str, bytes], source: Workload, built: Built | None = None) -> list[Placed]:
+    """Every object of a workload as it is written, each with its place; of what a program `built` of it, where it did.
+    Raises Invalid with every problem."""
+    with _told(built):
+        if built:
+            found = _sound(*_looked_into(built.documents))
+        else:
+            found = _sound(*_read({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}))
+    return [replace(one, workload=source.name) for one in found]
+
+
+def settled(found: list[Placed], source: Workload, scoped: Scoped, built: Built | None = None) -> list[Placed]:
+    """What was read of a workload, in its namespaces and in the clear; kinds of `scoped` have none. Raises Invalid for
+    what is there twice."""
+    with _told(built):
+        _settle(found, source.namespace, scoped)
+    return [replace(one, object=built.unsealed(one.object), built=built) for one in found] if built else found
+
+
+@contextlib.contextmanager
+def _told(built: Built | None) -> Iterator[None]:
+    """Problems of what a program made are told at what it was made from."""
     try:
-        found = _sound(*_looked_into(built.documents), source.namespace)
+        yield
     except Invalid as error:
+        if built is None:
+            raise
         raise Invalid(error.message, problems=[built.told(p) for p in error.problems]) from None
-    return [replace(one, object=built.unsealed(one.object), built=built, workload=source.name) for one in found]
 
 
-def manifests(files: Mapping[str, bytes], namespace: str) -> list[Manifest]:
-    """Every object of `files`; what names no namespace goes to `namespace`. Raises Invalid with every problem."""
-    return [one.object for one in placed(files, namespace)]
+def defined(found: Iterable[Placed]) -> Scoped:
+    """The kinds without namespaces that are defined by these."""
+    return scope.defined(one.object for one in found)
 
 
-def placed(files: Mapping[str, bytes], namespace: str) -> list[Placed]:
-    """The same, each with its place."""
-    return _sound(*_read(files), namespace)
+def manifests(files: Mapping[str, bytes], namespace: str, scoped: Scoped = frozenset()) -> list[Manifest]:
+    """Every object of `files`; what names no namespace goes to `namespace`, except what they, or `scoped`, say has
+    none. Raises Invalid with every problem."""
+    found = _sound(*_read(files))
+    _settle(found, namespace, scoped | defined(found))
+    return [one.object for one in found]
 
 
-def _sound(found: list[Placed], problems: list[Problem], namespace: str) -> list[Placed]:
-    problems = [*problems, *(problem for one in found for problem in _mistakes(one))]
-    if not problems:
-        cluster_scoped = _CLUSTER_SCOPED | _defined_cluster_scoped(found)
-        for one in found:
-            _place(one.object, namespace, cluster_scoped)
-        problems += _duplicates(found)
+def _settle(found: Sequence[Placed], namespace: str, scoped: Scoped) -> None:
+    without = scoped | scope.BUILT_IN
+    for one in found:
+        _place(one.object, namespace, without)
+    _refuse(list(_duplicates(found)))
+
+
+def _sound(found: list[Placed], problems: list[Problem]) -> list[Placed]:
+    _refuse([*problems, *(problem for one in found for problem in _mistakes(one))])
+    return found
+
+
+def _refuse(problems: list[Problem]) -> None:
     if problems:
         raise Invalid("the manifests have mistakes", problems=_first(problems))
-    return found
 
 
 def _first(problems: list[Problem]) -> list[Problem]:
@@ -151,16 +168,8 @@ def _mistakes(one: Placed) -> Iterator[Problem]:
                 yield one.problem(("metadata", key), f"metadata.{key} is not a mapping of keys to values")
 
 
-def _defined_cluster_scoped(found: Sequence[Placed]) -> frozenset[str]:
-    definitions = (f.object.get("spec") for f in found if f.object["kind"] == "CustomResourceDefinition")
-    specs = [s for s in definitions if isinstance(s, dict) and s.get("scope") == "Cluster"]
-    return frozenset(
-        str(s["names"]["kind"]) for s in specs if isinstance(s.get("names"), dict) and "kind" in s["names"]
-    )
-
-
-def _place(obj: dict[str, Any], namespace: str, cluster_scoped: frozenset[str]) -> None:
-    if obj["kind"] in cluster_scoped:
+def _place(obj: dict[str, Any], namespace: str, scoped: Scoped) -> None:
+    if scope.kind_of(obj) in scoped:
         obj["metadata"].pop("namespace", None)
     elif not obj["metadata"].get("namespace"):
         obj["metadata"]["namespace"] = namespace
@@ -170,8 +179,7 @@ def _duplicates(found: Sequence[Placed]) -> Iterator[Problem]:
     first: dict[tuple[str, ...], Placed] = {}
     for one in found:
         obj, metadata = one.object, one.object["metadata"]
-        group = obj["apiVersion"].rpartition("/")[0]
-        at = (group, obj["kind"], metadata.get("namespace") or "", metadata["name"])
+        at = (*scope.kind_of(obj), metadata.get("namespace") or "", metadata["name"])
         before = first.setdefault(at, one)
         if before is not one:
             message = f"{obj['kind']} {metadata['name']} is already defined at {before.where}"

@@ -45,13 +45,22 @@ spec:
 
 @dataclass
 class Api:
-    """A Kubernetes API: objects by their key, compared by everything but metadata."""
+    """A Kubernetes API: objects by their key, compared by everything but metadata. `spaced` says of kinds whether they
+    have namespaces here; the others are as git has them."""
 
     world: World
     name: str
     objects: dict[Key, Manifest] = field(default_factory=dict)
     owners: dict[Key, Owner] = field(default_factory=dict)
     allowances: list[Allowance] = field(default_factory=list)
+    spaced: dict[str, bool] = field(default_factory=dict)
+
+    def key(self, m: Manifest) -> Key:
+        named, metadata = objects.key(m), m["metadata"]
+        if named.kind not in self.spaced:
+            return named
+        space = f"{metadata.get('namespace') or 'default'}/" if self.spaced[named.kind] else ""
+        return Key(named.kind, f"{space}{metadata['name']}")
 
     def nodes(self) -> Listing:
         return self.world.nodes if isinstance(self.world.nodes, Listing) else Known(tuple(self.world.nodes))
@@ -65,7 +74,7 @@ class Api:
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
     ) -> Comparison:
-        wanted = {objects.key(m): m for m in manifests}
+        wanted = {self.key(m): m for m in manifests}
         kinds = {k.kind for k in (*wanted, *self.objects)} | {k.rpartition("/")[2] for k in known_kinds}
         expected, live = [], []
         for key in sorted({*wanted, *self.objects}):
@@ -83,7 +92,7 @@ class Api:
     ) -> None:
         self.allowances.append(allowance or Allowance())
         if self.world.did(f"{self.name} apply {' '.join(str(objects.key(m)) for m in manifests)}"):
-            self.objects.update({objects.key(m): m for m in manifests})
+            self.objects.update({self.key(m): m for m in manifests})
 
     def settle(
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None

@@ -38,11 +38,17 @@ def test_what_names_no_namespace_gets_the_workloads_own() -> None:
 def test_what_belongs_to_the_cluster_gets_none() -> None:
     crd = (
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: zones.example.org}\n"
-        "spec: {scope: Cluster, names: {kind: Zone}}\n---\n"
+        "spec: {group: example.org, scope: Cluster, names: {kind: Zone}}\n---\n"
         "apiVersion: example.org/v1\nkind: Zone\nmetadata: {name: north}\n---\n"
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: sid, namespace: sid}\n"
     )
     assert [m["metadata"].get("namespace") for m in read(a=crd)] == [None, None, None]
+
+
+def test_another_groups_kind_of_the_same_name_keeps_its_namespace() -> None:
+    project = "apiVersion: {}/v1\nkind: Project\nmetadata: {{name: p, namespace: {}}}\n"
+    rancher, openshift = project.format("management.cattle.io", "c-1"), project.format("project.openshift.io", "c-1")
+    assert [m["metadata"].get("namespace") for m in read(a=rancher, b=openshift)] == ["c-1", None]
 
 
 def test_a_list_is_its_items_and_other_files_are_none_of_ours() -> None:
