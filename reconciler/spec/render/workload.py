@@ -18,6 +18,12 @@ from .scope import Scoped
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SHOWN = 100  # mistakes that are told one by one
+# What is read here, of which kind; the rest is the API server's to judge.
+_MAPPINGS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "HorizontalPodAutoscaler": (("spec",), ("spec", "scaleTargetRef")),
+    "Secret": (("data",), ("stringData",)),
+    "Service": (("spec",),),
+}
 
 Built: TypeAlias = kustomize.Built | helm.Built
 
@@ -138,8 +144,9 @@ def _looked_into(documents: Sequence[Document]) -> tuple[list[Placed], list[Prob
 def _objects(document: Document, path: Path, value: Any) -> Iterator[Placed]:
     """An object, or those of a List: what `kubectl get -o yaml` writes."""
     kind = str(value.get("kind", "")) if isinstance(value, dict) else ""
-    if kind == "List" or (kind.endswith("List") and isinstance(value.get("items"), list)):
-        for index, item in enumerate(value.get("items") or ()):
+    items = (value.get("items") or []) if kind == "List" else value.get("items") if kind.endswith("List") else None
+    if isinstance(items, list):
+        for index, item in enumerate(items):
             yield from _objects(document, (*path, "items", index), item)
     else:
         yield Placed(document, path, value)
@@ -148,6 +155,9 @@ def _objects(document: Document, path: Path, value: Any) -> Iterator[Placed]:
 def _mistakes(one: Placed) -> Iterator[Problem]:
     if not isinstance(one.object, dict):
         yield one.problem((), "is not a Kubernetes object", "an object has apiVersion, kind and metadata")
+        return
+    if one.object.get("kind") == "List":
+        yield one.problem(("items",), "items is not a list", "a List has its objects there")
         return
     for key in ("apiVersion", "kind"):
         if not isinstance(one.object.get(key), str) or not one.object[key]:
@@ -166,6 +176,16 @@ def _mistakes(one: Placed) -> Iterator[Problem]:
         for key in ("labels", "annotations"):
             if not isinstance(metadata.get(key) or {}, dict):
                 yield one.problem(("metadata", key), f"metadata.{key} is not a mapping of keys to values")
+    for path in _MAPPINGS.get(str(one.object.get("kind")), ()):
+        if _no_mapping(one.object, path):
+            yield one.problem(path, f"{'.'.join(path)} is not a mapping of keys to values")
+
+
+def _no_mapping(value: Any, path: tuple[str, ...]) -> bool:
+    """Is something else there? What is above it is told by itself."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return not isinstance(value or {}, dict)
 
 
 def _place(obj: dict[str, Any], namespace: str, scoped: Scoped) -> None:

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[4]
 SOURCE = Workload(name="w", path="w", namespace="sid")
 
 
+SCALER = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\n"
+
+
 def read(**files: str) -> list[Manifest]:
     return workload({f"w/{name}.yaml": text.encode() for name, text in files.items()}, SOURCE)
 
@@ -76,6 +79,11 @@ def test_sequences_are_lists_as_json_has_them() -> None:
         ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: 7\n", 4, "metadata.name is missing or not text"),
         ("apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: a-\n", 4, "generateName"),
         ("- just\n- a list\n", 1, "is not a Kubernetes object"),
+        ("apiVersion: v1\nkind: List\nitems: 5\n", 3, "items is not a list"),
+        (SCALER + "spec: [1]\n", 4, "spec is not a mapping"),
+        (SCALER + "spec:\n  scaleTargetRef: web\n", 5, "spec.scaleTargetRef is not a mapping"),
+        ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: x\n", 4, "spec is not a mapping"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: [1]\n", 4, "stringData is not a mapping"),
         ("apiVersion: v1\nkind: [\n", 2, "broken YAML"),
         (config("a", "mode: 0644\n"), 5, "octal"),
         (config("a", "modes:\n  - 0440 # read only\n"), 6, "octal"),
