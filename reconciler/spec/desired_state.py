@@ -39,13 +39,14 @@ def load(
     clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
     asked = wiring.objects_asked_of(clusters)
     problems += wiring.check(clusters, {c.name: _offered(c, files) for c in clusters if c.name in asked}, others)
+    hosts = environments.claimed(clusters)
     for cluster in clusters:
         without = [env for env in cluster.environments if not exists(objects.templates(env.spec.type))]
         for env in without:
             message = f"there are no templates for environments of type {env.spec.type!r}"
             hint = f"add the folder {objects.templates(env.spec.type)}"
             problems.append(cluster.problem("Environment", env.title, ("spec", "type"), message, hint))
-        problems += _render(cluster, files) if not without else ()
+        problems += _render(cluster, files, hosts) if not without else ()
     if problems:
         raise Invalid("the desired state has mistakes", problems=list(dict.fromkeys(problems)))
     return clusters
@@ -152,11 +153,13 @@ def _chart(cluster: DesiredCluster, index: int, workload: Workload, sources: Sou
     return helm.built(sources.raw, sources.files, workload, place, version, sources.helm)
 
 
-def _render(cluster: DesiredCluster, files: Mapping[str, bytes]) -> tuple[Problem, ...]:
-    """Every mistake of the workloads and environments; what was not built has none that anybody knows of."""
+def _render(cluster: DesiredCluster, files: Mapping[str, bytes], hosts: Mapping[str, str]) -> Sequence[Problem]:
+    """Every mistake of the workloads and environments; what was not built has none that anybody knows of. `hosts` are
+    those that environments and applications claim, of whichever cluster."""
     known = [w for w in cluster.cluster.spec.workloads if w.name not in cluster.unbuilt]
     try:
-        objects.environments(cluster, files, objects.each_once(cluster, files, known))
+        placed = objects.each_once(cluster, files, known)
+        objects.environments(cluster, files, placed)
     except Invalid as error:
         return error.problems
-    return ()
+    return environments.check_workloads(hosts, placed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,25 +14,81 @@ from ..model.desired import Environment, pinned, quantity
 from ..ports import Manifest
 from .load import DesiredCluster
 from .render.environment import FOLDER, by_owner, namespace
+from .render.workload import Placed
+from .yaml import Path
 
 _DEFAULT_IMAGE = re.compile(rb'{%-? *set +\w+ *= *image +or +"([^"]+)"')
 
 
 def check(clusters: Iterable[DesiredCluster]) -> list[Problem]:
-    """Every host that two environments claim, in whichever clusters: a name leads to one place."""
+    """Every host that two environments or applications claim, in whichever clusters: a name leads to one place."""
     first: dict[str, str] = {}
     problems = []
-    for cluster in clusters:
-        for env in cluster.environments:
-            if (host := env.spec.access.host) is None:
-                continue
-            path = ("spec", "access", "host")
-            place = cluster.place("Environment", env.title, path)
-            before = first.setdefault(host, place)
-            if before != place:
-                message, hint = f"{host!r} is already claimed at {before}", "every environment needs a host of its own"
-                problems.append(cluster.problem("Environment", env.title, path, message, hint))
+    for one in _claims(clusters):
+        if (before := first.setdefault(one.host, one.place)) != one.place:
+            hint = f"every {one.kind.lower()} needs a host of its own"
+            problems.append(one.cluster.problem(one.kind, one.title, one.path, _taken(one.host, before), hint))
     return problems
+
+
+def claimed(clusters: Iterable[DesiredCluster]) -> dict[str, str]:
+    """The hosts of environments and applications, and where each is claimed first."""
+    first: dict[str, str] = {}
+    for one in _claims(clusters):
+        first.setdefault(one.host, one.place)
+    return first
+
+
+def check_workloads(claims: Mapping[str, str], objects: Iterable[Placed]) -> list[Problem]:
+    """Every Ingress or Route among the workloads' `objects` that has a host of the `claims`. Those of workloads may
+    share one among each other: each may serve other paths of it."""
+    hint = "give one of them another host"
+    return [
+        one.problem(path, _taken(host, claims[host]), hint)
+        for one in objects
+        for path, host in _hosts(one.object)
+        if host in claims
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A host, and where in which cluster's text somebody asks for it."""
+
+    host: str
+    cluster: DesiredCluster
+    kind: str
+    title: str
+    path: Path
+
+    @property
+    def place(self) -> str:
+        return self.cluster.place(self.kind, self.title, self.path)
+
+
+def _claims(clusters: Iterable[DesiredCluster]) -> Iterator[_Claim]:
+    for cluster in clusters:
+        for app in cluster.applications:
+            if app.spec.host:
+                yield _Claim(app.spec.host, cluster, "Application", app.name, ("spec", "host"))
+        for env in cluster.environments:
+            if env.spec.access.host:
+                yield _Claim(env.spec.access.host, cluster, "Environment", env.title, ("spec", "access", "host"))
+
+
+def _hosts(manifest: Manifest) -> Iterator[tuple[Path, str]]:
+    """The hosts that lead to an Ingress or a Route, each with its place."""
+    spec = _mapping(manifest, "spec")
+    if manifest["kind"] == "Route" and isinstance(host := spec.get("host"), str):
+        yield ("spec", "host"), host
+    if manifest["kind"] == "Ingress" and isinstance(rules := spec.get("rules"), list):
+        for number, rule in enumerate(rules):
+            if isinstance(rule, dict) and isinstance(host := rule.get("host"), str):
+                yield ("spec", "rules", number, "host"), host
+
+
+def _taken(host: str, where: str) -> str:
+    return f"{host!r} is already claimed at {where}"
 
 
 def remarks(

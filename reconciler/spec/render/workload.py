@@ -176,6 +176,10 @@ def _mistakes(one: Placed) -> Iterator[Problem]:
         for key in ("labels", "annotations"):
             if not isinstance(metadata.get(key) or {}, dict):
                 yield one.problem(("metadata", key), f"metadata.{key} is not a mapping of keys to values")
+    yield from _misshapen(one)
+
+
+def _misshapen(one: Placed) -> Iterator[Problem]:
     for path in _MAPPINGS.get(str(one.object.get("kind")), ()):
         if _no_mapping(one.object, path):
             yield one.problem(path, f"{'.'.join(path)} is not a mapping of keys to values")

@@ -113,6 +113,61 @@ def test_a_host_belongs_to_one_environment() -> None:
     assert problem.message == f"'ada.example.org' is already claimed at {file('a')}:8"
 
 
+def application(name: str, host: str) -> str:
+    head = f"apiVersion: research.moc/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n"
+    return head + f"  target: moc\n  namespace: web\n  image: example.org/web:1\n  host: {host}\n"
+
+
+APP = "desired/demo/applications/web.yaml"
+CLAIMED = f"'a.example.org' is already claimed at {APP}:8"
+
+
+def test_nor_is_it_another_applications() -> None:
+    other = "desired/demo/applications/x.yaml"
+    (problem,) = refused({APP: application("web", "a.example.org"), other: application("x", "a.example.org")})
+    assert (problem.file, problem.line, problem.path, problem.message) == (other, 8, "spec.host", CLAIMED)
+
+
+@pytest.mark.parametrize("cluster", ["demo", "sid"])
+def test_nor_an_applications_in_whichever_cluster(cluster: str) -> None:
+    env = file("a").replace("demo", cluster)
+    more = {
+        APP: application("web", "a.example.org"),
+        "desired/sid/cluster.yaml": CLUSTER.replace("name: demo", "name: sid", 1),
+        env: environment("a", "ada", "jupyter", "access: {via: route, host: a.example.org}"),
+    }
+    (problem,) = refused(more)
+    assert (problem.file, problem.line, problem.path, problem.message) == (env, 8, "spec.access.host", CLAIMED)
+
+
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: a}
+spec:
+  rules:
+    - host: b.example.org
+    - {host: a.example.org}
+"""
+ROUTE = "apiVersion: route.openshift.io/v1\nkind: Route\nmetadata: {name: a}\nspec:\n  host: a.example.org\n"
+
+
+@pytest.mark.parametrize(("workload", "line"), [(INGRESS, 7), (ROUTE, 5)])
+def test_nor_that_of_a_workloads_way_in(workload: str, line: int) -> None:
+    (problem,) = refused({APP: application("web", "a.example.org")}, workload)
+    assert (problem.file, problem.line, problem.message) == ("manifests/sid/a.yaml", line, CLAIMED)
+
+
+def test_two_ways_in_of_workloads_may_share_a_host_as_they_may_share_its_paths() -> None:
+    assert loaded({}, INGRESS + "---\n" + INGRESS.replace("name: a}", "name: b}", 1))
+
+
+@pytest.mark.parametrize("spec", ["null", "[1]", "{rules: 5}", "{rules: [5, {host: [a.example.org]}]}"])
+def test_what_is_no_way_in_claims_nothing(spec: str) -> None:
+    text = f"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a}}\nspec: {spec}\n"
+    assert loaded({APP: application("web", "a.example.org")}, text)
+
+
 def told(more: Mapping[str, str], today: datetime.date = TODAY) -> list[Problem]:
     cluster, given = loaded(more), files(more)
     return remarks(cluster, objects.environments(cluster, given), given, today)
