@@ -45,6 +45,7 @@ def daemon(world: World, settings: Listening) -> Iterator[Running]:
         assert [line for line in running.other if "Traceback" in line] == []
     finally:
         (world.remote / "hooks" / "post-receive").unlink()
+        gitops.git("-C", world.repo, "pull", "--quiet", "--ff-only", "origin", "main")  # what was pushed from elsewhere
 
 
 def test_a_push_is_applied_soon_after_the_webhook(world: World, daemon: Running, tmp_path: Path) -> None:

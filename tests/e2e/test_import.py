@@ -54,16 +54,17 @@ class Anew:
 @contextmanager
 def without_marks(network: Any, name: str) -> Iterator[None]:
     """The cluster's network and subnet say nowhere whose they are, until the block ends."""
-    before = [(network.find_network(name), network.update_network), (network.find_subnet(name), network.update_subnet)]
+    both = [(network.find_network(name), network.update_network), (network.find_subnet(name), network.update_subnet)]
+    before = [(found, update, found.description, list(found.tags)) for found, update in both]  # the SDK changes `found`
     try:
-        for found, update in before:
+        for found, update, *_ in before:
             network.set_tags(found, [])
             update(found, description="")
         yield
     finally:
-        for found, update in before:
-            update(found, description=found.description)
-            network.set_tags(found, found.tags)
+        for found, update, description, tags in before:
+            update(found, description=description)
+            network.set_tags(found, tags)
 
 
 def test_what_our_module_made_is_taken_over_unchanged(world: World, toolbox: Toolbox, tmp_path: Path) -> None:

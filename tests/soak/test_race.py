@@ -76,6 +76,7 @@ class Race:
             "git": {"leaseSeconds": self.lease_seconds},
             "http": {"port": None},
             "daemon": {"interval": 15, "poll": 3},
+            "terraform": {"keepsDisk": True},  # also where a CI job runs this
         }
         config.write_text(yaml.safe_dump(settings))
         program = [sys.executable, "-c", "from tests.soak.stand_in import main; main()"]
