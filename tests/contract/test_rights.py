@@ -7,6 +7,7 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from reconciler.spec.render import objects
 from reconciler.spec.render.environment import environment, shared
 from reconciler.spec.render.workload import workload
 
-from .objects import Spoken, config, kubectl
+from .objects import Spoken, config, kubectl, of_kind
 from .test_manifests import ROOT, _default_class
 
 pytestmark = pytest.mark.live
@@ -82,18 +83,22 @@ def manifests_of(owner: str) -> list[Manifest]:
     return list(found.values())
 
 
+def applied(manifest: Manifest) -> Resource:
+    return replace(objects.resource(manifest), type=f"{manifest['apiVersion']}/{manifest['kind']}")
+
+
 def test_it_applies_compares_and_prunes_the_example_and_sees_everything(kube: Path, account: Path, owner: str) -> None:
     part_of, manifests = f"rights-{owner}", manifests_of(owner)
     api = KubernetesApi(account, wait=90)
-    kinds = sorted({f"{m['apiVersion']}/{m['kind']}" for m in manifests})
+    before = [applied(m) for m in manifests]
     try:
-        first = api.compare(part_of, manifests, kinds)
+        first = api.compare(part_of, manifests, before)
         assert not [listing for listing in first.live.values() if isinstance(listing, Unknown)], (
             "nothing is there, and that is known"
         )
         api.apply(part_of, [*manifests, config(f"env-{owner}", "old", {"a": "b"})], Spoken())
 
-        found = api.compare(part_of, manifests, kinds)
+        found = api.compare(part_of, manifests, before)
         assert [(str(e.key), dict(e.fields)) for e in found.expected if e.fields] == []
         live = {r.key: r for listing in found.live.values() if isinstance(listing, Known) for r in listing.resources}
         (old,) = live.keys() - {e.key for e in found.expected}
@@ -101,7 +106,7 @@ def test_it_applies_compares_and_prunes_the_example_and_sees_everything(kube: Pa
         api.prune([live[old]])
         assert kubectl(kube, "get", "configmap", "old", "-n", f"env-{owner}", "--ignore-not-found") == ""
 
-        secrets = api.compare(part_of, [], ("v1/Secret",)).live["Secret"]
+        secrets = api.compare(part_of, [], [of_kind("v1/Secret")]).live["Secret"]
         assert isinstance(secrets, Known)
         assert [r.name for r in secrets.resources] == [f"env-{owner}/work"], "found though no manifest names its place"
 

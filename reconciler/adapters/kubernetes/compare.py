@@ -78,19 +78,19 @@ class Comparer:
         self._remembered = remembered
 
     def compare(
-        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+        self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
         who = manager or self._manager
-        groups = _grouped(manifests, known_kinds, Rights(self._connection, part_of, manifests))
+        groups = _grouped(manifests, before, Rights(self._connection, part_of, manifests))
         asked = [
             _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, who))
             for m in (prepared(manifest, part_of) for manifest in manifests)
         ]
-        before = self._remembered.of(part_of)
+        equal = self._remembered.of(part_of)
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="kubernetes") as pool:
             list(pool.map(self._list, groups.values()))
             for one in asked:
-                one.pair = _unchanged(one, before)
+                one.pair = _unchanged(one, equal)
             left = [one for one in asked if one.pair is None]
             self._fetch(left, pool)
             for one, pair in zip(left, pool.map(lambda one: self._pair(one, who), left), strict=True):
@@ -206,13 +206,18 @@ def _equal(one: _Asked, live: Object, known: Equal | None = None) -> _Pair:
 
 
 def _grouped(
-    manifests: Sequence[Manifest], known_kinds: Sequence[str], rights: Rights
+    manifests: Sequence[Manifest], before: Sequence[Resource], rights: Rights
 ) -> dict[tuple[str, str], _Group]:
-    asked = [(m["apiVersion"], m["kind"]) for m in manifests]
-    known = [(api_version, name) for api_version, _, name in (kind.rpartition("/") for kind in known_kinds)]
-    groups = {at: _Group(*at, rights) for at in dict.fromkeys((*asked, *known))}
-    for manifest in manifests:
-        groups[manifest["apiVersion"], manifest["kind"]].namespaces.add(namespace_of(manifest))
+    """Each with the namespaces where some are wanted or were applied. A Namespace is in itself, as for the server."""
+    groups: dict[tuple[str, str], _Group] = {}
+    for m in manifests:
+        group = groups.setdefault((m["apiVersion"], m["kind"]), _Group(m["apiVersion"], m["kind"], rights))
+        group.namespaces.add(str(m["metadata"]["name"]) if m["kind"] == "Namespace" else namespace_of(m))
+    for resource in before:
+        api_version, _, name = resource.type.rpartition("/")
+        group = groups.setdefault((api_version, name), _Group(api_version, name, rights))
+        space = resource.name if name == "Namespace" else resource.name.rpartition("/")[0]
+        group.namespaces |= {space} - {""}
     return groups
 
 
