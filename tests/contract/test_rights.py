@@ -6,22 +6,26 @@ from __future__ import annotations
 import json
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.adapters.kubernetes import KubernetesApi
+from reconciler.engine.diff import diff
 from reconciler.errors import Permanent
+from reconciler.model.change import Action, Class
 from reconciler.model.desired import Environment, Workload
-from reconciler.model.resource import Known, Resource, Unknown
+from reconciler.model.resource import Component, Expected, Kinds, Known, Observed, Resource, Unknown
 from reconciler.ports import Manifest
 from reconciler.spec.render import objects
+from reconciler.spec.render.application import Sealed, Secrets, application
 from reconciler.spec.render.environment import environment, shared
 from reconciler.spec.render.workload import workload
+from tests.unit.spec.render.test_application import app
 
-from .objects import Spoken, config, kubectl, of_kind
+from .objects import IMAGE, Spoken, config, kubectl, of_kind
 from .test_manifests import ROOT, _default_class
 
 pytestmark = pytest.mark.live
@@ -34,16 +38,20 @@ def account(kube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     """A kubeconfig made as docs/install.md says."""
     folder = ROOT / "reconciler"
     kubectl(kube, "apply", "-f", str(folder / "account.yaml"), "-f", str(folder))
-    token = kubectl(kube, "create", "token", "reconciler", "-n", "reconciler-system", "--duration=1h").strip()
-    made = tmp_path_factory.mktemp("account") / "kubeconfig"
+    yield kubeconfig(kube, "reconciler-system", tmp_path_factory.mktemp("account"))
+    kubectl(kube, "delete", "-f", str(folder), "--ignore-not-found", "--wait=false")
+
+
+def kubeconfig(kube: Path, namespace: str, folder: Path) -> Path:
+    token = kubectl(kube, "create", "token", "reconciler", "-n", namespace, "--duration=1h").strip()
+    made = folder / "kubeconfig"
     made.with_name("token").write_text(token)
     made.write_text(kube.read_text())
     user = kubectl(made, "config", "view", "--minify", "-o", "jsonpath={.contexts[0].context.user}")
     kubectl(made, "config", "unset", f"users.{user}")
     kubectl(made, "config", "set", "users.reconciler.tokenFile", str(made.with_name("token")))
     kubectl(made, "config", "set-context", "--current", "--user", "reconciler")
-    yield made
-    kubectl(kube, "delete", "-f", str(folder), "--ignore-not-found", "--wait=false")
+    return made
 
 
 @pytest.fixture
@@ -66,6 +74,11 @@ def manifests_of(owner: str) -> list[Manifest]:
     """The example: Sid's back end, and one environment."""
     source = Workload(name="sid-backend", path="manifests/sid-backend", namespace="sid")
     backend = workload({str(p): p.read_bytes() for p in (ROOT / "sid-backend").iterdir()}, source)
+    found = {objects.key(m): m for m in [*backend, *environments_of(owner)]}
+    return list(found.values())
+
+
+def environments_of(owner: str) -> list[Manifest]:
     env = Environment.model_validate(
         {
             "apiVersion": "research.moc/v1alpha1",
@@ -79,12 +92,20 @@ def manifests_of(owner: str) -> list[Manifest]:
         return {str(p): p.read_bytes() for name in names for p in (ROOT / "environments" / name).iterdir()}
 
     own = environment(env, folder("jupyter", "common"))
-    found = {objects.key(m): m for m in [*backend, *own, *shared(owner, [env], folder("owner"))]}
-    return list(found.values())
+    return list({objects.key(m): m for m in [*own, *shared(owner, [env], folder("owner"))]}.values())
 
 
 def applied(manifest: Manifest) -> Resource:
     return replace(objects.resource(manifest), type=f"{manifest['apiVersion']}/{manifest['kind']}")
+
+
+def left(live: Kinds, before: Sequence[Resource]) -> tuple[list[Resource], list[str]]:
+    """What is to be pruned and what is left alone, now that git names none of it any more. Nothing is unknown."""
+    part = Component.WORKLOADS
+    found = diff(Expected({}), Expected({part: tuple(before)}), Observed({part: live}))
+    assert [str(d.key) for d in found if d.cls is Class.UNKNOWN] == []
+    doomed = [Resource(d.key.kind, d.key.name, id=d.id) for d in found if d.action is Action.DELETE]
+    return doomed, sorted(str(d.key) for d in found if d.cls is Class.IGNORED)
 
 
 def test_it_applies_compares_and_prunes_the_example_and_sees_everything(kube: Path, account: Path, owner: str) -> None:
@@ -119,6 +140,33 @@ def test_it_applies_compares_and_prunes_the_example_and_sees_everything(kube: Pa
         kubectl(kube, "delete", "namespace", "sid", "--wait=true", "--timeout=60s", "--ignore-not-found")
 
 
+def test_on_openshift_it_applies_compares_and_prunes_an_application_in_its_project(
+    kube: Path, namespace: str, tmp_path: Path
+) -> None:
+    kubectl(kube, "create", "namespace", namespace)
+    kubectl(kube, "apply", "-n", namespace, "-f", str(ROOT / "reconciler" / "openshift"))
+    api = KubernetesApi(kubeconfig(kube, namespace, tmp_path), field_manager="kubectl", wait=90)
+    secrets = {"TOKEN": {"generate": True}}
+    asked = {"namespace": namespace, "image": IMAGE, "imageStream": True, "secrets": secrets}
+    scaled = app(**asked, autoscaling={"min": 2, "max": 3})
+    manifests = application(scaled, Secrets(brought={"KEY": Sealed("v", "1")}))
+    before = [applied(m) for m in manifests]
+    left(api.compare(namespace, manifests, before).live, before)
+
+    api.apply(namespace, manifests, Spoken())
+    found = api.compare(namespace, manifests, before)
+    assert [(str(e.key), dict(e.fields)) for e in found.expected if e.fields] == []
+
+    doomed, kept = left(api.compare(namespace, [], before).live, before)
+    assert sorted(r.key for r in doomed) == sorted(r.key for r in before if r.kind != "Namespace")
+    assert kept == [f"Namespace {namespace}"]
+    api.prune(doomed)
+    assert left(api.compare(namespace, [], before).live, before) == ([], kept)
+
+    for verb, resource in (("list", "namespaces"), ("delete", f"namespaces/{namespace}"), ("get", "namespaces/sid")):
+        assert can(tmp_path / "kubeconfig", verb, resource) == "no"
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -142,10 +190,18 @@ def test_it_applies_compares_and_prunes_the_example_and_sees_everything(kube: Pa
     ],
 )
 def test_it_may_not(account: Path, asked: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        ["kubectl", "--kubeconfig", str(account), "auth", "can-i", *asked], capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "no", done.stderr
+    assert can(account, *asked) == "no"
+
+
+def can(account: Path, *asked: str) -> str:
+    """Yes or no."""
+    command = ["kubectl", "--kubeconfig", str(account), "auth", "can-i", *asked]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def space(name: str, security: str | None = None) -> Manifest:
+    labels = {} if security is None else {"pod-security.kubernetes.io/enforce": security}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
 def binding(namespace: str, role: str = "reconciler-namespace", account: str = "reconciler") -> Manifest:
@@ -165,19 +221,12 @@ def binding(namespace: str, role: str = "reconciler-namespace", account: str = "
         (binding("kube-system", "cluster-admin"), "attempting to grant"),
         (binding("env-x", "admin"), "admin|attempting to grant"),
         (binding("env-x", account="default"), "to itself, and nothing else"),
-        ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}}, "sid and env-"),
-        (
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": "kube-system", "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
-            },
-            "sid and env-",
-        ),
+        (space("elsewhere", "restricted"), "sid and env-"),
+        (space("kube-system", "privileged"), "sid and env-"),
     ],
 )
 def test_it_gives_itself_no_more(kube: Path, account: Path, wanted: Manifest, said: str) -> None:
-    kubectl(kube, "apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "env-x"}})
+    kubectl(kube, "apply", "-f", "-", stdin=space("env-x", "restricted"))
     with pytest.raises(Permanent, match=said):
         KubernetesApi(account).apply("rights", [wanted], Spoken())
     assert json.loads(kubectl(kube, "get", "rolebinding", "-n", "env-x", "-o", "json"))["items"] == []
