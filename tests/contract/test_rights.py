@@ -140,6 +140,19 @@ def test_it_applies_compares_and_prunes_the_example_and_sees_everything(kube: Pa
         kubectl(kube, "delete", "namespace", "sid", "--wait=true", "--timeout=60s", "--ignore-not-found")
 
 
+def test_an_owner_whose_last_environment_is_gone_is_pruned_and_stays_in_sight(account: Path, owner: str) -> None:
+    part_of, manifests, space = f"rights-{owner}", environments_of(owner), f"env-{owner}"
+    api, before = KubernetesApi(account, wait=90), [applied(m) for m in manifests]
+    api.apply(part_of, manifests, Spoken())
+
+    doomed, kept = left(api.compare(part_of, [], before).live, before)
+    assert kept == [f"Namespace {space}", f"PersistentVolumeClaim {space}/work", f"RoleBinding {space}/reconciler"]
+    assert len(doomed) == len(manifests) - len(kept)
+    api.prune(doomed)
+
+    assert left(api.compare(part_of, [], before).live, before) == ([], kept), "and so in every cycle to come"
+
+
 def test_on_openshift_it_applies_compares_and_prunes_an_application_in_its_project(
     kube: Path, namespace: str, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ...errors import Permanent, Transient
-from ...model.resource import Known, Listing, Resource, Unknown
+from ...model.resource import Fields, Known, Listing, Resource, Unknown
 from ...ports import Comparison, Manifest
 from .connection import Connection, Forbidden, NotFound
 from .fields import PART_OF, all_fields, generated, prepared
@@ -100,7 +100,7 @@ class Comparer:
         live: dict[str, Listing] = {}
         for group in groups.values():
             mine = [pair for of, pair in pairs if of is group]
-            live[group.name] = _merged(live.get(group.name), _listing(group, mine))
+            live[group.name] = _merged(live.get(group.name), self._listing(group, mine))
         return Comparison(tuple(pair.expected for _, pair in pairs), live)
 
     def _list(self, group: _Group) -> None:
@@ -129,6 +129,20 @@ class Comparer:
         waiting += [pool.submit(self._list_absent, of) for of in missing.values() if len(of) > _MANY]
         for one_of in waiting:
             one_of.result()
+
+    def _listing(self, group: _Group, pairs: Sequence[_Pair]) -> Listing:
+        desired = {p.expected.name for p in pairs}
+        extra = {name: o for name, o in group.listed.items() if name not in desired and not _made_by_a_controller(o)}
+        if extra and group.name == "RoleBinding" and not group.whole:  # what becomes of one depends on what it gives
+            self._list_whole(group)
+        if group.unknown:
+            return group.unknown
+        left = [
+            Resource(group.name, name, _given(group.whole.get(name, {})), id=o["metadata"]["uid"])
+            for name, o in extra.items()
+        ]
+        found = [p.live for p in pairs if p.live] + left
+        return Known(tuple(sorted(found, key=lambda r: r.name)))
 
     def _list_whole(self, group: _Group) -> None:
         if group.kind is None:
@@ -221,17 +235,14 @@ def _grouped(
     return groups
 
 
-def _listing(group: _Group, pairs: Sequence[_Pair]) -> Listing:
-    if group.unknown:
-        return group.unknown
-    desired = {p.expected.name for p in pairs}
-    extra = [
-        Resource(group.name, name, id=o["metadata"]["uid"])
-        for name, o in group.listed.items()
-        if name not in desired and not _made_by_a_controller(o)
-    ]
-    found = [p.live for p in pairs if p.live] + extra
-    return Known(tuple(sorted(found, key=lambda r: r.name)))
+def _given(obj: Mapping[str, Any]) -> Fields:
+    """Of a RoleBinding, which role it gives and to whom; of others, and of what is gone meanwhile, nothing."""
+    if "roleRef" not in obj:
+        return {}
+    to = (
+        f"{s['kind']} {'/'.join(s[at] for at in ('namespace', 'name') if at in s)}" for s in obj.get("subjects") or ()
+    )
+    return {"roleRef.name": obj["roleRef"]["name"], "subjects": tuple(sorted(to))}
 
 
 def _made_by_a_controller(obj: Mapping[str, Any]) -> bool:
