@@ -236,6 +236,9 @@ def binding(namespace: str, role: str = "reconciler-namespace", account: str = "
         (binding("env-x", account="default"), "to itself, and nothing else"),
         (space("elsewhere", "restricted"), "sid and env-"),
         (space("kube-system", "privileged"), "sid and env-"),
+        (space("env-x", "privileged"), "restricted or baseline"),
+        (space("env-y", "privileged"), "restricted or baseline"),
+        (space("env-y"), "restricted or baseline"),
     ],
 )
 def test_it_gives_itself_no_more(kube: Path, account: Path, wanted: Manifest, said: str) -> None:
@@ -243,6 +246,16 @@ def test_it_gives_itself_no_more(kube: Path, account: Path, wanted: Manifest, sa
     with pytest.raises(Permanent, match=said):
         KubernetesApi(account).apply("rights", [wanted], Spoken())
     assert json.loads(kubectl(kube, "get", "rolebinding", "-n", "env-x", "-o", "json"))["items"] == []
+
+
+def test_it_takes_the_standard_of_no_namespace_away(kube: Path, account: Path) -> None:
+    kubectl(kube, "apply", "-f", "-", stdin=space("env-x", "baseline"))
+    patch = json.dumps({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": None}}})
+    command = ["kubectl", "--kubeconfig", str(account), "patch", "namespace", "env-x", "-p", patch]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "restricted or baseline" in done.stderr
+    KubernetesApi(account).apply("rights", [space("env-x", "restricted")], Spoken())
 
 
 def test_it_is_who_it_says(account: Path) -> None:

@@ -11,7 +11,9 @@ import yaml
 
 from reconciler.ports import Manifest
 from reconciler.spec.render.application import Sealed, Secrets, application
+from reconciler.spec.render.environment import OWNER, shared
 from tests.unit.spec.render.test_application import app
+from tests.unit.spec.render.test_environment import below, wanted
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 NEEDED = {"get", "list", "watch", "create", "patch", "delete"}
@@ -59,3 +61,22 @@ def test_every_role_of_the_account_on_openshift_is_bound_in_its_project() -> Non
     roles = {(d["kind"], d["metadata"]["name"]) for d in found if d["kind"] in ("Role", "ClusterRole")}
     bound = {(d["roleRef"]["kind"], d["roleRef"]["name"]) for d in found if d["kind"].endswith("Binding")}
     assert roles == bound == {("Role", "reconciler")}
+
+
+def namespaces() -> dict[str, Manifest]:
+    """All that our manifests make, by name; an owner's as it is rendered for either standard."""
+    written = [path for path in sorted(MANIFESTS.rglob("*.yaml")) if "environments" not in path.parts]
+    found: list[Manifest] = [d for path in written for d in documents(path)]
+    for standard in ("restricted", "baseline"):
+        found += shared(standard, [wanted(pod_security=standard)], below(OWNER))
+    return {d["metadata"]["name"]: d for d in found if d["kind"] == "Namespace"}
+
+
+def test_every_namespace_of_ours_says_a_standard_that_the_admission_policy_lets_pass() -> None:
+    said = {
+        name: (made["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce")
+        for name, made in namespaces().items()
+    }
+    assert said.pop("env-baseline") == "baseline"
+    assert {"sid", "env-restricted", "placeholders", "autoscaled"} <= said.keys()
+    assert set(said.values()) == {"restricted", "baseline"}
