@@ -265,11 +265,11 @@ def _compare(
     before = applied.resources(component)
     for target in sorted({*manifests, *(r.target for r in before)}):
         access = openshift(desired, target, tools) if target else own
-        kinds = sorted({r.type for r in before if r.target == target and r.type})
+        known = [r for r in before if r.target == target and r.type]
         wanted = manifests.get(target, ())
         gone = absent and access.kubeconfig == own.kubeconfig
         group = part_of(desired.name, component)
-        found = _ask(tools, access, group, wanted, kinds, _AS.get(component, ""), gone)
+        found = _ask(tools, access, group, wanted, known, _AS.get(component, ""), gone)
         placed = served(found.expected, wanted, waves)
         expected += (replace(r, target=target) for r in placed.expected)
         if target in manifests:
@@ -314,7 +314,7 @@ def _ask(
     access: Access,
     group: str,
     manifests: Sequence[Manifest],
-    kinds: Sequence[str],
+    before: Sequence[Resource],
     manager: str,
     absent: bool,
 ) -> Comparison:
@@ -322,9 +322,9 @@ def _ask(
         return Comparison(tuple(objects.resource(m) for m in manifests), {m["kind"]: Known() for m in manifests})
     if not access.kubeconfig.exists():
         reason = Unknown(f"there is no kubeconfig {access.kubeconfig}", "the settings say where it lies")
-        names = {*(kind.rpartition("/")[2] for kind in kinds), *(m["kind"] for m in manifests)}
+        names = {*(r.kind for r in before), *(m["kind"] for m in manifests)}
         return Comparison((), dict.fromkeys(sorted(names), reason))
-    return tools.kubernetes(access).compare(group, manifests, kinds, manager)
+    return tools.kubernetes(access).compare(group, manifests, before, manager)
 
 
 def _sight(

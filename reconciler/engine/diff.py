@@ -14,6 +14,12 @@ Replacing = frozenset[tuple[str, str]]
 # The API server deletes every object of a kind with its definition, whoever made them.
 _HOLDS_DATA = ("PersistentVolumeClaim", "Namespace", "CustomResourceDefinition")
 _LEFT = "is in no desired state; it may hold data and is left alone (delete it by hand)"
+# Its own account's rights in a namespace (manifests/reconciler/rights.yaml), as the adapter tells them.
+_OWN_RIGHTS = {"roleRef.name": "reconciler-namespace", "subjects": ("ServiceAccount reconciler-system/reconciler",)}
+_LEFT_RIGHTS = (
+    "is in no desired state; by it the reconciler sees what is left in its namespace, and it is left alone (it goes "
+    "with the namespace)"
+)
 _LOST = "exists, and Terraform's state does not know it (it is imported)"
 _CHANGED = {Class.DRIFT: "was changed outside git", Class.PENDING: "git changed and was not applied yet"}
 # Nova's word for a server that will not come back by itself.
@@ -122,10 +128,10 @@ def _missing(component: Component, want: Resource, before: Resource | None) -> D
 
 def _extra(component: Component, live: Resource, before: Resource | None, why: str = "") -> Difference:
     """Live and not desired: removed from git since it was applied (pending), or nobody's (unmanaged)."""
-    if live.kind in _HOLDS_DATA:
+    if kept := _kept(live):
         said, none = Class.IGNORED, Action.NONE
         level = severity(component, live.kind, "", said, none, live.fields)
-        return Difference(component, live.key, "", None, None, "present", said, none, level, _LEFT, live.id)
+        return Difference(component, live.key, "", None, None, "present", said, none, level, kept, live.id)
     cls = Class.PENDING if before is not None else Class.UNMANAGED
     reason = why or (
         "was removed from git" if before is not None else "belongs to this cluster and is in no desired state"
@@ -133,6 +139,14 @@ def _extra(component: Component, live: Resource, before: Resource | None, why: s
     level = severity(component, live.kind, "", cls, Action.DELETE, live.fields)
     applied = "present" if before is not None else None
     return Difference(component, live.key, "", None, applied, "present", cls, Action.DELETE, level, reason, live.id)
+
+
+def _kept(live: Resource) -> str:
+    """Why something nobody wants any more is left alone all the same; empty where it is not."""
+    if live.kind in _HOLDS_DATA:
+        return _LEFT
+    own = live.kind == "RoleBinding" and all(live.fields.get(name) == value for name, value in _OWN_RIGHTS.items())
+    return _LEFT_RIGHTS if own else ""
 
 
 def _fields(

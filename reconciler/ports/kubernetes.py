@@ -49,10 +49,11 @@ class Kubernetes(Protocol):
         explain a difference and are none."""
 
     def compare(
-        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+        self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
         """Compare manifests with the live objects labelled as part of `part_of`, as `manager` would apply them (empty:
-        as `apply` does). What can't be observed is Unknown, per kind."""
+        as `apply` does). `before` was applied: of its kinds, and in its namespaces, there may be objects that no
+        manifest has any more. What can't be observed is Unknown, per kind."""
 
     def apply(
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None

@@ -16,7 +16,14 @@ from reconciler.model.resource import Known, Listing, Resource
 from reconciler.ports import Task
 
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
-KINDS = ("v1/ConfigMap", "v1/Secret", "v1/Service", "apps/v1/Deployment", "v1/Namespace")
+
+
+def of_kind(type: str) -> Resource:
+    """Something of that kind was applied before, wherever."""
+    return Resource(type.rpartition("/")[2], "", type=type)
+
+
+KINDS = tuple(map(of_kind, ("v1/ConfigMap", "v1/Secret", "v1/Service", "apps/v1/Deployment", "v1/Namespace")))
 
 
 class Spoken:

@@ -19,7 +19,7 @@ from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.errors import Permanent, Transient
 from reconciler.model.resource import Known, Unknown
 
-from .objects import IMAGE, Spoken, all_equal, config, deployment, kubectl
+from .objects import IMAGE, Spoken, all_equal, config, deployment, kubectl, of_kind
 
 pytestmark = pytest.mark.live
 
@@ -155,11 +155,11 @@ def test_an_api_that_goes_away_in_the_middle_loses_nothing(wire: Wire, namespace
         api.apply(namespace, manifests, Spoken())
     assert "is the API server up" in (caught.value.hint or "")
 
-    gone = api.compare(namespace, manifests, ("v1/ConfigMap",))
+    gone = api.compare(namespace, manifests, [of_kind("v1/ConfigMap")])
     assert isinstance(gone.live["ConfigMap"], Unknown), "what is not seen is not missing"
 
     wire.left = None
-    found = api.compare(namespace, manifests, ("v1/ConfigMap",))
+    found = api.compare(namespace, manifests, [of_kind("v1/ConfigMap")])
     listing = found.live["ConfigMap"]
     assert isinstance(listing, Known)
     assert 0 < len(listing.resources) < 40

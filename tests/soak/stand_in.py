@@ -110,7 +110,7 @@ class Machines:
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         return ()
 
-    def compare(self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], *_: Any) -> Comparison:
+    def compare(self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], *_: Any) -> Comparison:
         wanted = {objects.key(m): m for m in manifests}
         there = read(self.place, self.cluster.name).objects
         expected, live = [], []
@@ -121,7 +121,7 @@ class Machines:
             if key in there:
                 body = {} if same else {"data": str(there[key].get("data"))}
                 live.append(Resource(key.kind, key.name, body, f"uid-{key.name}"))
-        kinds = {k.kind for k in (*wanted, *there)} | {k.rpartition("/")[2] for k in known_kinds}
+        kinds = {k.kind for k in (*wanted, *there)} | {r.kind for r in before}
         return Comparison(tuple(expected), {k: Known(tuple(r for r in live if r.kind == k)) for k in kinds})
 
     def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, *_: Any) -> None:

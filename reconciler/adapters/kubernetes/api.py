@@ -68,10 +68,10 @@ class KubernetesApi:
             return ()
 
     def compare(
-        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+        self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
-        """`known_kinds` are kinds that may be live though no manifest has them any more: `apps/v1/Deployment`."""
-        return self._comparer.compare(part_of, manifests, known_kinds, manager)
+        """`before` may be live though no manifest has it any more: its `type` says of which kind it is."""
+        return self._comparer.compare(part_of, manifests, before, manager)
 
     def apply(
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None

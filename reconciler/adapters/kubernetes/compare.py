@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ...errors import Permanent, Transient
-from ...model.resource import Known, Listing, Resource, Unknown
+from ...model.resource import Fields, Known, Listing, Resource, Unknown
 from ...ports import Comparison, Manifest
 from .connection import Connection, Forbidden, NotFound
 from .fields import PART_OF, all_fields, generated, prepared
@@ -78,19 +78,19 @@ class Comparer:
         self._remembered = remembered
 
     def compare(
-        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+        self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
         who = manager or self._manager
-        groups = _grouped(manifests, known_kinds, Rights(self._connection, part_of, manifests))
+        groups = _grouped(manifests, before, Rights(self._connection, part_of, manifests))
         asked = [
             _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, who))
             for m in (prepared(manifest, part_of) for manifest in manifests)
         ]
-        before = self._remembered.of(part_of)
+        equal = self._remembered.of(part_of)
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="kubernetes") as pool:
             list(pool.map(self._list, groups.values()))
             for one in asked:
-                one.pair = _unchanged(one, before)
+                one.pair = _unchanged(one, equal)
             left = [one for one in asked if one.pair is None]
             self._fetch(left, pool)
             for one, pair in zip(left, pool.map(lambda one: self._pair(one, who), left), strict=True):
@@ -100,7 +100,7 @@ class Comparer:
         live: dict[str, Listing] = {}
         for group in groups.values():
             mine = [pair for of, pair in pairs if of is group]
-            live[group.name] = _merged(live.get(group.name), _listing(group, mine))
+            live[group.name] = _merged(live.get(group.name), self._listing(group, mine))
         return Comparison(tuple(pair.expected for _, pair in pairs), live)
 
     def _list(self, group: _Group) -> None:
@@ -129,6 +129,20 @@ class Comparer:
         waiting += [pool.submit(self._list_absent, of) for of in missing.values() if len(of) > _MANY]
         for one_of in waiting:
             one_of.result()
+
+    def _listing(self, group: _Group, pairs: Sequence[_Pair]) -> Listing:
+        desired = {p.expected.name for p in pairs}
+        extra = {name: o for name, o in group.listed.items() if name not in desired and not _made_by_a_controller(o)}
+        if extra and group.name == "RoleBinding" and not group.whole:  # what becomes of one depends on what it gives
+            self._list_whole(group)
+        if group.unknown:
+            return group.unknown
+        left = [
+            Resource(group.name, name, _given(group.whole.get(name, {})), id=o["metadata"]["uid"])
+            for name, o in extra.items()
+        ]
+        found = [p.live for p in pairs if p.live] + left
+        return Known(tuple(sorted(found, key=lambda r: r.name)))
 
     def _list_whole(self, group: _Group) -> None:
         if group.kind is None:
@@ -206,27 +220,29 @@ def _equal(one: _Asked, live: Object, known: Equal | None = None) -> _Pair:
 
 
 def _grouped(
-    manifests: Sequence[Manifest], known_kinds: Sequence[str], rights: Rights
+    manifests: Sequence[Manifest], before: Sequence[Resource], rights: Rights
 ) -> dict[tuple[str, str], _Group]:
-    asked = [(m["apiVersion"], m["kind"]) for m in manifests]
-    known = [(api_version, name) for api_version, _, name in (kind.rpartition("/") for kind in known_kinds)]
-    groups = {at: _Group(*at, rights) for at in dict.fromkeys((*asked, *known))}
-    for manifest in manifests:
-        groups[manifest["apiVersion"], manifest["kind"]].namespaces.add(namespace_of(manifest))
+    """Each with the namespaces where some are wanted or were applied. A Namespace is in itself, as for the server."""
+    groups: dict[tuple[str, str], _Group] = {}
+    for m in manifests:
+        group = groups.setdefault((m["apiVersion"], m["kind"]), _Group(m["apiVersion"], m["kind"], rights))
+        group.namespaces.add(str(m["metadata"]["name"]) if m["kind"] == "Namespace" else namespace_of(m))
+    for resource in before:
+        api_version, _, name = resource.type.rpartition("/")
+        group = groups.setdefault((api_version, name), _Group(api_version, name, rights))
+        space = resource.name if name == "Namespace" else resource.name.rpartition("/")[0]
+        group.namespaces |= {space} - {""}
     return groups
 
 
-def _listing(group: _Group, pairs: Sequence[_Pair]) -> Listing:
-    if group.unknown:
-        return group.unknown
-    desired = {p.expected.name for p in pairs}
-    extra = [
-        Resource(group.name, name, id=o["metadata"]["uid"])
-        for name, o in group.listed.items()
-        if name not in desired and not _made_by_a_controller(o)
-    ]
-    found = [p.live for p in pairs if p.live] + extra
-    return Known(tuple(sorted(found, key=lambda r: r.name)))
+def _given(obj: Mapping[str, Any]) -> Fields:
+    """Of a RoleBinding, which role it gives and to whom; of others, and of what is gone meanwhile, nothing."""
+    if "roleRef" not in obj:
+        return {}
+    to = (
+        f"{s['kind']} {'/'.join(s[at] for at in ('namespace', 'name') if at in s)}" for s in obj.get("subjects") or ()
+    )
+    return {"roleRef.name": obj["roleRef"]["name"], "subjects": tuple(sorted(to))}
 
 
 def _made_by_a_controller(obj: Mapping[str, Any]) -> bool:

@@ -72,10 +72,10 @@ class Api:
         return tuple(p for p in self.world.pods if not p.node or p.node in nodes)
 
     def compare(
-        self, part_of: str, manifests: Sequence[Manifest], known_kinds: Sequence[str], manager: str = ""
+        self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
         wanted = {self.key(m): m for m in manifests}
-        kinds = {k.kind for k in (*wanted, *self.objects)} | {k.rpartition("/")[2] for k in known_kinds}
+        kinds = {k.kind for k in (*wanted, *self.objects)} | {r.kind for r in before}
         expected, live = [], []
         for key in sorted({*wanted, *self.objects}):
             sides = _body(wanted.get(key)), _body(self.objects.get(key))
