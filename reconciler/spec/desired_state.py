@@ -12,7 +12,7 @@ from . import credentials, environments, helm, kustomize, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
-from .yaml import Unreadable, parse
+from .yaml import SUFFIXES, Unreadable, parse
 
 
 def load(
@@ -72,11 +72,11 @@ def _offered(cluster: DesiredCluster, files: Mapping[str, bytes]) -> Sequence[Ma
 
 
 def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
-    """Raises Invalid for what looks like a secret in plain text, in any YAML of desired/ and manifests/. To be asked of
-    the files as they are in git, before anything is decrypted."""
+    """Raises Invalid for what looks like a secret in plain text, in any YAML or JSON of desired/ and manifests/. To be
+    asked of the files as they are in git, before anything is decrypted."""
     problems: list[Problem] = []
     for path, text in sorted(files.items()):
-        if path.startswith((f"{FOLDER}/", "manifests/")) and path.endswith((".yaml", ".yml")):
+        if path.startswith((f"{FOLDER}/", "manifests/")) and path.endswith(SUFFIXES):
             problems += _plain_secrets(path, text)
     if problems:
         raise Invalid("there is a secret in plain text", problems=problems)
@@ -84,7 +84,7 @@ def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
 
 def encrypted(path: str, text: bytes) -> bool:
     """Is this a file that SOPS keeps?"""
-    if not path.endswith((".yaml", ".yml")) or b"sops:" not in text:
+    if not path.endswith(SUFFIXES) or b"sops" not in text:
         return False
     try:
         return any(isinstance(d.value, dict) and "sops" in d.value for d in parse(path, text))

@@ -95,7 +95,7 @@ def check_text(file: str, text: bytes, *, assignments: bool = False) -> list[Pro
         entry = _ENTRY.match(line) or (_ASSIGNMENT.match(line) if assignments else None)
         if form := form_of(line):
             problems.append(Problem(file, number, 1, "", f"looks like {form} in plain text", _hint(file, form)))
-        elif entry and _plain(entry[1], entry[2].strip("\"' \t\r")):
+        elif entry and _plain(entry[1], entry[2].strip("\"', \t\r")):
             said = f"{quoted(entry[1])} looks like a secret in plain text"
             problems.append(Problem(file, number, entry.start(1) + 1, "", said, _hint(file, said)))
     return problems[:_SHOWN]

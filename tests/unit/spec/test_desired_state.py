@@ -80,3 +80,36 @@ def test_a_template_with_a_mistake() -> None:
 def test_wiring_and_manifests_are_checked_together() -> None:
     found = problems({WORKLOAD: "a: [", TWO: application("two", "env: {A: '${nothing}'}")})
     assert [p.file for p in found] == [TWO, WORKLOAD]
+
+
+JSON = "manifests/sid/s.json"
+SECRET = (
+    '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},\n "stringData": {"password": "canary7f3a"}}\n'
+)
+SEALED = "ENC[AES256_GCM,data:dw==,iv:W+5zeKl8R0Q=,tag:RZ1LrB5Ggpp2Mg==,type:str]"
+KEPT = SECRET.replace("canary7f3a", SEALED)[:-2] + f',\n "sops": {{"mac": "{SEALED}"}}}}\n'
+
+
+def refused(path: str, text: str) -> list[Problem]:
+    with pytest.raises(Invalid) as caught:
+        desired_state.refuse_plain_secrets({path: text.encode()})
+    assert "canary7f3a" not in repr(caught.value.problems)
+    return list(caught.value.problems)
+
+
+@pytest.mark.parametrize("path", [WORKLOAD, JSON])
+def test_a_secret_in_plain_text_is_refused_in_yaml_and_in_json(path: str) -> None:
+    (problem,) = refused(path, SECRET)
+    assert (problem.file, problem.line, problem.path) == (path, 2, "stringData.password")
+
+
+def test_json_that_cannot_be_parsed_is_read_line_by_line() -> None:
+    (problem,) = refused(JSON, '{\n  "note": null, "a" "b",\n  "password": "canary7f3a",\n  "token": null,\n}\n')
+    assert problem.line == 3
+
+
+@pytest.mark.parametrize("path", [WORKLOAD, JSON])
+def test_what_sops_keeps_is_known_in_yaml_and_in_json(path: str) -> None:
+    desired_state.refuse_plain_secrets({path: KEPT.encode()})
+    assert desired_state.encrypted(path, KEPT.encode())
+    assert not desired_state.encrypted(path, SECRET.encode())
