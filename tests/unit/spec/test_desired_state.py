@@ -113,3 +113,37 @@ def test_what_sops_keeps_is_known_in_yaml_and_in_json(path: str) -> None:
     desired_state.refuse_plain_secrets({path: KEPT.encode()})
     assert desired_state.encrypted(path, KEPT.encode())
     assert not desired_state.encrypted(path, SECRET.encode())
+
+
+HELD = "secrets: {DATABASE_PASSWORD: {secret: postgres-credentials, key: password}}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (HELD,),
+        ("secrets:", "  DATABASE_PASSWORD:", "    secret: postgres-credentials", "    key: password"),
+    ],
+)
+def test_an_application_may_name_a_secret_that_somebody_else_keeps(lines: tuple[str, ...]) -> None:
+    made = files({TWO: application("two", *lines)})
+    desired_state.refuse_plain_secrets(made)
+    (cluster,) = desired_state.load(made)
+    source = cluster.applications[0].spec.secrets["DATABASE_PASSWORD"]
+    assert (source.secret, source.key) == ("postgres-credentials", "password")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secrets: {DATABASE_PASSWORD: {secret: canary7f3a}}",
+        "secrets: {secret: canary7f3a, key: password}",
+        "env: {secret: canary7f3a, key: password}",
+        "secrets: {A: {secret: ghp_canary7f3aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, key: password}}",
+        "secrets: {A: {secret: a, key: password, password: canary7f3a}}",
+        "secrets: {A: {secret: {secret: canary7f3a, key: a}, key: password}}",
+    ],
+)
+def test_a_secret_is_no_name_anywhere_else(line: str) -> None:
+    (problem,) = refused(TWO, application("two", line))
+    assert problem.line == 8
