@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import credentials, environments, helm, kustomize, secrets, wiring
+from . import applications, credentials, environments, helm, kustomize, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
@@ -34,7 +34,7 @@ def load(
     mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     _refuse_encrypted_applications(raw or files)
     clusters = load_clusters(mine, exists)
-    problems = environments.check(clusters)
+    problems = environments.check(clusters) + applications.check(clusters)
     clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
     clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
     asked = wiring.objects_asked_of(clusters)
