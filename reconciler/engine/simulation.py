@@ -280,7 +280,8 @@ class _Day:
         """Empty nodes, some at once; else one whose pods are moved. None for a while after a node was added."""
         if self._now - self._added_at < self._rules.delay_after_add:
             return
-        old = [n for n in self._nodes if n.unneeded is not None and self._now - n.unneeded >= self._rules.unneeded]
+        before = [n for n in self._nodes if n.asked < self._now]  # the scheduler does not know the others
+        old = [n for n in before if n.unneeded is not None and self._now - n.unneeded >= self._rules.unneeded]
         removed = 0
         for node in sorted(old, key=lambda n: (len(n.pods), n.used, n.name)):
             if self._size(node.pool) <= node.pool.minimum or (removed and (node.pods or removed >= _EMPTY_AT_ONCE)):

@@ -154,3 +154,8 @@ def test_looking_only_when_something_can_be_decided_changes_nothing(
     with patch.object(simulation._Day, "_next_look", lambda self, scan: scan + self._rules.scan):
         stepped = simulate(day, setting, rules)
     assert simulate(day, setting, rules) == stepped
+
+
+def test_a_node_does_not_go_in_the_look_that_asked_for_it() -> None:
+    told = simulate([pod("a", 5)], Setting("", [POOL]), Rules(start=0, unneeded=0, delay_after_add=0))
+    assert (told.waited, told.added) == ((5.0,), 1), "else it would be asked for again and again, and the pod wait"
