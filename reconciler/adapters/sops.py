@@ -24,21 +24,22 @@ class Sops:
         self._key_file = key_file.expanduser() if key_file else None
 
     def decrypt(self, text: bytes, name: str) -> bytes:
-        """Return the YAML file `name`, whose content is `text`, with its secrets in the clear.
+        """Return the file `name` (YAML or JSON), whose content is `text`, with its secrets in the clear.
 
         Raises Permanent when there is no key for it here, Invalid when it was changed behind SOPS's back or is no
         file of SOPS's. No error says anything of the content.
         """
         if self._key_file and not os.access(self._key_file, os.R_OK):
             raise Permanent(f"{name} is encrypted, and the key file {self._key_file} can't be read", hint=_GIVE_KEY)
+        form = "json" if name.endswith(".json") else "yaml"
         # From a pipe to a pipe: sops keeps nothing, and neither do we.
         argv: list[str | Path] = [
             self._binary,
             "--decrypt",
             "--input-type",
-            "yaml",
+            form,
             "--output-type",
-            "yaml",
+            form,
             "/dev/stdin",
         ]
         encrypted = text.decode("utf-8", "replace")
@@ -61,5 +62,5 @@ def _failure(name: str, done: process.Completed) -> ReconcilerError:
         message, hint = "was changed after SOPS encrypted it", _ENCRYPT_AGAIN.format(file=name)
     else:
         message = f"can't be decrypted: SOPS ended with exit code {done.exit_code}"
-        hint = "is it YAML that `sops --encrypt` wrote?"
+        hint = "is it what `sops --encrypt` wrote?"
     return Invalid(f"{name} {message}", hint=hint, problems=[Problem(name, 1, 1, "sops", message, hint)])

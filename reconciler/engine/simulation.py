@@ -10,12 +10,11 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from ..model.simulation import Moment, PodRun, Pool, Rules, Setting, Size, Told
 
-_PLACEHOLDER = "placeholder-"
 _FOREVER = float("inf")
 _DEFAULTS = Rules()
 _EMPTY_AT_ONCE = 10  # --max-empty-bulk-delete
@@ -82,10 +81,7 @@ class _Day:
         for pod in pods:
             if pod.name in able:
                 self._push(pod.arrival, pod)
-        self._pending += [
-            PodRun(f"{_PLACEHOLDER}{n}", 0.0, _FOREVER, setting.placeholder, priority=rules.placeholder_priority)
-            for n in range(1, setting.placeholders + 1)
-        ]
+        self._pending += _placeholders(setting, rules, {pod.name for pod in pods})
 
     def run(self) -> Told:
         for pool in self._setting.pools:
@@ -101,7 +97,7 @@ class _Day:
                 self._look()
                 scan = self._next_look(scan)
                 if not self._events:  # nobody runs, nothing is on its way, and nobody asks for more
-                    self._never += [pod.name for pod in self._pending if not _is_placeholder(pod)]
+                    self._never += [pod.name for pod in self._pending if not pod.placeholder]
                     break
             self._note()
         for node in self._nodes:
@@ -122,9 +118,18 @@ class _Day:
 
     def _next_look(self, scan: float) -> float:
         """The next one at which anything can be decided: without a change, only an idle node's time may be up."""
-        if self._changed or not self._events or any(node.unneeded is not None for node in self._nodes):
-            return scan + self._rules.scan
-        return max(scan + self._rules.scan, math.ceil(self._events[0][0] / self._rules.scan) * self._rules.scan)
+        upcoming = self._events[0][0] if self._events and not self._changed else scan
+        decided = min([upcoming, *self._times_up()]) / self._rules.scan
+        return max(scan + self._rules.scan, math.ceil(decided) * self._rules.scan)
+
+    def _times_up(self) -> Iterator[float]:
+        """When nodes may go for which it is too early now. Those whose time was up were judged in this look: without a
+        change they stay."""
+        for node in self._nodes:
+            if node.unneeded is not None and self._size(node.pool) > node.pool.minimum:
+                time = max(node.unneeded + self._rules.unneeded, self._added_at + self._rules.delay_after_add)
+                if time > self._now:
+                    yield time
 
     # what happens
 
@@ -179,7 +184,7 @@ class _Day:
             if node.ready > self._now or not node.pool.takes(pod):
                 continue
             room, victims = node.free, []
-            for other in sorted((p for p in node.pods.values() if _is_placeholder(p)), key=lambda p: p.name):
+            for other in sorted((p for p in node.pods.values() if p.placeholder), key=lambda p: p.name):
                 if pod.size.within(room) or other.priority >= pod.priority:
                     break
                 victims.append(other)
@@ -199,7 +204,7 @@ class _Day:
     def _start(self, pod: PodRun, node: _Node) -> None:
         node.add(pod)
         self._place[pod.name] = node
-        if _is_placeholder(pod) or pod.name in self._waited:
+        if pod.placeholder or pod.name in self._waited:
             return
         self._waited[pod.name] = self._now - pod.arrival
         self._ends[pod.name] = self._now + pod.duration
@@ -275,7 +280,8 @@ class _Day:
         """Empty nodes, some at once; else one whose pods are moved. None for a while after a node was added."""
         if self._now - self._added_at < self._rules.delay_after_add:
             return
-        old = [n for n in self._nodes if n.unneeded is not None and self._now - n.unneeded >= self._rules.unneeded]
+        before = [n for n in self._nodes if n.asked < self._now]  # the scheduler does not know the others
+        old = [n for n in before if n.unneeded is not None and self._now - n.unneeded >= self._rules.unneeded]
         removed = 0
         for node in sorted(old, key=lambda n: (len(n.pods), n.used, n.name)):
             if self._size(node.pool) <= node.pool.minimum or (removed and (node.pods or removed >= _EMPTY_AT_ONCE)):
@@ -287,7 +293,7 @@ class _Day:
                 node.remove(pod)
                 plan[pod.name].add(pod)
                 self._place[pod.name] = plan[pod.name]
-                self._moved += not _is_placeholder(pod)
+                self._moved += not pod.placeholder
             self._nodes.remove(node)
             self._hours[node.pool.name] += (self._now - node.asked) / 3600
             removed += 1
@@ -299,8 +305,8 @@ class _Day:
 
     def _note(self) -> None:
         ready = sum(node.ready <= self._now for node in self._nodes)
-        pending = sum(not _is_placeholder(pod) for pod in self._pending)
-        running = sum(not name.startswith(_PLACEHOLDER) for name in self._place)
+        pending = sum(not pod.placeholder for pod in self._pending)
+        running = sum(not pod.placeholder for node in self._nodes for pod in node.pods.values())
         moment = Moment(self._now, ready, len(self._nodes) - ready, pending, running)
         self._most = max(self._most, len(self._nodes))
         before = self._moments[-1] if self._moments else None
@@ -333,5 +339,9 @@ def _share(size: Size, whole: Size) -> float:
     return (size.cpu / max(1, whole.cpu) + size.memory / max(1, whole.memory)) / 2
 
 
-def _is_placeholder(pod: PodRun) -> bool:
-    return pod.name.startswith(_PLACEHOLDER)
+def _placeholders(setting: Setting, rules: Rules, names: Set[str]) -> list[PodRun]:
+    """They are called what none of the day's own pods is: by its name a pod is found again."""
+    free = (name for n in itertools.count(1) if (name := f"placeholder-{n}") not in names)
+    wanted = itertools.islice(free, setting.placeholders)
+    priority = rules.placeholder_priority
+    return [PodRun(n, 0.0, _FOREVER, setting.placeholder, priority=priority, placeholder=True) for n in wanted]

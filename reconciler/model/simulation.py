@@ -30,7 +30,7 @@ _NOTHING = Size()
 @dataclass(frozen=True, slots=True)
 class PodRun:
     """A pod of the day. Times are in seconds; `tolerates` are keys of taints. One that is not `movable` stays where it
-    is."""
+    is. A `placeholder` is nobody's: it keeps room, and makes it for others."""
 
     name: str
     arrival: float
@@ -40,6 +40,7 @@ class PodRun:
     tolerates: frozenset[str] = frozenset()
     priority: int = 0
     movable: bool = True
+    placeholder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -27,6 +28,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MIB = 1 << 20
 _SHOWN = 40
 _MOST = 100_000
+_LONGEST = 31 * 86_400
 _WORDS = {"yes": True, "true": True, "": True, "no": False, "false": False}
 
 
@@ -43,6 +45,11 @@ def _read_rows(file: str, rows: csv.DictReader[str]) -> list[PodRun]:
     rows.fieldnames = header
     problems = [_problem(file, 1, f"has no column {name!r}") for name in _NEEDED if name not in header]
     problems += [_problem(file, 1, f"has a column nobody knows: {quoted(n)}") for n in header if n not in _ALL]
+    problems += [
+        _problem(file, 1, f"has the column {quoted(n)} more than once")
+        for n, count in Counter(header).items()
+        if count > 1
+    ]
     found: list[PodRun] = []
     names: set[str] = set()
     for row in rows if not problems else ():
@@ -52,6 +59,8 @@ def _read_rows(file: str, rows: csv.DictReader[str]) -> list[PodRun]:
                 raise ValueError(f"there is already a pod {quoted(pod.name)}")
             names.add(pod.name)
             found.append(pod)
+        except _TooLong as error:
+            problems.append(_problem(file, rows.line_num, str(error), _FROM_THE_BEGINNING))
         except (ValueError, ArithmeticError, InvalidOperation) as error:
             problems.append(_problem(file, rows.line_num, str(error)))
         if len(problems) >= _SHOWN or len(found) > _MOST:
@@ -63,10 +72,15 @@ def _read_rows(file: str, rows: csv.DictReader[str]) -> list[PodRun]:
 
 
 _ALL = {*_NEEDED, *_OTHERS}
+_FROM_THE_BEGINNING = "arrival counts from the day's beginning; what runs for good may end with the day: 1d"
 
 
-def _problem(file: str, line: int, message: str) -> Problem:
-    hint = f"columns are {', '.join(_NEEDED)}, and if you like {', '.join(_OTHERS)}"
+class _TooLong(ValueError):
+    """A time that no day has."""
+
+
+def _problem(file: str, line: int, message: str, hint: str = "") -> Problem:
+    hint = hint or f"columns are {', '.join(_NEEDED)}, and if you like {', '.join(_OTHERS)}"
     return Problem(file, line, 1, "", message, hint)
 
 
@@ -74,12 +88,12 @@ def _pod(row: Mapping[str, Any], line: int) -> PodRun:
     said = {key: str(value or "").strip() for key, value in row.items() if isinstance(key, str)}
     if None in row:
         raise ValueError("has more values than there are columns")
-    duration = _read("duration", said["duration"], seconds)
+    arrival, duration = _time("arrival", said["arrival"]), _time("duration", said["duration"])
     if duration <= 0:
         raise ValueError("a pod runs for some time: duration is 0")
     return PodRun(
         said.get("name") or f"line-{line}",
-        _read("arrival", said["arrival"], seconds),
+        arrival,
         duration,
         _read("size", f"{said['cpu']}:{said['memory']}:{said.get('gpu') or 0}", size),
         _read("selector", said.get("selector", ""), _pairs),
@@ -94,6 +108,13 @@ def _read(key: str, text: str, read: Callable[[str], Any]) -> Any:
         return read(text)
     except (ValueError, KeyError, ArithmeticError):
         raise ValueError(f"{key} can't be read: {quoted(text)}") from None
+
+
+def _time(key: str, text: str) -> float:
+    found: float = _read(key, text, seconds)
+    if found > _LONGEST:
+        raise _TooLong(f"{key} is more than {_LONGEST // 86_400} days: {quoted(text)}")
+    return found
 
 
 def seconds(text: str) -> float:

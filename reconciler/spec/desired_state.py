@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import credentials, environments, helm, kustomize, secrets, wiring
+from . import applications, credentials, environments, helm, kustomize, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
-from .yaml import Unreadable, parse
+from .yaml import SUFFIXES, Unreadable, parse
 
 
 def load(
@@ -34,7 +34,7 @@ def load(
     mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     _refuse_encrypted_applications(raw or files)
     clusters = load_clusters(mine, exists)
-    problems = environments.check(clusters)
+    problems = environments.check(clusters) + applications.check(clusters)
     clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
     clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
     asked = wiring.objects_asked_of(clusters)
@@ -73,11 +73,11 @@ def _offered(cluster: DesiredCluster, files: Mapping[str, bytes]) -> Sequence[Ma
 
 
 def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
-    """Raises Invalid for what looks like a secret in plain text, in any YAML of desired/ and manifests/. To be asked of
-    the files as they are in git, before anything is decrypted."""
+    """Raises Invalid for what looks like a secret in plain text, in any YAML or JSON of desired/ and manifests/. To be
+    asked of the files as they are in git, before anything is decrypted."""
     problems: list[Problem] = []
     for path, text in sorted(files.items()):
-        if path.startswith((f"{FOLDER}/", "manifests/")) and path.endswith((".yaml", ".yml")):
+        if path.startswith((f"{FOLDER}/", "manifests/")) and path.endswith(SUFFIXES):
             problems += _plain_secrets(path, text)
     if problems:
         raise Invalid("there is a secret in plain text", problems=problems)
@@ -85,7 +85,7 @@ def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
 
 def encrypted(path: str, text: bytes) -> bool:
     """Is this a file that SOPS keeps?"""
-    if not path.endswith((".yaml", ".yml")) or b"sops:" not in text:
+    if not path.endswith(SUFFIXES) or b"sops" not in text:
         return False
     try:
         return any(isinstance(d.value, dict) and "sops" in d.value for d in parse(path, text))

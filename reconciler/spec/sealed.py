@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import secrets
-from .yaml import Unreadable, parse
+from .yaml import SUFFIXES, Unreadable, parse
 
 MARK = "ENC[AES256_GCM,"
 _TOKEN = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")
@@ -20,7 +21,7 @@ def opened(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> dict[str, A
     """What every encrypted value of the files is in the clear (itself, where nothing was opened)."""
     found: dict[str, Any] = {}
     for path, text in used.items():
-        if MARK.encode() in text and path.endswith((".yaml", ".yml")):
+        if MARK.encode() in text and path.endswith(SUFFIXES):
             try:
                 both = list(zip(parse(path, text), parse(path, clear[path]), strict=False))
             except Unreadable:  # a template, which SOPS can't have encrypted
@@ -65,6 +66,8 @@ def without_sops(file: str, text: bytes) -> bytes:
     document = next(iter(parse(file, text)), None)
     if document is None or not isinstance(document.value, dict) or "sops" not in document.value:
         return text
+    if file.endswith(".json"):
+        return json.dumps({key: value for key, value in document.value.items() if key != "sops"}).encode()
     lines = text.splitlines(keepends=True)
     start = document.positions[("sops",)][0] - 1
     later = [at[0] - 1 for path, at in document.positions.items() if len(path) == 1 and at[0] - 1 > start]

@@ -30,6 +30,7 @@ _SAYING = re.compile(
 )
 _SAYING_ALONE = {"pass", "pwd", "passwords", "psk"}
 _NAMES_OF_SECRETS = re.compile(r"(existing|pull|tls|basicauth)secret$")  # fields that hold a Secret's name
+_SECRET_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _ENTRY = re.compile(r"[ \t]*(?:- )?[\"']?([\w.-]{1,100})[\"']?:[ \t]+(?:!!str[ \t]+)?([^#\s][^#]*)")
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([\w.-]{1,100})[ \t]*=[ \t]*([^#\s][^#]*)")
 _FLAG = re.compile(r"--?([\w.-]+)=(.+)", re.DOTALL)
@@ -95,7 +96,7 @@ def check_text(file: str, text: bytes, *, assignments: bool = False) -> list[Pro
         entry = _ENTRY.match(line) or (_ASSIGNMENT.match(line) if assignments else None)
         if form := form_of(line):
             problems.append(Problem(file, number, 1, "", f"looks like {form} in plain text", _hint(file, form)))
-        elif entry and _plain(entry[1], entry[2].strip("\"' \t\r")):
+        elif entry and _plain(entry[1], entry[2].strip("\"', \t\r")):
             said = f"{quoted(entry[1])} looks like a secret in plain text"
             problems.append(Problem(file, number, entry.start(1) + 1, "", said, _hint(file, said)))
     return problems[:_SHOWN]
@@ -157,6 +158,8 @@ def _mapping(value: dict[str, Any], path: Path, encrypted: bool) -> Iterator[tup
         skip.add("value")
     if "remoteRef" in value:  # an ExternalSecret's: the name of a key
         skip.add("secretKey")
+    if path[:-1] == ("spec", "secrets") and "key" in value and _names_a_secret(value.get("secret")):  # an Application's
+        skip.add("secret")
     for key, item in value.items():
         if key not in skip:
             yield from _below(item, (*path, key), encrypted)
@@ -185,6 +188,11 @@ def _said(path: Path, value: Any) -> str | None:
         return "looks like a secret in plain text"
     flag = _FLAG.fullmatch(value) if isinstance(value, str) and value.startswith("-") else None
     return "is an option with a secret in plain text" if flag and _plain(flag[1], flag[2]) else None
+
+
+def _names_a_secret(value: Any) -> bool:
+    """Whether it may be the name of a Secret."""
+    return isinstance(value, str) and bool(_SECRET_NAME.fullmatch(value)) and not form_of(value)
 
 
 def _is_a_name(path: Path) -> bool:

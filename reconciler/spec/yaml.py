@@ -19,6 +19,8 @@ from .scalars import KINDS, kind_of, older, value_of
 Path: TypeAlias = tuple[str | int, ...]
 Position: TypeAlias = tuple[int, int]
 
+SUFFIXES = (".yaml", ".yml", ".json")  # JSON is YAML as well, and is applied as such
+
 # libyaml's parser, which every wheel of PyYAML has, reads 1 MiB in half a second; PyYAML's own needs ten.
 _FAST = yaml.__with_libyaml__
 _LOADER: Any = yaml.CSafeLoader if _FAST else yaml.SafeLoader

@@ -15,7 +15,7 @@ from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.errors import Permanent
 from reconciler.model.resource import Known
 
-from .objects import IMAGE, KINDS, Requests, Spoken, all_equal, backend, config, definition, known, kubectl
+from .objects import IMAGE, KINDS, Requests, Spoken, all_equal, backend, config, definition, known, kubectl, of_kind
 
 pytestmark = pytest.mark.live
 
@@ -161,5 +161,5 @@ def test_a_kind_without_namespaces_takes_what_git_puts_in_one(kube: Path, api: K
     placed = {**thing, "metadata": {"name": "a"}}
     assert api.compare(namespace, [placed], []) == found
     api.prune([known(found.live, "Thing")["a"]])
-    assert not known(api.compare(namespace, [], [f"{group}/v1/Thing"]).live, "Thing")
+    assert not known(api.compare(namespace, [], [of_kind(f"{group}/v1/Thing")]).live, "Thing")
     kubectl(kube, "delete", "crd", f"things.{group}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -93,6 +94,15 @@ def test_what_is_encrypted_may_stand_in_git_and_what_is_not_may_not(encrypted: b
     (problem,) = secrets.check(parse(NAME, PLAIN.encode())[0])
     assert (problem.path, problem.line) == ("stringData.password", 6)
     assert CANARY not in f"{problem!r}"
+
+
+def test_a_secret_as_json_comes_back_as_json(tools: dict[str, Path], key: Path, tmp_path: Path) -> None:
+    recipient, file, name = new_key(tools, key), tmp_path / "secret.json", "manifests/sid/secret.json"
+    plain = {"kind": "Secret", "metadata": {"name": "a", "n": [1, 1.5, None]}, "stringData": {"password": CANARY}}
+    file.write_text(json.dumps(plain))
+    process.run([tools["sops"], "--encrypt", "--age", recipient, "--in-place", file], timeout=60)
+    assert desired_state.encrypted(name, file.read_bytes())
+    assert json.loads(Sops(tools["sops"], key).decrypt(file.read_bytes(), name)) == plain
 
 
 def test_another_key_does_not_open_it(tools: dict[str, Path], encrypted: bytes, tmp_path: Path) -> None:

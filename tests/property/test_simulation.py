@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.engine import simulation
 from reconciler.engine.simulation import simulate
 from reconciler.model.simulation import PodRun, Pool, Rules, Setting, Size
 
@@ -117,3 +120,42 @@ def test_what_is_below_the_cutoff_asks_for_nothing() -> None:
 @pytest.mark.parametrize("part", [0.5, 0.95, 1.0])
 def test_waiting_of_nobody_is_none(part: float) -> None:
     assert simulate([], Setting("", [POOL])).waiting(part) == 0
+
+
+@pytest.mark.parametrize("name", ["placeholder", "pl", "placeholder-1"])
+def test_a_pod_is_no_placeholder_whatever_its_name(name: str) -> None:
+    day = [pod(f"{name}-{n}", 0) for n in range(1, 5)] + [pod(name, 0)]
+    told = simulate(day, Setting("", [POOL], placeholders=2, placeholder=Size(1000, 1000)), Rules(start=300))
+    other = [PodRun(f"a{p.name}", p.arrival, p.duration, p.size) for p in day]
+    assert told == simulate(other, Setting("", [POOL], placeholders=2, placeholder=Size(1000, 1000)), Rules(start=300))
+    assert len(told.waited) == 5
+
+
+def test_a_month_in_which_nothing_happens_is_not_stepped_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, look = list[float](), simulation._Day._look
+
+    def counted(self: simulation._Day) -> None:
+        looks.append(self._now)
+        look(self)
+
+    monkeypatch.setattr(simulation._Day, "_look", counted)
+    idle = Pool("w", 2, 3, Size(4000, 8000))
+    told = simulate([pod("a", 0, hours=31 * 24)], Setting("", [idle]))
+    assert (told.end, told.removed) == (31 * 24 * HOUR, 0), "the other node is idle all the time, and stays"
+    assert len(looks) < 10
+
+
+@settings(max_examples=50, deadline=None)
+@given(days(), pools(), st.integers(0, 4), sizes, st.sampled_from([0, 60, 900]), st.sampled_from([0, 55, 600]))
+def test_looking_only_when_something_can_be_decided_changes_nothing(
+    day: list[PodRun], groups: tuple[Pool, ...], placeholders: int, size: Size, start: int, unneeded: int
+) -> None:
+    setting, rules = Setting("any", groups, placeholders, size), Rules(start=start, unneeded=unneeded)
+    with patch.object(simulation._Day, "_next_look", lambda self, scan: scan + self._rules.scan):
+        stepped = simulate(day, setting, rules)
+    assert simulate(day, setting, rules) == stepped
+
+
+def test_a_node_does_not_go_in_the_look_that_asked_for_it() -> None:
+    told = simulate([pod("a", 5)], Setting("", [POOL]), Rules(start=0, unneeded=0, delay_after_add=0))
+    assert (told.waited, told.added) == ((5.0,), 1), "else it would be asked for again and again, and the pod wait"

@@ -8,9 +8,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from .base import At, Kind, Model, Name, Port
+from .environment import Image
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+# A ConfigMap's key, and what Kubernetes lets a variable be called: spring.datasource.url is one.
+SettingName = Annotated[str, StringConstraints(pattern=r"^\.?[-_a-zA-Z][-._a-zA-Z0-9]*$", max_length=253)]
 HostName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
@@ -101,13 +104,13 @@ class ApplicationSpec(Model):
 
     target: str
     namespace: Name
-    image: str
+    image: Image
     port: Port = 8080
     replicas: Annotated[int, Field(ge=0, le=100)] = 1
     autoscaling: Autoscaling | None = None
     host: HostName | None = None
     tls: Tls = Tls()
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[SettingName, str] = Field(default_factory=dict)
     secrets: dict[EnvName, SecretSource] = Field(default_factory=dict)
     health: Annotated[str, StringConstraints(pattern=r"^/[^\s]*$")] | None = None
     resources: Resources = Resources()

@@ -65,10 +65,11 @@ def kept_in(app: Application, variable: str, source: SecretSource) -> Held:
     """Where a secret of the application's own is kept on its OpenShift."""
     if source.generate:
         return Held(generated_name(app.name, variable), _TOKEN)
-    return Held(source.secret, source.key or "") if source.secret else Held(_brought_name(app), variable)
+    return Held(source.secret, source.key or "") if source.secret else Held(brought_name(app), variable)
 
 
-def _brought_name(app: Application) -> str:
+def brought_name(app: Application) -> str:
+    """The Secret of the values that the application brings along."""
     return f"{app.name}-secrets"
 
 
@@ -110,7 +111,7 @@ def _secrets(app: Application, secrets: Secrets) -> list[Manifest]:
             made.append({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata})
     if secrets.brought:
         data = {variable: sealed.value for variable, sealed in sorted(secrets.brought.items())}
-        metadata = _metadata(app, _brought_name(app))
+        metadata = _metadata(app, brought_name(app))
         made.append({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "stringData": data})
     return made
 
@@ -186,7 +187,7 @@ def _container(app: Application, secrets: Secrets) -> dict[str, Any]:
 def _variables(app: Application, secrets: Secrets) -> list[dict[str, Any]]:
     """Secrets by reference: what they hold is in their own object and nowhere else."""
     own = {variable: kept_in(app, variable, source) for variable, source in app.spec.secrets.items()}
-    brought = {variable: Held(_brought_name(app), variable) for variable in secrets.brought}
+    brought = {variable: Held(brought_name(app), variable) for variable in secrets.brought}
     found = {**own, **brought, **secrets.held}
     return [
         {"name": variable, "valueFrom": {"secretKeyRef": {"name": at.secret, "key": at.key}}}

@@ -34,6 +34,10 @@ def test_four_columns_are_enough_in_any_order() -> None:
         ("arrival,duration,cpu\n", 1, "has no column 'memory'"),
         ("", 1, "has no column"),
         ("arrival,duration,cpu,memory,colour\n", 1, "'colour'"),
+        ("arrival,duration,cpu,memory,cpu\n0,1h,1,1Gi,2\n", 1, "has the column 'cpu' more than once"),
+        ("arrival,duration,cpu,memory, cpu \n", 1, "has the column 'cpu' more than once"),
+        (HEAD + "0,1h,1,1Gi\n0,31d1s,1,1Gi\n", 3, "duration is more than 31 days: '31d1s'"),
+        (HEAD + "999:00,1h,1,1Gi\n", 2, "arrival is more than 31 days: '999:00'"),
         (HEAD + "x,1h,1,1Gi\n", 2, "arrival can't be read: 'x'"),
         (HEAD + "0,1h,1,1Gi\n0,soon,1,1Gi\n", 3, "duration can't be read"),
         (HEAD + "0,0,1,1Gi\n", 2, "duration is 0"),
@@ -55,6 +59,15 @@ def test_a_mistake_has_its_line(text: str, line: int, said: str) -> None:
     assert (problem.file, problem.line) == ("day.csv", line)
     assert said in problem.message
     assert problem.hint
+
+
+def test_what_is_too_long_for_a_day_says_what_to_do() -> None:
+    with pytest.raises(Invalid) as caught:
+        day.pods("day.csv", b"arrival,duration,cpu,memory\n999999999,1h,1,1Gi\n0,99999d,1,1Gi\n")
+    assert [p.line for p in caught.value.problems] == [2, 3]
+    assert all("from the day's beginning" in str(p.hint) for p in caught.value.problems)
+    (pod,) = day.pods("day.csv", b"arrival,duration,cpu,memory\n31d,31d,1,1Gi\n")
+    assert pod.duration == 31 * 86_400
 
 
 def test_no_bytes_break_it() -> None:

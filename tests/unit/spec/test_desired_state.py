@@ -80,3 +80,70 @@ def test_a_template_with_a_mistake() -> None:
 def test_wiring_and_manifests_are_checked_together() -> None:
     found = problems({WORKLOAD: "a: [", TWO: application("two", "env: {A: '${nothing}'}")})
     assert [p.file for p in found] == [TWO, WORKLOAD]
+
+
+JSON = "manifests/sid/s.json"
+SECRET = (
+    '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},\n "stringData": {"password": "canary7f3a"}}\n'
+)
+SEALED = "ENC[AES256_GCM,data:dw==,iv:W+5zeKl8R0Q=,tag:RZ1LrB5Ggpp2Mg==,type:str]"
+KEPT = SECRET.replace("canary7f3a", SEALED)[:-2] + f',\n "sops": {{"mac": "{SEALED}"}}}}\n'
+
+
+def refused(path: str, text: str) -> list[Problem]:
+    with pytest.raises(Invalid) as caught:
+        desired_state.refuse_plain_secrets({path: text.encode()})
+    assert "canary7f3a" not in repr(caught.value.problems)
+    return list(caught.value.problems)
+
+
+@pytest.mark.parametrize("path", [WORKLOAD, JSON])
+def test_a_secret_in_plain_text_is_refused_in_yaml_and_in_json(path: str) -> None:
+    (problem,) = refused(path, SECRET)
+    assert (problem.file, problem.line, problem.path) == (path, 2, "stringData.password")
+
+
+def test_json_that_cannot_be_parsed_is_read_line_by_line() -> None:
+    (problem,) = refused(JSON, '{\n  "note": null, "a" "b",\n  "password": "canary7f3a",\n  "token": null,\n}\n')
+    assert problem.line == 3
+
+
+@pytest.mark.parametrize("path", [WORKLOAD, JSON])
+def test_what_sops_keeps_is_known_in_yaml_and_in_json(path: str) -> None:
+    desired_state.refuse_plain_secrets({path: KEPT.encode()})
+    assert desired_state.encrypted(path, KEPT.encode())
+    assert not desired_state.encrypted(path, SECRET.encode())
+
+
+HELD = "secrets: {DATABASE_PASSWORD: {secret: postgres-credentials, key: password}}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (HELD,),
+        ("secrets:", "  DATABASE_PASSWORD:", "    secret: postgres-credentials", "    key: password"),
+    ],
+)
+def test_an_application_may_name_a_secret_that_somebody_else_keeps(lines: tuple[str, ...]) -> None:
+    made = files({TWO: application("two", *lines)})
+    desired_state.refuse_plain_secrets(made)
+    (cluster,) = desired_state.load(made)
+    source = cluster.applications[0].spec.secrets["DATABASE_PASSWORD"]
+    assert (source.secret, source.key) == ("postgres-credentials", "password")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secrets: {DATABASE_PASSWORD: {secret: canary7f3a}}",
+        "secrets: {secret: canary7f3a, key: password}",
+        "env: {secret: canary7f3a, key: password}",
+        "secrets: {A: {secret: ghp_canary7f3aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, key: password}}",
+        "secrets: {A: {secret: a, key: password, password: canary7f3a}}",
+        "secrets: {A: {secret: {secret: canary7f3a, key: a}, key: password}}",
+    ],
+)
+def test_a_secret_is_no_name_anywhere_else(line: str) -> None:
+    (problem,) = refused(TWO, application("two", line))
+    assert problem.line == 8
