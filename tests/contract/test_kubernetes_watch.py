@@ -48,8 +48,8 @@ class Scene:
         self.api.apply(f"{cluster or self.cluster}.workloads", [self.manifest(data)], QuietProgress())
 
     def them(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> None:
-        """As somebody else does it: the server would take our user agent for the manager."""
-        query = {"fieldManager": "them"} if body is not None else {}
+        """As somebody at a keyboard does it: the server would take our user agent for the manager."""
+        query = {"fieldManager": "kubectl-edit"} if body is not None else {}
         self.connection.request(method, path, query=query, body=body, content_type=content_type)
 
     @property

@@ -151,10 +151,12 @@ class _Watched:
         return not self._kinds
 
     async def close(self) -> None:
-        tasks = [stream.task for stream in self._streams.values() if stream.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        left = {stream.task for stream in self._streams.values() if stream.task}
+        self._streams.clear()
+        while left:  # once is not enough: asyncio.wait_for of Python 3.11 may lose a cancellation (bpo-37658)
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=0.2)
         if self._connection is not None:
             self._connection.close()
 
@@ -168,9 +170,9 @@ class _Watched:
                 task.cancel()
 
     async def _keep(self, stream: _Stream) -> None:
-        """List and watch for ever; wait longer after each failure."""
+        """List and watch as long as it is wanted; wait longer after each failure."""
         failures = 0
-        while True:
+        while self._streams.get(stream.kind) is stream:
             pause = 0.0
             try:
                 if not stream.version:
