@@ -80,7 +80,7 @@ class Executor:
         if step.component is Component.APPLICATIONS:
             self._openshift_app(step, sight)
             return
-        self._run_terraform(
+        place = self._workspace(
             "openstack-cluster",
             "infrastructure",
             variables(self.desired.cluster, kept(infrastructure(self.desired.cluster), step.keep)),
@@ -90,6 +90,7 @@ class Executor:
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
         )
+        self.tools.terraform().apply(place, self.tools.progress)
 
     def take(self, live: Mapping[str, str], keep: Sequence[Difference]) -> int:
         """Let Terraform's state know what is live at these addresses (address to id), and change nothing of it. `keep`
@@ -266,39 +267,16 @@ class Executor:
         doomed = {d.key for d in step.differences if d.action is Action.DELETE}
         # the module only lets go of a namespace (apply_only), which Terraform's plan calls a deletion
         doomed |= {r.key for r in sight.observed.resources(step.component, "Namespace") if r.target == target}
-        self._run_terraform(
+        place = self._workspace(
             "openshift-app",
             f"applications-{target}",
             {"manifests": texts, "kubeconfig": str(access.kubeconfig), "context": access.context},
             may_destroy=frozenset(objects.address(key) for key in doomed),
             forget=frozenset(objects.address(key) for key in sight.held.get(target, ())),
         )
+        self.tools.terraform().apply(place, self.tools.progress)
 
     # what they share
-
-    def _run_terraform(
-        self,
-        module: str,
-        workspace: str,
-        values: Mapping[str, object],
-        *,
-        live: Mapping[str, str] | None = None,
-        may_destroy: frozenset[str] = frozenset(),
-        replace: frozenset[str] = frozenset(),
-        reread: frozenset[str] = frozenset(),
-        forget: frozenset[str] = frozenset(),
-    ) -> None:
-        place = self._workspace(
-            module,
-            workspace,
-            values,
-            live=live,
-            may_destroy=may_destroy,
-            replace=replace,
-            reread=reread,
-            forget=forget,
-        )
-        self.tools.terraform().apply(place, self.tools.progress)
 
     def _workspace(
         self,
