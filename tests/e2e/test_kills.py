@@ -60,6 +60,16 @@ def kill_after(world: World, seconds: float) -> bool:
     return False
 
 
+def converges(world: World) -> None:
+    """Within three cycles: what a killed tool still does may be in the way of the first."""
+    for attempt in range(3):
+        said = world.reconciler("apply", world.name)
+        if said.code == 0:
+            return
+        sys.stdout.write(f"  attempt {attempt + 1}: exit code {said.code}\n{said.all[-3000:]}\n")
+    raise AssertionError(said.all)
+
+
 def rounds(world: World, toolbox: Toolbox, kills: int) -> None:
     """Until so many kills were seen, each in a round that was broken in the same way."""
     seed = int(os.environ.get("SOAK_SEED", time.time_ns() % 1_000_000))
@@ -67,7 +77,7 @@ def rounds(world: World, toolbox: Toolbox, kills: int) -> None:
     chance, seen, before = random.Random(seed), 0, whole(world)
     breaks(world)
     began = time.monotonic()
-    assert world.reconciler("apply", world.name).code == 0
+    converges(world)
     length = time.monotonic() - began
     kept = {name: id_ for name, id_ in world.servers().items() if not name.endswith("worker-2")}
     assert whole(world) == before
@@ -80,12 +90,7 @@ def rounds(world: World, toolbox: Toolbox, kills: int) -> None:
             f"kill {seen} after {moment:.1f} of {length:.1f} s{'' if killed else ': it was done before'}\n"
         )
         sys.stdout.flush()
-        for attempt in range(3):  # what a killed tool still does may be in the way of the first
-            said = world.reconciler("apply", world.name)
-            if said.code == 0:
-                break
-            sys.stdout.write(f"  attempt {attempt + 1}: exit code {said.code}\n{said.err[-1500:]}\n")
-        assert said.code == 0, said.all
+        converges(world)
         assert doubled(world) == {}
         assert whole(world) == before
         assert {n: i for n, i in world.servers().items() if n in kept} == kept, "what was whole was made anew"
