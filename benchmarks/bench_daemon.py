@@ -26,17 +26,14 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from reconciler.adapters.kubernetes import KubernetesApi
-from reconciler.adapters.kubernetes.connection import Connection, NotFound
 from reconciler.app import App
 from reconciler.progress import QuietProgress, RichProgress
 from reconciler.sandbox import gitops
 from reconciler.sandbox.sandbox import Sandbox
 from reconciler.settings import Settings
 from reconciler.toolchain import Toolbox
-from tests.e2e.daemon import Running, hooked, listening
+from tests.e2e.daemon import Running, annotate, deleted_and_back, hooked, listening
 from tests.e2e.world import PROJECT, World
-
-DEPLOYMENT = "/apis/apps/v1/namespaces/sid/deployments/backend"
 
 
 def main() -> None:
@@ -89,11 +86,7 @@ def reactions(world: World, pushes: int) -> None:
 
 def pushed(desk: Path, daemon: Running, number: int) -> float:
     """Seconds from before `git push` until the daemon says that it applies that commit."""
-    file = desk / "manifests/sid-backend/backend.yaml"
-    documents = list(yaml.safe_load_all(file.read_text()))
-    deployment = next(d for d in documents if d["kind"] == "Deployment")
-    deployment["metadata"].setdefault("annotations", {})["example.org/bench"] = f"{os.getpid()}-{number}"
-    file.write_text(yaml.safe_dump_all(documents))
+    annotate(desk, f"{os.getpid()}-{number}")
     gitops.git("-C", desk, "add", "--all")
     gitops.git("-C", desk, *gitops._NAME, "commit", "--quiet", "-m", f"change {number}")
     commit = gitops.git("-C", desk, "rev-parse", "HEAD").strip()[:12]
@@ -106,21 +99,8 @@ def pushed(desk: Path, daemon: Running, number: int) -> float:
 
 def restored(world: World, daemon: Running) -> float:
     """Seconds from when a Deployment was deleted until there is another one."""
-    api = Connection(world.kubeconfig, None, 10)
-    before = api.get(DEPLOYMENT)["metadata"]["uid"]
     seen = len(daemon.events)
-    api.request("DELETE", DEPLOYMENT, body={"propagationPolicy": "Background"})
-    began = time.time()
-    while True:
-        try:
-            if api.get(DEPLOYMENT)["metadata"]["uid"] != before:
-                break
-        except NotFound:
-            pass
-        if time.time() - began > 60:
-            raise SystemExit("the Deployment did not come back")
-        time.sleep(0.01)
-    seconds = time.time() - began
+    seconds = deleted_and_back(world)
     daemon.until("cycle", after=seen, cluster="demo", outcome="in sync")
     return seconds
 

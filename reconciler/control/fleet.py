@@ -360,6 +360,7 @@ class Fleet:
         for job in [j for j in self._slots if j.kind == "cluster" and j not in wanted]:
             del self._slots[job]
             self._uses.pop(job.name, None)
+            self._outputs.pop(job.name, None)
             self.board.forget(job.name)
             self.ways.watcher.follow(job.name, ())
         for job in sorted(wanted - self._slots.keys()):

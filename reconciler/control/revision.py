@@ -4,10 +4,9 @@ push that changes one file reads one file."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 from ..engine.touched import Uses
 from ..errors import Permanent
@@ -85,26 +84,14 @@ def _everything(repository: Followed, commit: str) -> dict[str, bytes]:
     return {path: text for folder in FOLDERS for path, text in repository.read(commit, folder).items()}
 
 
-class Opens(Protocol):
-    """Decrypts a file."""
-
-    def __call__(self, path: str, text: bytes) -> bytes: ...
-
-
-class Checks(Protocol):
-    """Loads and checks what stands in files, given in the clear and as git has them; `others` are clusters beside."""
-
-    def __call__(
-        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], others: Collection[str]
-    ) -> tuple[DesiredCluster, ...]: ...
-
-
 @dataclass
 class Reader:
-    """Makes one cluster of a revision. What was found to hold no secret in plain text is not searched again."""
+    """Makes one cluster of a revision. `opened` decrypts a file; `checked` loads and checks what stands in files, given
+    in the clear and as git has them, beside other clusters, by name. What was found to hold no secret in plain text is
+    not searched again."""
 
-    opened: Opens
-    checked: Checks
+    opened: Callable[[str, bytes], bytes]
+    checked: Callable[[Mapping[str, bytes], Mapping[str, bytes], Collection[str]], tuple[DesiredCluster, ...]]
     _clean: set[bytes] = field(default_factory=set)
 
     def read(self, at: Revision, cluster: str) -> Desired:

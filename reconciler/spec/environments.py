@@ -20,15 +20,20 @@ from .yaml import Path
 _DEFAULT_IMAGE = re.compile(rb'{%-? *set +\w+ *= *image +or +"([^"]+)"')
 
 
-def check(clusters: Iterable[DesiredCluster]) -> list[Problem]:
+def check(clusters: Sequence[DesiredCluster]) -> list[Problem]:
     """Every host that two environments or applications claim, in whichever clusters: a name leads to one place."""
-    first: dict[str, str] = {}
-    problems = []
-    for one in _claims(clusters):
-        if (before := first.setdefault(one.host, one.place)) != one.place:
-            hint = f"every {one.kind.lower()} needs a host of its own"
-            problems.append(one.cluster.problem(one.kind, one.title, one.path, _taken(one.host, before), hint))
-    return problems
+    first = claimed(clusters)
+    return [
+        one.cluster.problem(
+            one.kind,
+            one.title,
+            one.path,
+            _taken(one.host, first[one.host]),
+            f"every {one.kind.lower()} needs a host of its own",
+        )
+        for one in _claims(clusters)
+        if one.place != first[one.host]
+    ]
 
 
 def claimed(clusters: Iterable[DesiredCluster]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -18,8 +19,10 @@ from typing import Any
 
 import yaml
 
+from reconciler.adapters.kubernetes.connection import Connection, NotFound
 from tests.e2e.world import PROJECT, World
 
+DEPLOYMENT = "/apis/apps/v1/namespaces/sid/deployments/backend"
 SECRET = "what the forge and the daemon know"
 # As forges do, it tells of branches and tags, and of nothing else.
 _HOOK = """\
@@ -158,3 +161,27 @@ class Running:
         found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics"), re.MULTILINE)
         assert found, name
         return float(found[1])
+
+
+def annotate(desk: Path, value: str) -> None:
+    """Change the back end's Deployment in a clone, in a way that starts no pod anew."""
+    file = desk / "manifests/sid-backend/backend.yaml"
+    documents = list(yaml.safe_load_all(file.read_text()))
+    deployment = next(d for d in documents if d["kind"] == "Deployment")
+    deployment["metadata"].setdefault("annotations", {})["example.org/pushed"] = value
+    file.write_text(yaml.safe_dump_all(documents))
+
+
+def deleted_and_back(world: World, patience: float = 60.0) -> float:
+    """Seconds from when the back end's Deployment was deleted until there is another one. Raises AssertionError after
+    `patience` seconds."""
+    api = Connection(world.kubeconfig, None, 10)
+    before = api.get(DEPLOYMENT)["metadata"]["uid"]
+    api.request("DELETE", DEPLOYMENT, body={"propagationPolicy": "Background"})
+    began = time.monotonic()
+    while True:
+        with contextlib.suppress(NotFound):
+            if api.get(DEPLOYMENT)["metadata"]["uid"] != before:
+                return time.monotonic() - began
+        assert time.monotonic() - began < patience, "the Deployment did not come back"
+        time.sleep(0.01)

@@ -15,17 +15,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-import yaml
 
-from reconciler.adapters.kubernetes.connection import Connection, NotFound
 from reconciler.sandbox import gitops
-from tests.e2e.daemon import Listening, Running, hooked, listening
+from tests.e2e.daemon import Listening, Running, annotate, deleted_and_back, hooked, listening
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.live
 
 BUSY_SECONDS = 30.0
-DEPLOYMENT = "/apis/apps/v1/namespaces/sid/deployments/backend"
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +48,7 @@ def daemon(world: World, settings: Listening) -> Iterator[Running]:
 def test_a_push_is_applied_soon_after_the_webhook(world: World, daemon: Running, tmp_path: Path) -> None:
     desk = tmp_path / "desk"
     gitops.git("clone", "--quiet", world.remote, desk)
-    file = desk / "manifests/sid-backend/backend.yaml"
-    documents = list(yaml.safe_load_all(file.read_text()))
-    deployment = next(d for d in documents if d["kind"] == "Deployment")
-    deployment["metadata"].setdefault("annotations", {})["example.org/pushed"] = str(time.time())
-    file.write_text(yaml.safe_dump_all(documents))
+    annotate(desk, str(time.time()))
     began = time.time()
     gitops.commit(desk, "a change by push")
     applying = daemon.until("applying", cluster="demo", trigger="webhook")
@@ -64,18 +57,8 @@ def test_a_push_is_applied_soon_after_the_webhook(world: World, daemon: Running,
 
 
 def test_a_deleted_deployment_is_back_and_nothing_follows_our_own_repair(world: World, daemon: Running) -> None:
-    api = Connection(world.kubeconfig, None, 10)
-    before, seen = api.get(DEPLOYMENT)["metadata"]["uid"], len(daemon.events)
-    api.request("DELETE", DEPLOYMENT, body={"propagationPolicy": "Background"})
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            if api.get(DEPLOYMENT)["metadata"]["uid"] != before:
-                break
-        except NotFound:
-            pass
-        assert time.monotonic() < deadline, "the Deployment did not come back"
-        time.sleep(0.1)
+    seen = len(daemon.events)
+    deleted_and_back(world, BUSY_SECONDS)
     daemon.until("cycle", after=seen, cluster="demo", trigger="kubernetes", outcome="in sync", seconds=300)
     time.sleep(3)
     begun = [e for e in daemon.events[seen:] if e["event"] == "begin" and e["trigger"] == "kubernetes"]

@@ -77,7 +77,8 @@ def rounds(world: World, toolbox: Toolbox, kills: int) -> None:
     chance, seen, before = random.Random(seed), 0, whole(world)
     breaks(world)
     began = time.monotonic()
-    converges(world)
+    said = world.reconciler("apply", world.name)
+    assert said.code == 0, said.all
     length = time.monotonic() - began
     kept = {name: id_ for name, id_ in world.servers().items() if not name.endswith("worker-2")}
     assert whole(world) == before

@@ -16,20 +16,14 @@ from reconciler.model.resource import Component
 from reconciler.spec import desired_state
 from reconciler.spec.render import objects
 from reconciler.spec.render.owners import owners
-from tests.unit.examples import CLUSTER, FILE
+from tests.unit.examples import CLUSTER, FILE, application
 
 WORKLOADS = "  workloads:\n    - {name: w, path: w, namespace: sid}\n"
-APPLICATION = """\
-apiVersion: research.moc/v1alpha1
-kind: Application
-metadata: {name: web}
-spec:
-  target: moc
-  namespace: web
-  image: example.org/web:1
-  host: web.example.org
-  env: {API: "${cluster.services.sid.web.address}", WAY: "${cluster.ingresses.sid.web.host}"}
-"""
+APPLICATION = application(
+    "web",
+    "host: web.example.org",
+    'env: {API: "${cluster.services.sid.web.address}", WAY: "${cluster.ingresses.sid.web.host}"}',
+)
 METADATA: dict[str, Any] = {"name": "web", "namespace": "sid", "labels": {"a": "b"}, "annotations": {"c": "d"}}
 KINDS: list[dict[str, Any]] = [
     {

@@ -46,6 +46,20 @@ CLUSTER = textwrap.dedent(
 FILE = "desired/demo/cluster.yaml"
 
 
+def application(name: str, *lines: str) -> str:
+    """The text of one, with more `lines` below its spec."""
+    head = (
+        "apiVersion: research.moc/v1alpha1",
+        "kind: Application",
+        f"metadata: {{name: {name}}}",
+        "spec:",
+        "  target: moc",
+        "  namespace: web",
+        "  image: example.org/web:1",
+    )
+    return "\n".join((*head, *(f"  {line}" for line in lines))) + "\n"
+
+
 def desired(*changes: tuple[str, str], extra: Mapping[str, str] | None = None) -> tuple[DesiredCluster, ...]:
     """Load the example with each (old, new) text replaced; `old` must be there."""
     text = CLUSTER

@@ -23,21 +23,12 @@ from reconciler.spec.render import objects
 from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
 from reconciler.spec.render.terraform import KINDS
-from tests.unit.examples import CLUSTER, FILE
+from tests.unit.examples import CLUSTER, FILE, application
 
 FILES = {
     FILE: CLUSTER + "  workloads:\n    - {name: sid, path: manifests/sid, namespace: sid}\n",
     "manifests/sid/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '1'}\n",
-    "desired/demo/applications/web.yaml": """\
-apiVersion: research.moc/v1alpha1
-kind: Application
-metadata: {name: web}
-spec:
-  target: moc
-  namespace: web
-  image: example.org/web:1
-  env: {API: "${cluster.api.endpoint}"}
-""",
+    "desired/demo/applications/web.yaml": application("web", 'env: {API: "${cluster.api.endpoint}"}'),
     "terraform/openstack-cluster/main.tf": "# cluster",
     "terraform/openshift-app/main.tf": "# app",
 }

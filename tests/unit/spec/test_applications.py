@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.errors import Invalid, Problem
 from reconciler.spec import desired_state
-from tests.unit.examples import CLUSTER, FILE
-from tests.unit.spec.test_wiring import ONE, OTHER, TWO, application
+from tests.unit.examples import CLUSTER, FILE, application
+from tests.unit.spec.test_wiring import ONE, OTHER, TWO
 
 SOPS = "manifests/sid/values.yaml"
 SEALED = "ENC[AES256_GCM,data:dw==,iv:W+5zeKl8R0Q=,tag:RZ1LrB5Ggpp2Mg==,type:str]"

@@ -9,8 +9,8 @@ import pytest
 from reconciler.errors import Invalid, Problem
 from reconciler.spec import desired_state
 from reconciler.spec.load import DesiredCluster
-from tests.unit.examples import CLUSTER, FILE
-from tests.unit.spec.test_wiring import TWO, application
+from tests.unit.examples import CLUSTER, FILE, application
+from tests.unit.spec.test_wiring import TWO
 
 KEPT = "manifests/sid-web/credentials.yaml"
 CIPHER = "ENC[AES256_GCM,data:Zm9v,iv:Zm9v,tag:Zm9v,type:str]"

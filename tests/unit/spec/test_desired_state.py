@@ -8,8 +8,8 @@ import pytest
 
 from reconciler.errors import Invalid, Problem
 from reconciler.spec import desired_state
-from tests.unit.examples import CLUSTER, FILE
-from tests.unit.spec.test_wiring import TWO, application
+from tests.unit.examples import CLUSTER, FILE, application
+from tests.unit.spec.test_wiring import TWO
 
 WORKLOAD = "manifests/sid/a.yaml"
 GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"

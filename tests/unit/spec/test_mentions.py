@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reconciler.spec import wiring
 from reconciler.spec.mentions import dependents, mentions, wanted_of
-from tests.unit.spec.test_wiring import OTHER, TWO, application, fleet
+from tests.unit.examples import application
+from tests.unit.spec.test_wiring import OTHER, TWO, fleet
 
 
 def test_it_says_what_the_loaded_clusters_say() -> None:

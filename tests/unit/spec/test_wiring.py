@@ -8,7 +8,7 @@ from reconciler.spec import wiring
 from reconciler.spec.load import DesiredCluster
 from reconciler.spec.render.application import Held, Sealed
 from reconciler.spec.wiring import Output, Outputs
-from tests.unit.examples import CLUSTER, desired
+from tests.unit.examples import CLUSTER, application, desired
 
 ONE = "desired/demo/applications/one.yaml"
 TWO = "desired/demo/applications/two.yaml"
@@ -19,19 +19,6 @@ SERVICE = {
     "spec": {"type": "LoadBalancer"},
 }
 INSIDE = {"kind": "Service", "metadata": {"name": "database", "namespace": "sid"}}
-
-
-def application(name: str, *lines: str) -> str:
-    head = (
-        "apiVersion: research.moc/v1alpha1",
-        "kind: Application",
-        f"metadata: {{name: {name}}}",
-        "spec:",
-        "  target: moc",
-        "  namespace: web",
-        "  image: example.org/web:1",
-    )
-    return "\n".join((*head, *(f"  {line}" for line in lines))) + "\n"
 
 
 def fleet(*env: str, one: tuple[str, ...] = ("host: one.example.org",)) -> tuple[DesiredCluster, ...]:
