@@ -47,6 +47,8 @@ from .spec.load import DesiredCluster
 from .toolchain import Toolbox, pins
 
 _APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
+# How long a round's checks believe what the remote said of the observed branch: it is fetched between them anyway.
+_TRUST_SECONDS = 60.0
 # What terraform/openshift-app's provider calls itself; it can't be told another name.
 TERRAFORMS_MANAGER = "kubectl"
 
@@ -210,6 +212,7 @@ class App:
             branch=git.observed_branch,
             author=(git.author_name, git.author_email),
             deadline=self.settings.timeouts.git,
+            trust=_TRUST_SECONDS,
             log=self.progress.log,
             signers=Signers(git.signers.ssh, git.signers.gnupg),
             signature=Signature(git.signing_key) if git.signing_key else None,

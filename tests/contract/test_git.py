@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,8 +48,8 @@ def clone(remote: Path, tmp_path: Path) -> Make:
     return make
 
 
-def repository(folder: Path, **options: str | None) -> GitRepository:
-    return GitRepository(folder, author=AUTHOR, **options)  # type: ignore[arg-type]
+def repository(folder: Path, **options: Any) -> GitRepository:
+    return GitRepository(folder, author=AUTHOR, **options)
 
 
 def test_the_first_record_is_a_root_and_the_message_is_kept(remote: Path, clone: Make) -> None:
@@ -116,6 +118,32 @@ def test_called_from_a_hook_of_another_repository(clone: Make, remote: Path, mon
 def _five_records(folder: Path, writer: int) -> list[str | None]:
     one = repository(folder)
     return [one.record(f"c{writer}-{n}", {f"c{writer}-{n}/x": str(n)}, f"{writer} {n}") for n in range(5)]
+
+
+def test_what_the_remote_just_said_is_enough_to_find_nothing_to_write(remote: Path, clone: Make) -> None:
+    one = repository(clone("one"), trust=60.0)
+    first = one.record("a", {"a/x": "1"}, "a")
+    away = remote.rename(remote.with_name("away.git"))
+    assert one.record("a", {"a/x": "1"}, "the same") is None
+    assert one.record("a", lambda there: {"a/x": there["a/x"].decode()}, "the same, as it is there") is None
+    with pytest.raises(Transient):
+        one.record("a", {"a/x": "2"}, "another")
+    with pytest.raises(Invalid):
+        one.record("a", {"b/x": "1"}, "elsewhere")
+    away.rename(remote)
+    other = repository(clone("other")).record("b", {"b/x": "1"}, "b")
+    assert one.record("a", {"a/x": "2"}, "another") is not None
+    assert one.observed("") == {"a/x": b"2", "b/x": b"1"}
+    assert git(remote, "rev-list", "observed").splitlines()[1:] == [other, first]
+
+
+def test_what_the_remote_said_long_ago_is_not(remote: Path, clone: Make) -> None:
+    one = repository(clone("one"), trust=0.05)
+    first = one.record("a", {"a/x": "1"}, "a")
+    git(remote, "update-ref", "-d", "refs/heads/observed")
+    time.sleep(0.06)
+    assert one.record("a", {"a/x": "1"}, "the same") == first
+    assert git(remote, "rev-parse", "observed") == first
 
 
 @pytest.mark.parametrize("clones", [4, 1])

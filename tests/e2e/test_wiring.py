@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from .world import World
+from .world import Said, World
 
 pytestmark = pytest.mark.live
 
@@ -45,11 +47,13 @@ def wired(world: World) -> Iterator[World]:
 
 
 def test_the_address_reaches_those_who_need_it_and_when_it_moves_nobody_else_is_touched(wired: World) -> None:
-    said = wired.reconciler("apply", "demo")
+    with ThreadPoolExecutor(1) as pool:
+        applying = pool.submit(wired.reconciler, "apply", "demo")
+        served(wired, FIRST, applying)
+        said = applying.result()
     assert said.code == 3, said.all
     assert f"waits for {BACKEND}, which is not there yet" in " ".join(said.out.split())
 
-    moved(wired, FIRST)
     admitted(wired, "sid-middleware", "sid-middleware-sid-web.apps.example.org")
     said = wired.reconciler("apply", "demo")
     assert said.code == 0, said.all
@@ -72,6 +76,14 @@ def test_the_address_reaches_those_who_need_it_and_when_it_moves_nobody_else_is_
     after = objects(wired)
     assert {name for name in after if after[name] != before.get(name)} == dependents
     assert settings(wired, "sid-middleware")["SID_BACKEND"] == SECOND
+
+
+def served(world: World, address: str, applying: Future[Said]) -> None:
+    """Give the Service its address as soon as it asks for one: until then, no cloud would, and nobody may write it."""
+    while world.kubectl("-n", "sid", "get", "service", "backend", "-o", "jsonpath={.spec.type}") != "LoadBalancer":
+        assert not applying.done(), applying.result().all
+        time.sleep(0.2)
+    moved(world, address)
 
 
 def moved(world: World, address: str) -> None:

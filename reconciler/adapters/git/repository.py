@@ -7,18 +7,19 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
 from ...ports import Change, Files
 from . import branch as branches
-from . import refs
+from . import folders, refs
 from .branch import Branch
 from .commands import DEADLINE_SECONDS, Answer
+from .folders import within
 from .history import COMMITS, versions
 from .mend import mend
-from .objects import Objects, blob_id
+from .objects import Objects
 from .salvage import lost_folders
 from .signatures import Signature, Signers
 from .stream import Author, commit_stream
@@ -33,8 +34,9 @@ class GitRepository:
 
     Observed state goes to `branch` of `remote`; in a repository without any remote, or with `remote=None`, to the
     local branch. `author` is (name, e-mail address). A write that meets other writers is tried `attempts` times. A git
-    command that talks to the remote has `deadline` seconds. `log` is told what was put right. Only commits of `signers`
-    are to be applied (`verify`); what we commit is signed by `signature`, where there is one.
+    command that talks to the remote has `deadline` seconds. What the remote said of the branch is believed for `trust`
+    seconds, to find that there is nothing to write. `log` is told what was put right. Only commits of `signers` are to
+    be applied (`verify`); what we commit is signed by `signature`, where there is one.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class GitRepository:
         branch: str = "observed",
         attempts: int = 8,
         deadline: float = DEADLINE_SECONDS,
+        trust: float = 0.0,
         log: Callable[[str], None] = lambda _: None,
         signers: Signers = Signers(),  # noqa: B008 - frozen
         signature: Signature | None = None,
@@ -58,6 +61,8 @@ class GitRepository:
         self._branch_name = branch
         self._attempts = attempts
         self._deadline = deadline
+        self._trust = trust
+        self._heard: tuple[str | None, float] = None, float("-inf")  # the branch's tip on the remote, and when
         self._log = log
         self._signers = signers
         self._signature = signature
@@ -78,8 +83,8 @@ class GitRepository:
         Raises Invalid for a symbolic link, a file of more than 10 MiB or a commit that is none; Permanent when the
         repository is damaged or incomplete.
         """
-        branch, folder = self._branch(), _within(folder)
-        return self._whole(branch, lambda: _read(_objects(branch), commit, folder))
+        branch, folder = self._branch(), within(folder)
+        return self._whole(branch, lambda: folders.read(_objects(branch), commit, folder))
 
     def changed(self, before: str, after: str) -> frozenset[str]:
         """Return the paths that are not the same at two commits. Starts no program. Raises like `read`."""
@@ -96,7 +101,7 @@ class GitRepository:
         """Return what the file at `path` held on the observed branch, newest first, each with the time (ISO 8601, UTC)
         of the commit that wrote it, as far as this clone's history goes. Lazy; starts no program."""
         tip = self._branch().known()
-        return versions(_objects(self._branch()), tip, _within(path)) if tip else iter(())
+        return versions(_objects(self._branch()), tip, within(path)) if tip else iter(())
 
     def fetch(self) -> None:
         """Bring the remote's branches, the observed one included, into this clone; nothing to do without a remote. What
@@ -136,7 +141,7 @@ class GitRepository:
         `folder`; Transient when the remote can't be reached, the disk is full, or others were faster too often;
         Permanent when the push is refused for another reason.
         """
-        folder, branch = _within(folder), self._branch()
+        folder, branch = within(folder), self._branch()
         with branch.locked():
             return self._sure(branch, lambda: self._record(branch, folder, files, message))
 
@@ -153,7 +158,7 @@ class GitRepository:
                 change = make(tip, old)
                 if change is None:
                     return old or tip
-                content = {_within(path): text for path, text in change.files.items()}
+                content = {within(path): text for path, text in change.files.items()}
                 stream = commit_stream(self._author, change.message, tip, None, content)
                 commit = place.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
                 answer = place.replace(old, commit) if onto else place.move(tip, commit)
@@ -202,7 +207,7 @@ class GitRepository:
         ref = f"refs/heads/{branch}"
         if refs.tip(place.dirs, ref):
             raise Invalid(f"there is a branch {branch!r} already", hint="give another name with --branch, or delete it")
-        content = {_within(path): text for path, text in files.items()}
+        content = {within(path): text for path, text in files.items()}
         stream = commit_stream(self._author, message, self.resolve(base), None, content)
         with place.locked():
             commit = place.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
@@ -240,17 +245,21 @@ class GitRepository:
             )
 
     def _record(self, branch: Branch, folder: str, files: Files, message: str) -> str | None:
+        if self._nothing_new(branch, folder, files):
+            return None
         refused = 0
         for attempt in range(self._attempts):
             tip = branch.tip()
+            self._heard = tip, time.monotonic()
             parent = self._whole_of(branch, branch.bring(tip))
-            content = _content(files, _read(_objects(branch), parent, folder) if parent else {}, folder)
+            content = folders.wanted(files, folders.read(_objects(branch), parent, folder) if parent else {}, folder)
             commit = parent if content is None else self._child(branch, parent, folder, content, message)
             if commit is None or commit == tip:
                 return None
             answer = branch.move(tip, commit)
             if answer.ok or (now := branch.tip()) == commit:  # a push may arrive though its answer is lost
                 self._note(branch, commit)
+                self._heard = commit, time.monotonic()
                 return commit
             branch.git.check_room(answer)
             refused += now == tip
@@ -259,11 +268,20 @@ class GitRepository:
             time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
         raise Transient(f"other writers were faster {self._attempts} times on {branch.name!r}", hint="run it again")
 
+    def _nothing_new(self, branch: Branch, folder: str, files: Files) -> bool:
+        """Would nothing be written on top of what the remote had a moment ago? Then it is not asked again."""
+        tip, when = self._heard
+        if tip is None or time.monotonic() - when >= self._trust or tip != branch.known():
+            return False
+        objects = _objects(branch)
+        content = folders.wanted(files, folders.read(objects, tip, folder), folder)
+        return content is None or folders.holds(objects, tip, folder, content)
+
     def _child(
         self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
     ) -> str:
         """A commit on top of `parent` with the content, reachable from nowhere yet; `parent` itself if it has it."""
-        if parent and _already(branch, parent, folder, content):
+        if parent and folders.holds(_objects(branch), parent, folder, content):
             return parent
         stream = commit_stream(self._author, message, parent, folder, content)
         commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
@@ -285,7 +303,7 @@ class GitRepository:
         for folder in lost_folders(branch, objects, kept, tip):
             self._log(f"{branch.name!r} was rewritten and lacks what was recorded of {folder!r}: put back")
             message = f"{folder}: put back what was recorded before the branch was rewritten\n"
-            tip = self._child(branch, tip, folder, _read(objects, kept, folder), message)
+            tip = self._child(branch, tip, folder, folders.read(objects, kept, folder), message)
         return tip
 
     def _fetch(self, branch: Branch) -> None:
@@ -351,39 +369,9 @@ def _tip(dirs: refs.GitDir, ref: str) -> str | None:
         return None
 
 
-def _read(objects: Objects, commit: str, folder: str) -> dict[str, bytes]:
-    _, tree = objects.commit(commit)
-    return {entry.path: objects.content(entry) for entry in objects.files(tree, folder)}
-
-
-def _content(files: Files, there: Mapping[str, bytes], folder: str) -> dict[str, bytes] | None:
-    """What is to be written over what is there; None for nothing. Raises Invalid for a file outside the folder."""
-    wanted = files(there) if callable(files) else files
-    if wanted is None:
-        return None
-    if stray := next((p for p in wanted if not p.startswith(f"{folder}/") or _within(p) != p), None):
-        raise Invalid(f"{stray!r} is not a file below {folder}")
-    return {path: text.encode() for path, text in wanted.items()}
-
-
-def _already(branch: Branch, commit: str, folder: str, content: Mapping[str, bytes]) -> bool:
-    objects = _objects(branch)
-    _, tree = objects.commit(commit)
-    there = {entry.path: (entry.mode, entry.id) for entry in objects.files(tree, folder)}
-    return there == {path: ("100644", blob_id(data)) for path, data in content.items()}
-
-
 def _refusal(branch: Branch, answer: Answer) -> Permanent:
     return Permanent(
         f"the branch {branch.name!r} could not be written, and no other writer is to blame",
         hint="check that this account may push to it (branch protection, hooks, a read-only token)",
         evidence=answer.evidence,
     )
-
-
-def _within(path: str) -> str:
-    """The path as git writes it. Raises Invalid when it leaves the repository."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or ".git" in pure.parts:
-        raise Invalid(f"{path!r} is not a path within the repository")
-    return "" if str(pure) == "." else str(pure)
