@@ -135,9 +135,13 @@ def _read(
 
 
 def _service(obj: Manifest, field: str, servers: Listing) -> str | Unknown | None:
-    """A load balancer's address and the Service's port; else that of a machine, and the port it has on each of them."""
-    ports: list[dict[str, Any]] = (obj.get("spec") or {}).get("ports") or [{}]
-    balanced = (obj.get("spec") or {}).get("type") == "LoadBalancer"
+    """A load balancer's address and the Service's port; else that of a machine, and the port it has on each of them. A
+    Service that is of neither kind yet has no way in."""
+    spec = obj.get("spec") or {}
+    ports: list[dict[str, Any]] = spec.get("ports") or [{}]
+    balanced = spec.get("type") == "LoadBalancer"
+    if not balanced and spec.get("type") != "NodePort":
+        return None
     if field == "port":
         port = ports[0].get("port" if balanced else "nodePort")
         return str(port) if port else None

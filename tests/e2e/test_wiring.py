@@ -47,12 +47,15 @@ def wired(world: World) -> Iterator[World]:
 
 
 def test_the_address_reaches_those_who_need_it_and_when_it_moves_nobody_else_is_touched(wired: World) -> None:
+    said = wired.reconciler("plan", "demo")
+    assert said.code == 3, said.all
+    assert f"waits for {BACKEND}, which is not there yet" in " ".join(said.out.split())
+
     with ThreadPoolExecutor(1) as pool:
         applying = pool.submit(wired.reconciler, "apply", "demo")
         served(wired, FIRST, applying)
         said = applying.result()
-    assert said.code == 3, said.all
-    assert f"waits for {BACKEND}, which is not there yet" in " ".join(said.out.split())
+    assert said.code == 0, said.all
 
     admitted(wired, "sid-middleware", "sid-middleware-sid-web.apps.example.org")
     said = wired.reconciler("apply", "demo")
@@ -97,7 +100,8 @@ def moved(world: World, address: str) -> None:
 def admitted(world: World, route: str, host: str) -> None:
     """What OpenShift's router would write."""
     status = json.dumps({"status": {"ingress": [{"host": host}]}})
-    world.kubectl("-n", SPACE, "patch", "routes.route.openshift.io", route, "--type=merge", "-p", status)
+    route = f"routes.route.openshift.io/{route}"
+    world.kubectl("-n", SPACE, "patch", route, "--subresource=status", "--type=merge", "-p", status)
 
 
 def listed(world: World, kind: str) -> list[dict[str, Any]]:
