@@ -9,7 +9,7 @@ import threading
 
 _M_ARENA_MAX = -8  # malloc.h
 _ARENAS = 2  # one for each thread is made for speed we don't need, and never shrinks
-_PAUSE_SECONDS = 20.0
+_PAUSE_SECONDS = 60.0  # walking through all of the heap takes a tenth of a second
 
 
 def thrifty() -> None:
