@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from reconciler.adapters.kubernetes.connection import Connection, NotFound
-from tests.e2e.world import PROJECT, World
+from tests.e2e.world import BACKEND, PROJECT, World, edited
 
 DEPLOYMENT = "/apis/apps/v1/namespaces/sid/deployments/backend"
 SECRET = "what the forge and the daemon know"
@@ -165,11 +165,8 @@ class Running:
 
 def annotate(desk: Path, value: str) -> None:
     """Change the back end's Deployment in a clone, in a way that starts no pod anew."""
-    file = desk / "manifests/sid-backend/backend.yaml"
-    documents = list(yaml.safe_load_all(file.read_text()))
-    deployment = next(d for d in documents if d["kind"] == "Deployment")
-    deployment["metadata"].setdefault("annotations", {})["example.org/pushed"] = value
-    file.write_text(yaml.safe_dump_all(documents))
+    with edited(desk / BACKEND, "Deployment") as deployment:
+        deployment["metadata"].setdefault("annotations", {})["example.org/pushed"] = value
 
 
 def deleted_and_back(world: World, patience: float = 60.0) -> float:

@@ -32,6 +32,7 @@ def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Listenin
 
 @pytest.fixture(scope="module")
 def daemon(world: World, settings: Listening) -> Iterator[Running]:
+    before = world.head()
     hooked(world.remote, settings)
     try:
         with Running(world.repo, settings.config, "--ref", "origin/main") as running:
@@ -42,7 +43,7 @@ def daemon(world: World, settings: Listening) -> Iterator[Running]:
         assert [line for line in running.other if "Traceback" in line] == []
     finally:
         (world.remote / "hooks" / "post-receive").unlink()
-        gitops.git("-C", world.repo, "pull", "--quiet", "--ff-only", "origin", "main")  # what was pushed from elsewhere
+        world.back_to(before)  # what was pushed from elsewhere is gone again
 
 
 def test_a_push_is_applied_soon_after_the_webhook(world: World, daemon: Running, tmp_path: Path) -> None:

@@ -10,46 +10,35 @@ from typing import Any
 
 import pytest
 
-from .world import Said, World
+from .world import BACKEND, Said, World, edited
 
 pytestmark = pytest.mark.live
 
 SPACE = "sid-web"
 FIRST, SECOND = "198.51.100.7", "198.51.100.8"
-BACKEND = "${cluster.services.sid.backend.address}"
+ADDRESS = "${cluster.services.sid.backend.address}"
 
 
 @pytest.fixture
 def wired(world: World) -> Iterator[World]:
     """The demo with a back end behind a load balancer, which the middleware is told of, and a middleware whose host the
     router chooses. Put back afterwards."""
-    files = {
-        world.repo / "manifests/sid-backend/backend.yaml": (
-            "spec:\n  selector:\n",
-            "spec:\n  type: LoadBalancer\n  selector:\n",
-        ),
-        world.repo / "desired/demo/applications/sid-middleware.yaml": (
-            "  host: api.sid.example.org\n  env:\n",
-            f"  secrets:\n    SESSION_KEY: {{generate: true}}\n  env:\n    SID_BACKEND: {BACKEND}\n",
-        ),
-    }
-    before = {file: file.read_text() for file in files}
-    for file, (old, new) in files.items():
-        assert old in before[file], file
-        file.write_text(before[file].replace(old, new, 1))
+    before = world.head()
+    with edited(world.repo / BACKEND, "Service") as service:
+        service["spec"]["type"] = "LoadBalancer"
+    with edited(world.repo / "desired/demo/applications/sid-middleware.yaml", "Application") as application:
+        del application["spec"]["host"]
+        application["spec"]["secrets"] = {"SESSION_KEY": {"generate": True}}
+        application["spec"]["env"]["SID_BACKEND"] = ADDRESS
     world.commit("the back end has an address")
     yield world
-    for file, text in before.items():
-        file.write_text(text)
-    world.commit("as before")
-    said = world.reconciler("apply", "demo")
-    assert said.code == 0, said.all
+    world.back_to(before)
 
 
 def test_the_address_reaches_those_who_need_it_and_when_it_moves_nobody_else_is_touched(wired: World) -> None:
     said = wired.reconciler("plan", "demo")
     assert said.code == 3, said.all
-    assert f"waits for {BACKEND}, which is not there yet" in " ".join(said.out.split())
+    assert f"waits for {ADDRESS}, which is not there yet" in " ".join(said.out.split())
 
     with ThreadPoolExecutor(1) as pool:
         applying = pool.submit(wired.reconciler, "apply", "demo")

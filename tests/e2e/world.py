@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from reconciler.sandbox.sandbox import Sandbox
 from reconciler.toolchain import Toolbox
 
 PROJECT = Path(__file__).resolve().parents[2]
+BACKEND = "manifests/sid-backend/backend.yaml"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,18 @@ class World:
 
     def commit(self, message: str = "change") -> None:
         gitops.commit(self.repo, message)
+
+    def head(self) -> str:
+        return gitops.git("-C", self.repo, "rev-parse", "HEAD").strip()
+
+    def back_to(self, commit: str) -> None:
+        """Take back what anybody pushed since, as people do: by a commit. Then apply it."""
+        gitops.git("-C", self.repo, "pull", "--quiet", "--ff-only", "origin", "main")
+        if self.head() != commit:
+            gitops.git("-C", self.repo, "read-tree", "-u", "--reset", commit)
+            self.commit("as before")
+            said = self.reconciler("apply", self.name)
+            assert said.code == 0, said.all
 
     def reconciler(self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = 600) -> Said:
         """Run the command line in a process of its own."""
@@ -143,3 +157,12 @@ class World:
         env = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.sandbox.clouds_yaml), "OS_CLOUD": "sandbox"}
         done = subprocess.run([binary, *argv], capture_output=True, text=True, check=True, env=env, timeout=120)
         return done.stdout
+
+
+@contextmanager
+def edited(file: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """The only object of that kind in a file of manifests; what is changed of it is written."""
+    documents = list(yaml.safe_load_all(file.read_text()))
+    (found,) = (d for d in documents if d["kind"] == kind)
+    yield found
+    file.write_text(yaml.safe_dump_all(documents))
