@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +13,7 @@ from types import FrameType
 
 from .errors import Transient
 
+_TURN_SECONDS = 0.5
 _asked = threading.Event()
 
 
@@ -39,8 +41,11 @@ def unless(reason: Callable[[], str]) -> Iterator[None]:
 
 
 def wait(seconds: float) -> None:
-    """Sleep, unless somebody asks us to stop."""
-    _asked.wait(seconds)
+    """Sleep, unless somebody asks us to stop. In short turns: the kernel may hand a signal to another thread, and
+    Python calls its handler only when this one wakes."""
+    end = time.monotonic() + seconds
+    while not _asked.is_set() and (left := end - time.monotonic()) > 0:
+        _asked.wait(min(left, _TURN_SECONDS))
 
 
 def check() -> None:

@@ -37,7 +37,7 @@ from .ways import Terms, Told, Ways
 _SIDE_THREADS = 4  # fetches and looks at clouds: short, and never behind a cycle
 _COMMITTED = frozenset({Trigger.WEBHOOK, Trigger.LOCAL, Trigger.POLL})
 _ROUND_SECONDS = 30.0  # clusters that are checked within so long share what their cloud said
-_LONGEST_PAUSE = 60.0
+_LONGEST_PAUSE = 5.0  # a signal that another thread was given is heard only when this one wakes
 _BUG = "this is a bug; its message is not kept, as it may hold a secret: try `reconciler plan` with RECONCILER_DEBUG=1"
 
 

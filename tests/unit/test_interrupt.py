@@ -82,3 +82,23 @@ def test_a_thread_with_a_reason_of_its_own_ends_what_it_runs_and_no_other_does()
         with ThreadPoolExecutor(1) as pool:
             assert not pool.submit(interrupt.requested).result()
     assert not interrupt.requested()
+
+
+ELSEWHERE = """
+    import signal, threading, time
+    from reconciler import interrupt
+    interrupt.listen(signal.SIGTERM)
+    other = threading.Thread(target=time.sleep, args=(60,), daemon=True)
+    other.start()
+    def later():
+        time.sleep(0.5)
+        signal.pthread_kill(other.ident, signal.SIGTERM)
+    threading.Thread(target=later, daemon=True).start()
+    interrupt.wait(50)
+    print(interrupt.requested())
+"""
+
+
+def test_a_signal_that_another_thread_was_given_ends_the_wait() -> None:
+    argv = [sys.executable, "-c", textwrap.dedent(ELSEWHERE)]
+    assert subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout == "True\n"

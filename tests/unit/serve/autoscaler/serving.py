@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from pathlib import Path
+
+from reconciler import interrupt
 
 from .harness import Cloud, Place
 
@@ -14,11 +15,11 @@ def main(root: str, clone: str, state: str) -> None:
     cloud = Cloud()
     cloud.boot("demo-worker-1", "demo-worker-2")
     server = Place(Path(root), Path(root) / "remote.git").server(cloud, clone, state=state)
-    over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    interrupt.listen(signal.SIGTERM)
     server.start()
     print(f"port {server.port}", flush=True)  # noqa: T201
-    over.wait()
+    while not interrupt.requested():
+        interrupt.wait(3600)
     server.stop()
 
 
