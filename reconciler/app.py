@@ -6,14 +6,14 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
 from .adapters.forge import forge
-from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers
+from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers, working_tree
 from .adapters.helm import Helm
 from .adapters.kubernetes import KubernetesApi, KubernetesWatches
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
@@ -27,7 +27,7 @@ from .control.cycle import Cycle, Moment
 from .control.executor import Executor
 from .control.lease import Terms
 from .control.recognise import recognised
-from .control.revision import FOLDERS, Desired, Reader
+from .control.revision import FOLDERS, Desired, Reader, revision
 from .control.survey import Survey
 from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
@@ -42,8 +42,11 @@ from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
 from .spec import desired_state, versions, wiring
+from .spec.desired_state import Loaded, Sources
 from .spec.found import Choice, Guesses
-from .spec.load import DesiredCluster
+from .spec.load import DesiredCluster, counted
+from .spec.outline import Outline
+from .spec.tree import Raw, encrypted, mistakes
 from .toolchain import Toolbox, pins
 
 _APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
@@ -66,20 +69,17 @@ class App:
     _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def working_tree(self) -> Desired:
-        """The desired state as it lies on disk, for checking before a commit. Kustomize folders and charts are
-        built where kubectl, helm and the chart are on this machine; else the clusters say which were not. Raises
-        Invalid."""
-        files = self._on_disk()
-        desired_state.refuse_plain_secrets(files)
-        return Desired("", files, self._checked(files, files, here=True))
+        """The desired state as it lies on disk, as a commit of it would be, for checking before that. Kustomize folders
+        and charts are built where kubectl, helm and the chart are on this machine; else the clusters say which were
+        not. Raises Invalid with every mistake, also in what no cluster uses."""
+        there = working_tree(self.path, FOLDERS)
+        files = Raw(there.files, there.refused)
+        if problems := mistakes(files):
+            raise Invalid(counted(problems), problems=problems)
+        return Desired("", files, desired_state.complete(self._sources(files, files, here=True)))
 
-    def _on_disk(self) -> dict[str, bytes]:
-        return {
-            str(file.relative_to(self.path)): file.read_bytes()
-            for folder in FOLDERS
-            for file in sorted((self.path / folder).rglob("*"))
-            if file.is_file() and not file.is_symlink()
-        }
+    def _on_disk(self) -> Mapping[str, bytes]:
+        return working_tree(self.path, FOLDERS).files
 
     def found(self, cloud: str, name: str, choice: Choice, guesses: Guesses) -> Taken:
         """What runs in a cloud as the cluster `name`, as a first cluster.yaml. Raises what `taken` raises."""
@@ -111,20 +111,17 @@ class App:
         return record.versions_applied(record.read_applied(text))
 
     def at(self, ref: str) -> Desired:
-        """The desired state at a commit, whatever lies in the working tree. Raises Invalid."""
-        commit = self.repository.resolve(ref)
-        files = self.raw(commit)
-        desired_state.refuse_plain_secrets(files)
-        clear = {path: self._opened(path, text) for path, text in files.items()}
-        return Desired(commit, clear, self._checked(clear, files))
+        """The desired state at a commit, whatever lies in the working tree: the clusters that can be loaded, and what
+        is wrong with the others. Raises Invalid where there is none at all, and for the fleet's mistakes."""
+        return self._reader.everything(revision(self.repository, ref, None))
 
-    def raw(self, commit: str) -> dict[str, bytes]:
+    def raw(self, commit: str) -> Mapping[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
-        return {path: text for folder in FOLDERS for path, text in self.repository.read(commit, folder).items()}
+        return self.repository.snapshot(commit, FOLDERS).files
 
     def _opened(self, path: str, text: bytes) -> bytes:
         """The file in the clear. What SOPS keeps is decrypted once for each content, in memory only."""
-        if not desired_state.encrypted(path, text):
+        if not encrypted(path, text):
             return text
         name = hashlib.sha256(text).hexdigest()
         if name not in self._plain:
@@ -132,10 +129,20 @@ class App:
             self._plain[name] = sops.decrypt(text, path)
         return self._plain[name]
 
-    def _checked(
-        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], others: Collection[str] = (), *, here: bool = False
-    ) -> tuple[DesiredCluster, ...]:
-        """Load and check; `here`: with what is on this machine, and nothing is fetched or built for it."""
+    @cached_property
+    def _reader(self) -> Reader:
+        def loaded(
+            files: Mapping[str, bytes],
+            raw: Mapping[str, bytes],
+            names: Collection[str] | None,
+            others: Sequence[Outline],
+        ) -> Loaded:
+            return desired_state.each(self._sources(files, raw), names, others)
+
+        return Reader(self._opened, loaded)
+
+    def _sources(self, files: Mapping[str, bytes], raw: Mapping[str, bytes], *, here: bool = False) -> Sources:
+        """What a desired state is loaded from; `here`: nothing is fetched or built for it."""
         cache = self.settings.cache_folder
 
         def program(name: str) -> Path | None:
@@ -144,14 +151,14 @@ class App:
 
         kustomize = Kustomize(lambda: program("kubectl"), self._which("kubectl"), cache / "kustomize")
         helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=not here)
-        return desired_state.load(files, kustomize, raw, helm, others)
+        return Sources(files, raw, kustomize, helm)
 
     def _which(self, name: str) -> str:
         return f"{pins.load()[name].version} {self.settings.tools.get(name, '')}"
 
     def survey(self, state: Desired) -> Survey:
         """A new round: every cloud is asked once, whichever clusters look at it."""
-        return Survey(self._cloud, tuple(c.name for c in state.clusters))
+        return Survey(self._cloud, state.names)
 
     def cycle(
         self,
@@ -168,7 +175,8 @@ class App:
         kubespray = self._kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
-        referred = wiring.wanted(state.clusters, cluster.name) | state.referred
+        others = {output for output in state.referred if output.cluster == cluster.name}
+        referred = wiring.wanted(state.clusters, cluster.name) | others
         return Cycle(
             cluster, state.commit, state.files, toolkit, survey, expected=expected, told=told, referred=referred
         )
@@ -177,7 +185,7 @@ class App:
         """What a daemon reaches the world by."""
         return Ways(
             repository=self.repository,
-            reader=Reader(self._opened, self._checked),
+            reader=self._reader,
             cycle=self.cycle,
             survey=lambda fleet: Survey(self._cloud, fleet),
             feed=self._feed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import typer
 from .. import settings
 from ..app import App
 from ..control.revision import Desired
+from ..errors import ReconcilerError
 from ..ports import Progress
 from ..progress import QuietProgress, RichProgress
 from ..spec.load import DesiredCluster, select
@@ -34,7 +35,21 @@ class Context:
         return App(settings.load(self.config), self.repo, self.progress)
 
     def select(self, state: Desired, names: Sequence[str] | None) -> tuple[DesiredCluster, ...]:
-        return select(state.clusters, tuple(names or ()))
+        """The clusters called `names`, or all. Raises Invalid for a name nobody has, and what is wrong with one of
+        these that could not be loaded."""
+        chosen = self.loaded(state, names)
+        for error in self.failed(state, names).values():
+            raise error
+        return chosen
+
+    def loaded(self, state: Desired, names: Sequence[str] | None) -> tuple[DesiredCluster, ...]:
+        """Those of the clusters called `names`, or of all, that could be loaded. Raises Invalid for an unknown name."""
+        return select(state.clusters, tuple(names or ()), state.failed)
+
+    @staticmethod
+    def failed(state: Desired, names: Sequence[str] | None) -> Mapping[str, ReconcilerError]:
+        """What is wrong with the others of these."""
+        return {name: error for name, error in state.failed.items() if not names or name in names}
 
     def fetch(self) -> None:
         """Bring desired and observed state up to date with the remote, where there is one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -186,9 +186,10 @@ def _look(mine: Context, names: list[str] | None, ref: str, output: Format, page
     """Look at each cluster and print what is there. Returns the exit code."""
     state = mine.app.at(ref)
     found.commit = state.commit
-    clusters, survey = mine.select(state, names), mine.app.survey(state)
-    views, failed = [], 0
-    with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(clusters)), thread_name_prefix="cluster") as pool:
+    clusters, survey = mine.loaded(state, names), mine.app.survey(state)
+    views: list[View] = []
+    failed = _told(mine.failed(state, names), found)
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="cluster") as pool:
         looks = [pool.submit(_looked_at, mine.app, state, cluster, survey) for cluster in clusters]
         for cluster, look in zip(clusters, looks, strict=True):
             try:
@@ -196,7 +197,7 @@ def _look(mine: Context, names: list[str] | None, ref: str, output: Format, page
             except ReconcilerError as error:
                 failure(error)
                 found.failed(error, cluster.name)
-                failed = max(failed, error.exit_code)
+                failed = worst([failed, error.exit_code])
     views += nobodys(survey, state.commit, clusters) if not names else ()
     found.views += views
     report(views, output)
@@ -219,12 +220,12 @@ def reconcile(
 ) -> int:
     """One cycle for each cluster; a cluster that fails doesn't keep the next one waiting. Returns the exit code."""
     views: list[View] = []
-    failed = 0
     found = found or Found()
     state = mine.app.at(ref)
     found.commit = state.commit
-    survey = mine.app.survey(state)
-    for cluster in wiring.in_order(mine.select(state, names)):
+    clusters, survey = mine.loaded(state, names), mine.app.survey(state)
+    failed = _told(mine.failed(state, names), found)
+    for cluster in wiring.in_order(clusters):
         try:
             outcome, sight = mine.app.cycle(state, cluster, survey).reconcile()
         except ReconcilerError as error:
@@ -237,6 +238,14 @@ def reconcile(
     report(views, output)
     write_page(views, page)
     return worst([failed, *(v.status.exit_code for v in views)])
+
+
+def _told(errors: Mapping[str, ReconcilerError], found: Found) -> int:
+    """Report the clusters that could not be loaded. Returns the exit code they ask for."""
+    for name, error in errors.items():
+        failure(error)
+        found.failed(error, name)
+    return worst([error.exit_code for error in errors.values()])
 
 
 def worst(codes: list[int]) -> int:

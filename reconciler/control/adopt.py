@@ -81,5 +81,7 @@ def propose(change: Proposal, repository: Repository, branch: str, *, push: bool
     """Commit the change to a new branch. Raises Invalid, with every mistake, when it would make git's state invalid."""
     changed = change.changed
     desired_state.refuse_plain_secrets(changed)
-    desired_state.load({**change.files, **changed})
+    files = {**change.files, **changed}
+    if error := desired_state.each(desired_state.Sources(files, files)).failed.get(change.cluster):
+        raise error
     return repository.propose(branch, change.commit, changed, change.message, push=push)

@@ -24,6 +24,7 @@ from ..spec.render.machines import machines
 from ..spec.render.paths import without
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
+from ..spec.tree import below
 from . import fetched, installed
 from .sight import Sight, balancer_of, openshift, part_of
 from .toolkit import Access, Toolkit
@@ -291,7 +292,7 @@ class Executor:
         forget: frozenset[str] = frozenset(),
     ) -> Workspace:
         folder = f"terraform/{module}/"
-        files = {path.removeprefix(folder): text for path, text in self.files.items() if path.startswith(folder)}
+        files = {path.removeprefix(folder): text for path, text in below(self.files, folder).items()}
         if not files:
             raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
         directory = self.tools.workspace(self.desired.name, workspace)

@@ -4,17 +4,21 @@ push that changes one file reads one file."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from ..engine.touched import Uses
-from ..errors import Permanent
-from ..ports import Followed
-from ..spec import desired_state
-from ..spec.load import FLEET, FOLDER, DesiredCluster
-from ..spec.mentions import Mentions, mentions, wanted_of
+from ..errors import Invalid, Permanent, Problem, ReconcilerError
+from ..ports import Followed, Snapshot
+from ..spec import desired_state, load
+from ..spec.desired_state import Loaded
+from ..spec.load import FLEET, FOLDER, DesiredCluster, folders
+from ..spec.mentions import Mentions, mentions, reached, wanted_of
+from ..spec.outline import Outline
 from ..spec.render import objects
+from ..spec.tree import Checked, Opened, Raw
 from ..spec.wiring import Output
 
 FOLDERS = ("desired", "kubespray", "manifests", "terraform")
@@ -23,34 +27,49 @@ FOLDERS = ("desired", "kubespray", "manifests", "terraform")
 @dataclass(frozen=True)
 class Desired:
     """The desired state at one commit (or in the working tree, then `commit` is empty). `referred` is what clusters
-    that are not among `clusters` want of those."""
+    that are not among `clusters` want of those; `failed` are clusters that could not be loaded, and why."""
 
     commit: str
     files: Mapping[str, bytes]
     clusters: tuple[DesiredCluster, ...]
     referred: frozenset[Output] = frozenset()
+    failed: Mapping[str, ReconcilerError] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All clusters, also those that could not be loaded: what they have is not nobody's."""
+        return tuple(sorted({*(c.name for c in self.clusters), *self.failed}))
 
 
 @dataclass(frozen=True)
 class Revision:
-    """The files of one commit as git has them; `changed` are the paths that differ from the commit `before` (None:
-    there was none, or nobody can tell)."""
+    """The files of one commit as git has them, and what is wrong with those that can't be had; `changed` are the paths
+    that differ from the commit `before` (None: there was none, or nobody can tell)."""
 
     commit: str
     files: Mapping[str, bytes] = field(repr=False)
     changed: frozenset[str] | None = None
     before: str = ""
+    refused: Mapping[str, Problem] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def clusters(self) -> tuple[str, ...]:
         """The names of all clusters, by their folders."""
-        parts = (path.split("/") for path in self.files if path.startswith(f"{FOLDER}/"))
-        return tuple(sorted({p[1] for p in parts if len(p) > 2}))
+        return folders({*self.files, *self.refused})
 
     def concerns(self, cluster: str) -> bool:
         """Whether what changed is in the cluster's own folder, or nobody can tell: then what it uses may be another
         thing."""
         return self.changed is None or any(path.startswith(f"{FOLDER}/{cluster}/") for path in self.changed)
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """What each cluster is read from, its folder and the fleet's file, as a hash."""
+        texts: dict[str, Any] = {name: hashlib.sha256(self.files.get(FLEET, b"")) for name in self.clusters}
+        for path, text in sorted(self.files.items()):
+            if (name := _folder(path).removeprefix(f"{FOLDER}/")) in texts and path.startswith(f"{FOLDER}/{name}/"):
+                texts[name].update(f"\0{path}\0".encode() + text)
+        return {name: text.hexdigest() for name, text in texts.items()}
 
     @cached_property
     def mentions(self) -> Mentions:
@@ -59,57 +78,73 @@ class Revision:
 
 
 def revision(repository: Followed, ref: str, before: Revision | None) -> Revision:
-    """What `ref` stands for now. Of a known revision, only what changed is read. Raises as Followed does."""
+    """What `ref` stands for now. Of a known revision, only folders in which something changed are read. Raises as
+    Followed does."""
     commit = repository.resolve(ref)
     if before is None:
-        return Revision(commit, _everything(repository, commit))
+        return whole(commit, repository.snapshot(commit, FOLDERS))
     if before.commit == commit:
         return before
     try:
         changed = frozenset(p for p in repository.changed(before.commit, commit) if p.split("/")[0] in FOLDERS)
-    except Permanent:  # the branch was rewritten, and the commit before is gone from here
-        return Revision(commit, _everything(repository, commit))
-    files = {path: text for path, text in before.files.items() if path not in changed}
-    for folder in sorted({_folder(path) for path in changed}):
-        found = repository.read(commit, folder)
-        files |= {path: text for path, text in found.items() if path in changed}
-    return Revision(commit, files, changed, before.commit)
+    except (Permanent, Invalid):  # the branch was rewritten, and the commit before is gone from here; or too much moved
+        return whole(commit, repository.snapshot(commit, FOLDERS))
+    read = {_folder(path) for path in changed}
+    there = repository.snapshot(commit, FOLDERS, read)
+    files = {path: text for path, text in before.files.items() if _folder(path) not in read}
+    refused = {path: problem for path, problem in before.refused.items() if _folder(path) not in read}
+    return Revision(commit, {**files, **there.files}, changed, before.commit, {**refused, **there.refused})
+
+
+def whole(commit: str, snapshot: Snapshot) -> Revision:
+    """The revision of a commit that is looked at for itself."""
+    return Revision(commit, snapshot.files, refused=snapshot.refused)
 
 
 def _folder(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _everything(repository: Followed, commit: str) -> dict[str, bytes]:
-    return {path: text for folder in FOLDERS for path, text in repository.read(commit, folder).items()}
+    """What is read as one: desired/<cluster>, manifests/<folder>, or a file beside these."""
+    return "/".join(path.split("/")[:2])
 
 
 @dataclass
 class Reader:
-    """Makes one cluster of a revision. `opened` decrypts a file; `checked` loads and checks what stands in files, given
-    in the clear and as git has them, beside other clusters, by name. What was found to hold no secret in plain text is
-    not searched again."""
+    """Loads clusters of a revision. `opened` decrypts a file; `loaded` loads and checks those that are named, of files
+    that are given in the clear and as git has them, beside the outlines of the others. For several threads."""
 
     opened: Callable[[str, bytes], bytes]
-    checked: Callable[[Mapping[str, bytes], Mapping[str, bytes], Collection[str]], tuple[DesiredCluster, ...]]
-    _clean: set[bytes] = field(default_factory=set)
+    loaded: Callable[[Mapping[str, bytes], Mapping[str, bytes], Collection[str] | None, Sequence[Outline]], Loaded]
+    _checked: Checked = field(default_factory=Checked)
+    _outlines: dict[str, tuple[str, Outline]] = field(default_factory=dict)
 
     def read(self, at: Revision, cluster: str) -> Desired:
-        """Raises Invalid with every mistake of this cluster, and those of what it shares with the others."""
-        mine = {path: text for path, text in at.files.items() if _of(path, cluster)}
-        self._refuse_plain_secrets(mine)
-        clear = {path: self.opened(path, text) for path, text in mine.items()}
-        others = frozenset(at.clusters) - {cluster}
-        return Desired(at.commit, clear, self.checked(clear, mine, others), wanted_of(cluster, at.mentions))
+        """One cluster, checked against all others. Raises Invalid with every mistake of this cluster, and those of what
+        it shares with the others; and what stops this one from being rendered."""
+        raw = Raw(at.files, at.refused, self._checked)
+        clear = Opened(raw, self.opened)
+        near = reached(cluster, at.mentions) & set(at.clusters) | {cluster}
+        loaded = self.loaded(clear, raw, near, self._others(at, clear, near))
+        if error := loaded.failed.get(cluster):
+            raise error
+        mine = tuple(c for c in loaded.clusters if c.name == cluster)
+        return Desired(at.commit, clear, mine, wanted_of(cluster, at.mentions))
 
-    def _refuse_plain_secrets(self, files: Mapping[str, bytes]) -> None:
-        names = {path: hashlib.sha256(f"{path}\0".encode() + text).digest() for path, text in files.items()}
-        desired_state.refuse_plain_secrets({p: text for p, text in files.items() if names[p] not in self._clean})
-        self._clean |= set(names.values())
+    def everything(self, at: Revision) -> Desired:
+        """Every cluster that can be loaded. Raises Invalid for what is wrong with the fleet, or with all of it."""
+        raw = Raw(at.files, at.refused, self._checked)
+        clear = Opened(raw, self.opened)
+        loaded = self.loaded(clear, raw, None, ())
+        referred = {output for wanted in at.mentions.values() for output in wanted}
+        return Desired(at.commit, clear, loaded.clusters, frozenset(referred), loaded.failed)
 
-
-def _of(path: str, cluster: str) -> bool:
-    return not path.startswith(f"{FOLDER}/") or path == FLEET or path.startswith(f"{FOLDER}/{cluster}/")
+    def _others(self, at: Revision, clear: Mapping[str, bytes], near: Collection[str]) -> list[Outline]:
+        """The outlines of all clusters but `near`. One that has a mistake now still claims what it did before that."""
+        digests = at.digests
+        for name in set(at.clusters) - set(near):
+            if self._outlines.get(name, ("", None))[0] != digests[name]:
+                clusters, _ = load.each(clear, lambda _: True, {name})
+                before = self._outlines[name][1] if name in self._outlines else Outline(name)
+                self._outlines[name] = digests[name], (desired_state.outline(clusters[0]) if clusters else before)
+        return [self._outlines[name][1] for name in sorted(set(at.clusters) - set(near))]
 
 
 def uses(desired: DesiredCluster) -> Uses:

@@ -6,6 +6,7 @@ from ..errors import Permanent
 from ..ports import Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render.state import backend
+from ..spec.tree import below
 from .cycle import Cycle
 from .lease import leased
 
@@ -20,7 +21,7 @@ def unlock(cycle: Cycle, lock: str) -> str:
     with leased(tools.leases, desired.name, tools.state, tools.progress):
         for name in workspaces(desired):
             folder = f"terraform/{_MODULES.get(name, 'openshift-app')}/"
-            files = {path.removeprefix(folder): text for path, text in cycle.files.items() if path.startswith(folder)}
+            files = {path.removeprefix(folder): text for path, text in below(cycle.files, folder).items()}
             kept, place = backend(desired.state, desired.name, name), tools.workspace(desired.name, name)
             workspace = Workspace(place, files, {}, tools.environment, {}, frozenset(), backend=kept)
             try:

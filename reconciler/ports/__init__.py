@@ -2,7 +2,7 @@
 
 from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Comment, Forge, Issue
-from .git import Branches, Change, Files, Followed, Leases, Repository
+from .git import Branches, Change, Files, Followed, Leases, Repository, Snapshot
 from .kubernetes import Allowance, Api, Comparison, Kubernetes, Watcher
 from .kubespray import Kubespray, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering
@@ -36,6 +36,7 @@ __all__ = [
     "Progress",
     "Rendering",
     "Repository",
+    "Snapshot",
     "Task",
     "Terraform",
     "Touched",

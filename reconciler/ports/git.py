@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from ..errors import Problem
 from ..model.lease import Lease
 
 # the text of files by path; or how it follows from what the branch has by then
 Files: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, bytes]], Mapping[str, str] | None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files of some folders, by path. `refused` has those that can't be had (a link, a file too large, a name that
+    leads elsewhere) and why; a key that ends with a slash is a folder of which nothing counts."""
+
+    files: Mapping[str, bytes] = field(repr=False)
+    refused: Mapping[str, Problem] = field(default_factory=dict)
 
 
 class Repository(Protocol):
@@ -18,8 +28,9 @@ class Repository(Protocol):
     def resolve(self, ref: str) -> str:
         """Return the full commit id `ref` stands for. Raises Invalid when there is none."""
 
-    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
-        """Return every file below `folder` at `commit`, by its path from the repository's root. Starts no program."""
+    def snapshot(self, commit: str, roots: tuple[str, ...], only: Collection[str] | None = None) -> Snapshot:
+        """Return every file below the folders `roots` at `commit`; `only`: of what lies directly in these, just the
+        paths that are named. Starts no program."""
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
         """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
@@ -62,12 +73,13 @@ class Followed(Protocol):
     def resolve(self, ref: str) -> str:
         """Return the full commit id `ref` stands for. Raises Invalid when there is none."""
 
-    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
-        """Return every file below `folder` at `commit`, by its path from the repository's root. Starts no program."""
+    def snapshot(self, commit: str, roots: tuple[str, ...], only: Collection[str] | None = None) -> Snapshot:
+        """Return every file below the folders `roots` at `commit`; `only`: of what lies directly in these, just the
+        paths that are named. Starts no program."""
 
     def changed(self, before: str, after: str) -> frozenset[str]:
         """Return the paths that are not the same at two commits. Starts no program. Raises Permanent when one of them
-        is not here any more."""
+        is not here any more, Invalid when they are too many or too odd to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +97,9 @@ class Branches(Protocol):
         """Where these branches of the remote stand, their commits brought here, and the observed branch's with them;
         one that is not there is left out. Raises Transient when the remote can't be reached; Invalid without one."""
 
-    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
-        """Return every file below `folder` at `commit`, by its path from the repository's root."""
+    def snapshot(self, commit: str, roots: tuple[str, ...], only: Collection[str] | None = None) -> Snapshot:
+        """Return every file below the folders `roots` at `commit`; `only`: of what lies directly in these, just the
+        paths that are named."""
 
     def advance(self, branch: str, make: Callable[[str, str | None], Change | None], onto: str | None = None) -> str:
         """Put one commit on top of the remote's `branch`: what `make` makes of its tip, kept whatever others push.

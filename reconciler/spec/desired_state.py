@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import applications, credentials, environments, helm, kustomize, secrets, wiring
-from .load import FOLDER, DesiredCluster
-from .load import load as load_clusters
+from . import applications, credentials, environments, helm, kustomize, wiring
+from .load import FOLDER, DesiredCluster, counted, folders, strays
+from .load import each as load_each
+from .outline import Outline
 from .render import objects
-from .yaml import SUFFIXES, Unreadable, parse
+from .tree import Raw, encrypted, mistakes
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files a desired state is made of, `files` in the clear and `raw` as git has them, and the programs that build
+    workloads; without them kustomize folders and charts are not looked into."""
+
+    files: Mapping[str, bytes]
+    raw: Mapping[str, bytes]
+    kustomize: Kustomize | None = None
+    helm: Helm | None = None
+
+    def exists(self, folder: str) -> bool:
+        """Is there anything below this folder?"""
+        prefix = folder.rstrip("/") + "/"
+        return any(path.startswith(prefix) for path in self.files)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The clusters that could be loaded, and why the others could not, by the names of their folders."""
+
+    clusters: tuple[DesiredCluster, ...]
+    failed: Mapping[str, ReconcilerError] = field(default_factory=dict)
 
 
 def load(
@@ -20,45 +46,104 @@ def load(
     program: Kustomize | None = None,
     raw: Mapping[str, bytes] | None = None,
     charts: Helm | None = None,
-    others: Collection[str] = (),
 ) -> tuple[DesiredCluster, ...]:
-    """Load and check every cluster. `files` has desired/ and manifests/; `raw` the same as git has it, where something
-    was decrypted. `program` builds kustomize folders and `charts` renders Helm's; without them these are not looked
-    into. `others` are clusters that are not among `files`, and that references may lead to. Raises Invalid with every
-    problem, and what rendering a chart raises."""
+    """Load and check every cluster. Raises as `complete` does."""
+    return complete(Sources(files, files if raw is None else raw, program, charts))
 
-    def exists(folder: str) -> bool:
-        prefix = folder.rstrip("/") + "/"
-        return any(path.startswith(prefix) for path in files)
 
-    mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
-    _refuse_encrypted_applications(raw or files)
-    clusters = load_clusters(mine, exists)
-    problems = environments.check(clusters) + applications.check(clusters)
-    clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
-    clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
+def complete(sources: Sources) -> tuple[DesiredCluster, ...]:
+    """Load and check every cluster. Raises Invalid with every problem; and what rendering a chart raises."""
+    loaded = each(sources)
+    errors = list(loaded.failed.values())
+    for error in errors:
+        if not isinstance(error, Invalid) or not error.problems:
+            raise error
+    problems = [problem for error in errors if isinstance(error, Invalid) for problem in error.problems]
+    if problems := list(dict.fromkeys([*problems, *strays(sources.files)])):
+        messages = {error.message for error in errors}
+        raise Invalid(messages.pop() if len(messages) == 1 else counted(problems), problems=problems)
+    return loaded.clusters
+
+
+def each(sources: Sources, names: Collection[str] | None = None, others: Sequence[Outline] = ()) -> Loaded:
+    """Load and check the clusters called `names` (None: all), each for itself: what is wrong with one keeps no other
+    waiting. `others` are the outlines of clusters that are not among them. Raises Invalid for what is wrong with the
+    fleet, and where there is no cluster at all."""
+    failures = _Failures()
+    for name in (n for n in folders(sources.files) if names is None or n in names):
+        with failures.of(name):
+            _refuse_encrypted_applications(sources.raw, name)
+    refused = failures.names
+    clusters, failed = load_each(sources.files, sources.exists, names)
+    failures.failed.update({name: error for name, error in failed.items() if name not in refused})
+    clusters = tuple(_built([c for c in clusters if c.name not in refused], sources, failures))
+    elsewhere = {*(outline.name for outline in others), *failed, *failures.names} - {c.name for c in clusters}
     asked = wiring.objects_asked_of(clusters)
-    problems += wiring.check(clusters, {c.name: _offered(c, files) for c in clusters if c.name in asked}, others)
-    hosts = environments.claimed(clusters)
+    offered = {c.name: _offered(c, sources.files) for c in clusters if c.name in asked}
+    failures.add("", environments.check(clusters, others))
+    failures.add("", applications.check(clusters, others))
+    failures.add("", wiring.check(clusters, offered, elsewhere))
+    hosts = environments.claimed(clusters, others)
     for cluster in clusters:
-        without = [env for env in cluster.environments if not exists(objects.templates(env.spec.type))]
-        for env in without:
-            message = f"there are no templates for environments of type {env.spec.type!r}"
-            hint = f"add the folder {objects.templates(env.spec.type)}"
-            problems.append(cluster.problem("Environment", env.title, ("spec", "type"), message, hint))
-        problems += _render(cluster, files, hosts) if not without else ()
-    if problems:
-        raise Invalid("the desired state has mistakes", problems=list(dict.fromkeys(problems)))
-    return clusters
+        with failures.of(cluster.name):
+            failures.add(cluster.name, _rendered(cluster, sources, hosts))
+    return Loaded(failures.without(clusters), failures.all())
 
 
-def _refuse_encrypted_applications(raw: Mapping[str, bytes]) -> None:
+def outline(cluster: DesiredCluster) -> Outline:
+    """What the cluster claims for itself."""
+    return Outline(cluster.name, environments.hosts(cluster), applications.objects(cluster))
+
+
+class _Failures:
+    """What goes wrong, by the cluster it concerns."""
+
+    def __init__(self) -> None:
+        self.failed: dict[str, ReconcilerError] = {}
+        self._problems: dict[str, list[Problem]] = {}
+
+    def add(self, cluster: str, problems: Sequence[Problem]) -> None:
+        """Problems of a cluster; of the cluster in whose folder each stands, where none is named."""
+        for problem in problems:
+            self._problems.setdefault(cluster or problem.file.split("/")[1], []).append(problem)
+
+    @contextmanager
+    def of(self, cluster: str) -> Iterator[None]:
+        """What is raised in this block is one cluster's."""
+        try:
+            yield
+        except Invalid as error:
+            if error.problems:
+                self.add(cluster, error.problems)
+            else:
+                self.failed.setdefault(cluster, error)
+        except ReconcilerError as error:
+            self.failed.setdefault(cluster, error)
+
+    def without(self, clusters: Sequence[DesiredCluster]) -> tuple[DesiredCluster, ...]:
+        """Those nothing went wrong with."""
+        return tuple(c for c in clusters if c.name not in self.names)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The clusters something went wrong with so far."""
+        return frozenset({*self.failed, *self._problems})
+
+    def all(self) -> dict[str, ReconcilerError]:
+        mistaken = {
+            name: Invalid(counted(problems), problems=list(dict.fromkeys(problems)))
+            for name, problems in self._problems.items()
+        }
+        return mistaken | self.failed
+
+
+def _refuse_encrypted_applications(raw: Mapping[str, bytes], cluster: str) -> None:
     """What stands in an application's `env` goes into a ConfigMap, encrypted in git or not."""
     hint = "name what is secret under spec.secrets, and keep it in a SOPS file below manifests/"
     problems = [
         Problem(path, 1, 1, "", "is encrypted: an application's settings are not secret", hint)
-        for path, text in raw.items()
-        if path.startswith(f"{FOLDER}/") and "/applications/" in path and encrypted(path, text)
+        for path in raw
+        if path.startswith(f"{FOLDER}/{cluster}/applications/") and encrypted(path, raw[path])
     ]
     if problems:
         raise Invalid("an application is encrypted", problems=problems)
@@ -75,51 +160,27 @@ def _offered(cluster: DesiredCluster, files: Mapping[str, bytes]) -> Sequence[Ma
 def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
     """Raises Invalid for what looks like a secret in plain text, in any YAML or JSON of desired/ and manifests/. To be
     asked of the files as they are in git, before anything is decrypted."""
-    problems: list[Problem] = []
-    for path, text in sorted(files.items()):
-        if path.startswith((f"{FOLDER}/", "manifests/")) and path.endswith(SUFFIXES):
-            problems += _plain_secrets(path, text)
-    if problems:
+    if problems := mistakes(Raw(files)):
         raise Invalid("there is a secret in plain text", problems=problems)
 
 
-def encrypted(path: str, text: bytes) -> bool:
-    """Is this a file that SOPS keeps?"""
-    if not path.endswith(SUFFIXES) or b"sops" not in text:
-        return False
-    try:
-        return any(isinstance(d.value, dict) and "sops" in d.value for d in parse(path, text))
-    except Unreadable:
-        return False
-
-
-def _plain_secrets(path: str, text: bytes) -> list[Problem]:
-    try:
-        return [problem for document in parse(path, text) for problem in secrets.check(document)]
-    except Unreadable:  # a template of environments is no YAML yet; a mistake is told where it is loaded
-        return secrets.check_text(path, text)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What workloads are built from, in the clear and as git has it, and the programs that do so."""
-
-    files: Mapping[str, bytes]
-    raw: Mapping[str, bytes]
-    kustomize: Kustomize | None
-    helm: Helm | None
-
-
-def _built(clusters: Sequence[DesiredCluster], sources: Sources, problems: list[Problem]) -> tuple[DesiredCluster, ...]:
-    """The clusters with what programs make of workloads, each kustomize folder once; mistakes go to `problems`."""
-    folders: dict[str, kustomize.Built | None] = {}
-    return tuple(_with(cluster, sources, folders, problems) for cluster in clusters)
+def _built(clusters: Sequence[DesiredCluster], sources: Sources, failures: _Failures) -> Iterator[DesiredCluster]:
+    """The clusters with what programs make of workloads, each kustomize folder once, and with the values of files that
+    SOPS keeps. One whose workloads have mistakes goes on, for the mistakes that can be seen without them."""
+    known: dict[str, kustomize.Built | Invalid | None] = {}
+    for cluster in clusters:
+        with failures.of(cluster.name):
+            problems: list[Problem] = []
+            made = _with(cluster, sources, known, problems)
+            values = credentials.values(made, sources.files, sources.raw, problems)
+            failures.add(cluster.name, problems)
+            yield replace(made, secrets=values)
 
 
 def _with(
     cluster: DesiredCluster,
     sources: Sources,
-    folders: dict[str, kustomize.Built | None],
+    known: dict[str, kustomize.Built | Invalid | None],
     problems: list[Problem],
 ) -> DesiredCluster:
     made: dict[str, kustomize.Built | helm.Built | None] = {}
@@ -130,10 +191,7 @@ def _with(
             if helm.is_chart(sources.raw, workload):
                 made[workload.name] = _chart(cluster, index, workload, sources)
             elif kustomize.file_of(sources.raw, workload.path):
-                if workload.path not in folders:
-                    folders[workload.path] = None
-                    folders[workload.path] = _folder(workload.path, sources)
-                made[workload.name] = folders[workload.path]
+                made[workload.name] = _folder(workload.path, sources, known)
         except Invalid as error:
             made[workload.name] = None
             problems += error.problems
@@ -141,8 +199,19 @@ def _with(
     return replace(cluster, built=done, unbuilt=tuple(name for name in made if name not in done))
 
 
-def _folder(path: str, sources: Sources) -> kustomize.Built | None:
-    return kustomize.built(sources.raw, sources.files, path, sources.kustomize) if sources.kustomize else None
+def _folder(path: str, sources: Sources, known: dict[str, kustomize.Built | Invalid | None]) -> kustomize.Built | None:
+    """What a kustomize folder becomes, or is wrong with it, the same for every cluster that has it."""
+    if path not in known:
+        try:
+            known[path] = (
+                kustomize.built(sources.raw, sources.files, path, sources.kustomize) if sources.kustomize else None
+            )
+        except Invalid as error:
+            known[path] = error
+    result = known[path]
+    if isinstance(result, Invalid):
+        raise result
+    return result
 
 
 def _chart(cluster: DesiredCluster, index: int, workload: Workload, sources: Sources) -> helm.Built | None:
@@ -153,13 +222,23 @@ def _chart(cluster: DesiredCluster, index: int, workload: Workload, sources: Sou
     return helm.built(sources.raw, sources.files, workload, place, version, sources.helm)
 
 
-def _render(cluster: DesiredCluster, files: Mapping[str, bytes], hosts: Mapping[str, str]) -> Sequence[Problem]:
+def _rendered(cluster: DesiredCluster, sources: Sources, hosts: Mapping[str, str]) -> Sequence[Problem]:
     """Every mistake of the workloads and environments; what was not built has none that anybody knows of. `hosts` are
     those that environments and applications claim, of whichever cluster."""
+    without = [env for env in cluster.environments if not sources.exists(objects.templates(env.spec.type))]
+    if without:
+        return [_no_templates(cluster, env.title, env.spec.type) for env in without]
     known = [w for w in cluster.cluster.spec.workloads if w.name not in cluster.unbuilt]
     try:
-        placed = objects.each_once(cluster, files, known)
-        objects.environments(cluster, files, placed)
+        placed = objects.each_once(cluster, sources.files, known)
+        objects.environments(cluster, sources.files, placed)
     except Invalid as error:
         return error.problems
     return environments.check_workloads(hosts, placed)
+
+
+def _no_templates(cluster: DesiredCluster, title: str, type_: str) -> Problem:
+    message = f"there are no templates for environments of type {type_!r}"
+    return cluster.problem(
+        "Environment", title, ("spec", "type"), message, f"add the folder {objects.templates(type_)}"
+    )

@@ -13,35 +13,40 @@ from ..errors import Problem
 from ..model.desired import Environment, pinned, quantity
 from ..ports import Manifest
 from .load import DesiredCluster
+from .outline import Outline, first
 from .render.environment import FOLDER, by_owner, namespace
 from .render.workload import Placed
+from .tree import below
 from .yaml import Path
 
 _DEFAULT_IMAGE = re.compile(rb'{%-? *set +\w+ *= *image +or +"([^"]+)"')
 
 
-def check(clusters: Sequence[DesiredCluster]) -> list[Problem]:
-    """Every host that two environments or applications claim, in whichever clusters: a name leads to one place."""
-    first = claimed(clusters)
+def check(clusters: Sequence[DesiredCluster], others: Sequence[Outline] = ()) -> list[Problem]:
+    """Every host of these clusters that another environment or application claims first, in whichever cluster: a name
+    leads to one place."""
+    places = claimed(clusters, others)
     return [
         one.cluster.problem(
             one.kind,
             one.title,
             one.path,
-            _taken(one.host, first[one.host]),
+            _taken(one.host, places[one.host]),
             f"every {one.kind.lower()} needs a host of its own",
         )
         for one in _claims(clusters)
-        if one.place != first[one.host]
+        if one.place != places[one.host]
     ]
 
 
-def claimed(clusters: Iterable[DesiredCluster]) -> dict[str, str]:
+def claimed(clusters: Iterable[DesiredCluster], others: Sequence[Outline] = ()) -> dict[str, str]:
     """The hosts of environments and applications, and where each is claimed first."""
-    first: dict[str, str] = {}
-    for one in _claims(clusters):
-        first.setdefault(one.host, one.place)
-    return first
+    return first([*((c.name, hosts(c)) for c in clusters), *((outline.name, outline.hosts) for outline in others)])
+
+
+def hosts(cluster: DesiredCluster) -> tuple[tuple[str, str], ...]:
+    """The hosts that a cluster claims, each with its place."""
+    return tuple((claim.host, claim.place) for claim in _claims([cluster]))
 
 
 def check_workloads(claims: Mapping[str, str], objects: Iterable[Placed]) -> list[Problem]:
@@ -131,12 +136,12 @@ def _tags(cluster: DesiredCluster) -> Iterator[Problem]:
 def _default_tags(cluster: DesiredCluster, files: Mapping[str, bytes]) -> Iterator[Problem]:
     """Of the types in use, at their templates."""
     types = {env.spec.type for env in cluster.environments if not env.spec.image}
-    for path, text in sorted(files.items()):
-        if path.startswith(tuple(f"{FOLDER}/{type_}/" for type_ in sorted(types))):
-            for said in _DEFAULT_IMAGE.finditer(text):
-                image = said[1].decode(errors="replace")
-                if not pinned(image):
-                    yield Problem(path, text.count(b"\n", 0, said.start()) + 1, 1, "", *_moves(image))
+    templates = {path: text for type_ in sorted(types) for path, text in below(files, f"{FOLDER}/{type_}").items()}
+    for path, text in sorted(templates.items()):
+        for said in _DEFAULT_IMAGE.finditer(text):
+            image = said[1].decode(errors="replace")
+            if not pinned(image):
+                yield Problem(path, text.count(b"\n", 0, said.start()) + 1, 1, "", *_moves(image))
 
 
 def _moves(image: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from ..model.desired import HelmRelease, Workload
 from ..ports import Archive, Helm, Rendering
 from . import sealed, secrets
 from .scalars import older
+from .tree import below
 from .yaml import Document, Path, Unreadable, parse, quoted
 
 CHART = "Chart.yaml"
@@ -120,7 +121,7 @@ def built(
     all problems that show before the render, or the render's own."""
     release, folder = workload.helm or HelmRelease(), workload.path.rstrip("/")
     at = replace(at, folder=folder, files=raw)
-    used = {path: text for path, text in raw.items() if folder and path.startswith(f"{folder}/")}
+    used = below(raw, folder) if folder else {}
     wanted = Rendering(
         release=release.release or workload.name,
         namespace=workload.namespace,

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import Invalid, Problem
 from ..ports import Kustomize
 from . import sealed, secrets
+from .tree import below
 from .yaml import Document, Path, Unreadable, parse, quoted
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -116,7 +117,7 @@ def sources(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
     left, seen = [folder], {folder}
     while left:
         root = left.pop()
-        used |= {path: text for path, text in files.items() if path.startswith(f"{root}/")}
+        used |= below(files, root)
         for found in _referred(files, root, problems):
             if found not in seen:
                 seen.add(found)

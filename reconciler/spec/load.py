@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from ..errors import Invalid, Problem
+from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Application, Autoscale, Cluster, ClusterSpec, Environment, Fleet, State
 from . import autoscale, helm, kustomize
 from .layers import Layered, Origin, layered, over_the_ceiling, ruled
 from .render.application import Sealed
+from .tree import DESIRED
 from .validate import validate, validate_part
 from .yaml import Document, Path, Unreadable, parse
 
-FOLDER = "desired"
+FOLDER = DESIRED
 FLEET = f"{FOLDER}/fleet.yaml"
+_YAML = (".yaml", ".yml")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -66,38 +67,97 @@ def load(files: Mapping[str, bytes], exists: Callable[[str], bool]) -> tuple[Des
 
     `exists` tells whether a path is there in the same commit. Raises Invalid with all problems at once.
     """
-    problems: list[Problem] = []
-    folders: dict[str, dict[str, bytes]] = {}
-    fleet = _fleet(files.get(FLEET), problems)
-    for path, content in sorted(files.items()):
-        parts = PurePosixPath(path).parts
-        if parts[:1] != (FOLDER,) or not path.endswith((".yaml", ".yml")) or path == FLEET:
-            continue
-        if len(parts) == 2:
-            hint = f"beside the clusters' folders there is only {FLEET}"
-            problems.append(Problem(path, 1, 1, "", "is not a file the reconciler reads", hint))
-        else:
-            folders.setdefault(parts[1], {})["/".join(parts[2:])] = content
-    clusters = [_cluster(name, members, exists, fleet, problems) for name, members in folders.items()]
-    problems = list(dict.fromkeys(problems))  # what the fleet gets wrong, every cluster finds
+    clusters, failed = each(files, exists)
+    problems = [p for error in failed.values() for p in (error.problems if isinstance(error, Invalid) else ())]
+    problems = list(dict.fromkeys([*problems, *strays(files)]))  # what the fleet gets wrong, every cluster finds
     if problems:
-        count = len(problems)
-        raise Invalid(f"the desired state has {count} mistake{'s' * (count > 1)}", problems=problems)
-    if not folders:
+        raise Invalid(counted(problems), problems=problems)
+    if failed:
+        raise next(iter(failed.values()))
+    return clusters
+
+
+def each(
+    files: Mapping[str, bytes], exists: Callable[[str], bool], names: Collection[str] | None = None
+) -> tuple[tuple[DesiredCluster, ...], dict[str, ReconcilerError]]:
+    """The clusters called `names` (None: all) that could be loaded, and what went wrong with each of the others, by the
+    name of its folder. Raises Invalid where there is none at all, and for what is wrong with the fleet."""
+    clusters: list[DesiredCluster] = []
+    failed: dict[str, ReconcilerError] = {}
+    fleet_problems: list[Problem] = []
+    fleet = _fleet(files.get(FLEET), fleet_problems)
+    there = folders(files)
+    if not there:
+        if fleet_problems or (stray := strays(files)):
+            raise Invalid(counted(fleet_problems or stray), problems=fleet_problems or stray)
         hint = "run this in a clone of the GitOps repository, or give it with --repo"
         raise Invalid(f"there is no cluster below {FOLDER}/", hint=hint)
-    return tuple(c for c in clusters if c is not None)
+    for name in (n for n in there if names is None or n in names):
+        problems = [*fleet_problems]
+        try:
+            cluster = _cluster(name, _members(files, name), exists, fleet, problems)
+        except ReconcilerError as error:
+            failed[name] = error
+            continue
+        if problems or cluster is None:
+            failed[name] = Invalid(counted(problems), problems=problems)
+        else:
+            clusters.append(cluster)
+    return tuple(clusters), failed
 
 
-def select(clusters: tuple[DesiredCluster, ...], names: tuple[str, ...]) -> tuple[DesiredCluster, ...]:
-    """The clusters called `names`, all of them when none is named. Raises Invalid for a name nobody has."""
+def counted(problems: Sequence[Problem]) -> str:
+    """How many mistakes there are, as an error's message."""
+    count = len(problems)
+    return f"the desired state has {count} mistake{'s' * (count > 1)}"
+
+
+def folders(files: Iterable[str]) -> tuple[str, ...]:
+    """The names of the clusters' folders, also of those that hold nothing a cluster is read from."""
+    parts = (path.split("/") for path in files if path.startswith(f"{FOLDER}/"))
+    return tuple(sorted({p[1] for p in parts if len(p) > 2}))
+
+
+def strays(files: Iterable[str]) -> list[Problem]:
+    """Files beside the clusters' folders, which nobody reads."""
+    hint = f"beside the clusters' folders there is only {FLEET}"
+    return [
+        Problem(path, 1, 1, "", "is not a file the reconciler reads", hint)
+        for path in files
+        if path.startswith(f"{FOLDER}/") and path.count("/") == 1 and path.endswith(_YAML) and path != FLEET
+    ]
+
+
+def _members(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
+    """What a cluster's folder holds, by the path in it. Raises Invalid with every file that can't be had."""
+    members: dict[str, bytes] = {}
+    problems: list[Problem] = []
+    prefix = f"{FOLDER}/{folder}/"
+    for path in sorted(p for p in files if p.startswith(prefix)):
+        try:
+            text = files[path]
+        except Invalid as error:
+            problems += error.problems
+            continue
+        if path.endswith(_YAML):
+            members[path.removeprefix(prefix)] = text
+    if problems:
+        raise Invalid(counted(problems), problems=problems)
+    return members
+
+
+def select(
+    clusters: tuple[DesiredCluster, ...], names: tuple[str, ...], others: Collection[str] = ()
+) -> tuple[DesiredCluster, ...]:
+    """The clusters called `names`, all of them when none is named; `others` are names of clusters that could not be
+    loaded, and are left out. Raises Invalid for a name nobody has."""
     known = {c.name: c for c in clusters}
     for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+        if name not in known and name not in others:
+            close = difflib.get_close_matches(name, [*known, *others], n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted([*known, *others]))}"
             raise Invalid(f"there is no cluster {name!r} below {FOLDER}/", hint=hint)
-    return tuple(known[name] for name in names) if names else clusters
+    return tuple(known[name] for name in names if name in known) if names else clusters
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,17 @@ def mentions(files: Mapping[str, bytes]) -> Mentions:
     return {own: frozenset(outputs) for own, outputs in found.items() if outputs}
 
 
+def reached(cluster: str, said: Mentions) -> frozenset[str]:
+    """The clusters that a cluster's applications refer to, and those that these refer to in their turn."""
+    there: set[str] = set()
+    left = [cluster]
+    while left:
+        further = {output.cluster for output in said.get(left.pop(), ())} - there
+        there |= further
+        left += further
+    return frozenset(there)
+
+
 def wanted_of(cluster: str, said: Mentions) -> frozenset[Output]:
     """What others want of a cluster."""
     return frozenset(output for outputs in said.values() for output in outputs if output.cluster == cluster)

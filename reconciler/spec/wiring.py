@@ -158,7 +158,7 @@ def check(
                 if wrong:
                     path = ("spec", "env", variable)
                     problems.append(desired.problem("Application", app.name, path, f"${{{name}}} {wrong[0]}", wrong[1]))
-    return problems or _circles(by_name)
+    return problems + _circles(by_name)
 
 
 def _wrong(

@@ -5,5 +5,6 @@ from .leases import GitLeases
 from .repository import GitRepository
 from .signatures import Signature, Signers
 from .watching import RefWatch
+from .worktree import working_tree
 
-__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers"]
+__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers", "working_tree"]

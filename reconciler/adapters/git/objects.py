@@ -15,6 +15,7 @@ from ...errors import Invalid
 from .refs import Damaged
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
+_DEEPEST = 32  # folders within folders: who writes by hand nests less, and a walk recurses
 _MIN_ABBREVIATION = 7
 _T = TypeVar("_T")
 _one_at_a_time = threading.Lock()  # gitdb's memory maps are shared by the whole process and not made for threads
@@ -70,22 +71,25 @@ class Objects:
         return found.pop() if found else None
 
     def files(self, tree: str, folder: str) -> Iterator[Entry]:
-        """Every file below `folder`, in git's order, submodules left out; nothing when there is no such folder."""
-        for part in [p for p in folder.split("/") if p]:
-            entry = next((e for e in self._entries(tree) if e.path == part), None)
-            if entry is None:
-                return
-            if entry.mode != "40000":
-                raise Invalid(f"{folder} is not a folder")
-            tree = entry.id
-        yield from self._walk(tree, f"{folder}/" if folder else "")
+        """Every file below `folder`, in git's order, submodules left out; nothing when there is no such folder. Raises
+        Invalid for a name or a depth that nobody's own git makes."""
+        below = self._below(tree, folder)
+        if below is not None:
+            yield from self._walk(below, f"{folder}/" if folder else "")
+
+    def listing(self, tree: str, folder: str) -> Iterator[Entry]:
+        """What lies directly in `folder`, folders and submodules included. Raises Invalid as `files` does."""
+        below = self._below(tree, folder)
+        for entry in self._entries(below) if below is not None else ():
+            yield Entry(f"{folder}/{entry.path}", entry.mode, entry.id)
 
     def tree(self, id_: str) -> bytes:
         """A tree as git keeps it, for `within`."""
         return self._read(id_)[1]
 
     def differing(self, before: str, after: str) -> Iterator[str]:
-        """The paths whose content or mode is not the same in two trees. Folders that are the same are not read."""
+        """The paths whose content or mode is not the same in two trees. Folders that are the same are not read. Raises
+        Invalid as `files` does."""
         yield from self._differing(before, after, "")
 
     def folders(self, commit: str) -> dict[str, str]:
@@ -95,10 +99,11 @@ class Objects:
     def content(self, entry: Entry) -> bytes:
         """A file's bytes. Raises Invalid for a symbolic link, and for a file of more than 10 MiB."""
         if entry.mode == "120000":
-            raise Invalid(f"{entry.path} is a symbolic link", hint="put the file itself there: links are not followed")
+            raise link(entry.path)
         return self._read(entry.id, entry.path)[1]
 
     def _differing(self, before: str | None, after: str | None, prefix: str) -> Iterator[str]:
+        _check_depth(prefix)
         sides = [{e.path: e for e in self._entries(tree)} if tree else {} for tree in (before, after)]
         for name in sorted({*sides[0], *sides[1]}):
             pair = [side.get(name) for side in sides]
@@ -110,7 +115,19 @@ class Objects:
             if any(e and e.mode not in ("40000", "160000") for e in pair):
                 yield prefix + name
 
+    def _below(self, tree: str, folder: str) -> str | None:
+        """The tree of `folder`; None when there is no such folder."""
+        for part in [p for p in folder.split("/") if p]:
+            entry = next((e for e in self._entries(tree) if e.path == part), None)
+            if entry is None:
+                return None
+            if entry.mode != "40000":
+                raise Invalid(f"{folder} is not a folder")
+            tree = entry.id
+        return tree
+
     def _walk(self, tree: str, prefix: str) -> Iterator[Entry]:
+        _check_depth(prefix)
         for entry in self._entries(tree):
             path = prefix + entry.path
             if entry.mode == "40000":
@@ -125,10 +142,7 @@ class Objects:
             end = data.index(b"\0", at)
             mode, _, name = data[at:end].partition(b" ")
             at = end + 21
-            try:
-                yield Entry(name.decode(), mode.decode(), hexlify(data[end + 1 : at]).decode())
-            except UnicodeDecodeError:
-                raise Invalid(f"the file name {name!r} is not UTF-8", hint="rename it") from None
+            yield Entry(check_file_name(name), mode.decode(), hexlify(data[end + 1 : at]).decode())
 
     def _read(self, id_: str, path: str = "") -> tuple[str, bytes]:
         """An object's kind and bytes, checked against its id. A repack may take a pack away under us: look twice."""
@@ -162,12 +176,39 @@ class Objects:
         return None
 
 
+def _check_depth(prefix: str) -> None:
+    if prefix.count("/") > _DEEPEST:
+        raise Invalid(f"{prefix} is nested more than {_DEEPEST} folders deep", hint="move it further up")
+
+
+def link(path: str) -> Invalid:
+    """Why a symbolic link is refused."""
+    return Invalid(f"{path} is a symbolic link", hint="put the file itself there: links are not followed")
+
+
+def too_large(path: str) -> Invalid:
+    """Why a large file is refused."""
+    return Invalid(f"{path} has more than 10 MiB", hint="keep large files out of this folder")
+
+
+def check_file_name(name: bytes) -> str:
+    """A name as a tree has it, as text. git itself writes none that leads elsewhere, and takes them from a push all the
+    same. Raises Invalid."""
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        raise Invalid(f"the file name {name!r} is not UTF-8", hint="rename it") from None
+    if text in ("", ".", "..") or text.lower() == ".git" or "/" in text or not text.isprintable():
+        raise Invalid(f"{text!r} is no name for a file", hint="rename it")
+    return text
+
+
 def _sound_copy(database: Any, binary: bytes, name: str) -> tuple[str, bytes] | None:
     if not database.has_object(binary):
         return None
     info = database.info(binary)
     if info.size > MAX_FILE_BYTES:
-        raise Invalid(f"{name} has more than 10 MiB", hint="keep large files out of this folder")
+        raise too_large(name)
     kind, data = info.type.decode(), database.stream(binary).read()
     sound = hashlib.sha1(b"%s %d\0%s" % (info.type, len(data), data), usedforsecurity=False).digest() == binary
     return (kind, data) if sound else None

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
-from ...ports import Change, Files
+from ...ports import Change, Files, Snapshot
 from . import branch as branches
 from . import folders, refs
+from . import snapshot as snapshots
 from .branch import Branch
 from .commands import DEADLINE_SECONDS, Answer
 from .folders import within
@@ -24,6 +26,7 @@ from .salvage import lost_folders
 from .signatures import Signature, Signers
 from .stream import Author, commit_stream
 
+_MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
 _REFUSALS = 3  # how often a push may be refused while nobody moved the branch: once may be somebody else's lock
 _MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _T = TypeVar("_T")
@@ -87,9 +90,21 @@ class GitRepository:
         return self._whole(branch, lambda: folders.read(_objects(branch), commit, folder))
 
     def changed(self, before: str, after: str) -> frozenset[str]:
-        """Return the paths that are not the same at two commits. Starts no program. Raises like `read`."""
+        """Return the paths that are not the same at two commits. Starts no program. Raises like `read`, and Invalid for
+        more than 100,000 of them."""
         objects = _objects(self._branch())
-        return frozenset(objects.differing(objects.commit(before)[1], objects.commit(after)[1]))
+        paths = objects.differing(objects.commit(before)[1], objects.commit(after)[1])
+        told_apart = frozenset(islice(paths, _MOST_CHANGES))
+        if next(paths, None) is not None:
+            raise Invalid(f"more than {_MOST_CHANGES} files differ between {before[:12]} and {after[:12]}")
+        return told_apart
+
+    def snapshot(self, commit: str, roots: tuple[str, ...], only: Collection[str] | None = None) -> Snapshot:
+        """Return every file below the folders `roots` at `commit`, submodules left out, and what is wrong with those
+        that can't be had. `only`: of what lies directly in these, just the paths that are named. Starts no program.
+        Raises Invalid for a commit that is none; Permanent when the repository is damaged or incomplete."""
+        branch = self._branch()
+        return self._whole(branch, lambda: snapshots.snapshot(_objects(branch), commit, roots, only))
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
         """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.

@@ -93,8 +93,9 @@ class Book:
 
     def _loaded(self, commit: str) -> Ground:
         """Only what the autoscaler needs is read: a mistake elsewhere does not stop it."""
-        files = self.repository.read(commit, FOLDER)
-        mine = {f"{FOLDER}/{self.cluster}/cluster.yaml", f"{FOLDER}/{self.cluster}/{FILE}", FLEET}
+        folder = f"{FOLDER}/{self.cluster}"
+        files = self.repository.snapshot(commit, (FOLDER,), (folder, FLEET)).files
+        mine = {f"{folder}/cluster.yaml", f"{folder}/{FILE}", FLEET}
         (desired,) = load({path: content for path, content in files.items() if path in mine}, lambda _: True)
         return Ground(desired.cluster, desired.autoscale)
 

@@ -12,6 +12,7 @@ from .. import helm, kustomize
 from ..edit import Edit
 from ..render.paths import place
 from ..secrets import says_secret
+from ..tree import below
 from ..yaml import Path, Unreadable, parse
 from .scene import Adoption, Found, Scene
 
@@ -44,9 +45,9 @@ def _in_manifest(file: str, number: int, manifest: Mapping[str, Any], d: Differe
 def _manifests(scene: Scene) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     """Every document of the workloads' folders that is plain YAML."""
     plain = [w for w in scene.desired.cluster.spec.workloads if not _made(scene, w)]
-    folders = [w.path.rstrip("/") + "/" for w in plain]
-    for file, text in sorted(scene.files.items()):
-        if not file.endswith((".yaml", ".yml")) or not any(file.startswith(folder) for folder in folders):
+    files = {file: text for w in plain for file, text in below(scene.files, w.path).items()}
+    for file, text in sorted(files.items()):
+        if not file.endswith((".yaml", ".yml")):
             continue
         try:
             documents = parse(file, text)

@@ -14,6 +14,7 @@ from ...model.resource import Key, Resource
 from ...ports import Manifest
 from .. import helm, kustomize
 from ..load import DesiredCluster
+from ..tree import below
 from .application import application
 from .environment import COMMON, FOLDER, OWNER, by_owner, environment, shared
 from .scope import Scoped
@@ -102,8 +103,8 @@ def environments(
 def _asked(
     desired: DesiredCluster, files: Mapping[str, bytes], today: datetime.date | None, scoped: Scoped
 ) -> Iterator[_Asked]:
-    common, theirs = _below(files, COMMON), _below(files, OWNER)
-    of_type = {env.spec.type: _below(files, templates(env.spec.type)) for env in desired.environments}
+    common, theirs = below(files, COMMON), below(files, OWNER)
+    of_type = {env.spec.type: below(files, templates(env.spec.type)) for env in desired.environments}
     for owner, mine in by_owner(desired.environments).items():
         yield from (_Asked(mine[0], manifest) for manifest in shared(owner, mine, theirs, scoped))
         for env in mine:
@@ -127,7 +128,7 @@ def each_once(desired: DesiredCluster, files: Mapping[str, bytes], sources: Sequ
     written: dict[str, list[Placed]] = {}
     for source in sources:
         try:
-            written[source.name] = read(_below(files, source.path), source, desired.built.get(source.name))
+            written[source.name] = read(below(files, source.path), source, desired.built.get(source.name))
         except Invalid as error:
             problems += error.problems
     scoped = defined(one for found in written.values() for one in found)
@@ -195,8 +196,3 @@ def address(named: Key) -> str:
 def text(manifest: Manifest) -> str:
     """The object as YAML, the same for the same object."""
     return yaml.safe_dump(dict(manifest), sort_keys=True, default_flow_style=False)
-
-
-def _below(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
-    prefix = folder.rstrip("/") + "/"
-    return {path: content for path, content in files.items() if path.startswith(prefix)}

@@ -21,9 +21,10 @@ from reconciler.errors import Transient
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Expected, Observed
-from reconciler.ports import Api, Touched
+from reconciler.ports import Api, Snapshot, Touched
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
+from reconciler.spec.outline import Outline
 from reconciler.spec.wiring import Output, Outputs
 from tests.unit.examples import CLUSTER
 
@@ -50,8 +51,9 @@ class Repository:
     def resolve(self, ref: str) -> str:
         return f"{self.local:040x}"
 
-    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
-        return {p: t for p, t in self.remote[int(commit, 16)].items() if p.startswith(f"{folder}/")}
+    def snapshot(self, commit: str, roots: tuple[str, ...], only: Collection[str] | None = None) -> Snapshot:
+        files = self.remote[int(commit, 16)].items()
+        return Snapshot({p: t for p, t in files if only is None or "/".join(p.split("/")[:2]) in only})
 
     def changed(self, before: str, after: str) -> frozenset[str]:
         one, other = self.remote[int(before, 16)], self.remote[int(after, 16)]
@@ -96,7 +98,7 @@ class Scene:
     def __post_init__(self) -> None:
         ways = Ways(
             repository=self.repository,
-            reader=Reader(_opened, _checked),
+            reader=Reader(_opened, _loaded),
             cycle=self._cycle,
             survey=lambda fleet: Survey(_no_cloud, fleet),
             feed=lambda _: self,
@@ -168,8 +170,10 @@ def _opened(path: str, text: bytes) -> bytes:
     return text
 
 
-def _checked(files: Mapping[str, bytes], raw: Mapping[str, bytes], others: Collection[str]) -> tuple[Any, ...]:
-    return desired_state.load(files, others=others)
+def _loaded(
+    files: Mapping[str, bytes], raw: Mapping[str, bytes], names: Collection[str] | None, others: Sequence[Outline]
+) -> desired_state.Loaded:
+    return desired_state.each(desired_state.Sources(files, raw), names, others)
 
 
 def _no_cloud(name: str) -> Any:

@@ -16,7 +16,18 @@ from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
-from reconciler.ports import Allowance, CloudSnapshot, Comparison, Files, Ids, Manifest, Playbook, Progress, Workspace
+from reconciler.ports import (
+    Allowance,
+    CloudSnapshot,
+    Comparison,
+    Files,
+    Ids,
+    Manifest,
+    Playbook,
+    Progress,
+    Snapshot,
+    Workspace,
+)
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
 from reconciler.spec.render import objects
@@ -206,8 +217,8 @@ class World:
     def resolve(self, ref: str) -> str:
         return ref
 
-    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
-        return self.files
+    def snapshot(self, commit: str, roots: tuple[str, ...], only: Collection[str] | None = None) -> Snapshot:
+        return Snapshot(self.files)
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
         last = self.recorded_state
