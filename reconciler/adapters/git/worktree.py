@@ -43,8 +43,9 @@ def working_tree(root: Path, roots: tuple[str, ...]) -> Snapshot:
 def _listed(root: Path, roots: tuple[str, ...]) -> set[str]:
     """The paths that a commit of everything would have, links included and submodules left out."""
     try:
-        refs.locate(root)
-        answer = Git(root.resolve())("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *roots)
+        git = Git(refs.locate(root.resolve()).own)
+        named = ("--cached", "--others", "--exclude-standard", "--", *roots)
+        answer = git("-C", str(root.resolve()), "ls-files", "-z", *named)
     except Invalid:  # no clone
         answer = None
     if answer is None or not answer.ok:
