@@ -18,7 +18,7 @@ from reconciler.cli.verbs import worst
 from reconciler.control import record
 from reconciler.control.revision import Desired
 from reconciler.control.survey import Survey
-from reconciler.errors import Evidence, Permanent, Transient
+from reconciler.errors import Evidence, Invalid, Permanent, Transient
 from reconciler.model.resource import Component, Expected, Resource
 from reconciler.settings import FILE_VARIABLE
 from reconciler.toolchain import Toolbox
@@ -254,3 +254,26 @@ def test_validate_compares_with_what_was_last_applied(run: Run, clone: Path) -> 
     ]
     repository.delete_head("observed", force=True)
     assert run("-C", clone, "validate").code == 0
+
+
+def test_validate_sees_what_git_will_give(run: Run, clone: Path) -> None:
+    (clone / "desired/demo/notes.yaml").symlink_to("/etc/hostname")
+    (clone / "manifests/unused").mkdir(parents=True)
+    (clone / "manifests/unused/large.yaml").write_bytes(b"#" * (11 << 20))
+    said = run("-C", str(clone), "validate")
+    assert said.code == 2
+    assert "desired/demo/notes.yaml:1:1 desired/demo/notes.yaml is a symbolic link" in said.err
+    assert "manifests/unused/large.yaml has more than 10 MiB" in said.err
+
+
+def test_a_cluster_that_can_not_be_loaded_keeps_no_other_waiting(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = Desired("c0ffee", world.files, (world.desired,), failed={"bad": Invalid("desired/bad has a mistake")})
+    monkeypatch.setattr(App, "at", lambda *_: state)
+    assert state.names == ("bad", "demo")
+    every = run("drift")
+    assert (every.code, "desired/bad has a mistake" in every.err, "demo" in every.out) == (2, True, True)
+    mine, theirs = run("drift", "demo"), run("drift", "bad")
+    assert (mine.code, "bad" in mine.err) == (3, False)
+    assert (theirs.code, theirs.out) == (2, "")
