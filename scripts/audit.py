@@ -1,6 +1,6 @@
-"""Ask whether a pinned package is known to be vulnerable. Apart from the tests: an advisory that is published today must
-not turn a commit of last year red. Exit codes tell the three answers apart: 0 nothing is known, 1 something is, 2 nobody
-could be asked."""
+"""Ask whether a pinned package is known to be vulnerable. Apart from the tests: an advisory that is published today
+must not turn a commit of last year red. Exit codes tell the three answers apart: 0 nothing is known, 1 something is,
+2 nobody could be asked."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def verdict(output: str, error: str) -> tuple[int, list[str]]:
 
 
 def _advisories(package: dict[str, Any]) -> list[str]:
+    name = f"{package['name']} {package['version']}"
     return [
-        f"{package['name']} {package['version']}: {advisory['id']}, fixed in {', '.join(advisory['fix_versions']) or '-'}"
+        f"{name}: {advisory['id']}, fixed in {', '.join(advisory['fix_versions']) or 'no release'}"
         for advisory in package.get("vulns", ())
     ]
 

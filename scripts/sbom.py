@@ -24,7 +24,12 @@ def programs(tools: Sequence[Tool]) -> tuple[list[dict[str, Any]], list[dict[str
     dependencies = []
     for tool in tools:
         libraries = [_library(*found) for found in _REQUIRED.findall((tool.module.folder / "go.mod").read_text())]
-        application = {"type": "application", "bom-ref": f"tool:{tool.name}", "name": tool.name, "version": tool.version}
+        application = {
+            "type": "application",
+            "bom-ref": f"tool:{tool.name}",
+            "name": tool.name,
+            "version": tool.version,
+        }
         components |= {c["bom-ref"]: c for c in (application, *libraries)}
         refs = sorted({library["bom-ref"] for library in libraries})
         dependencies.append({"ref": application["bom-ref"], "dependsOn": refs})
