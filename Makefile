@@ -56,7 +56,7 @@ lint: venv ## Style, format, types (strict), who may import whom, and how workfl
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
-	@$(VENV)/bin/zizmor --offline --no-progress --quiet .github
+	@$(VENV)/bin/zizmor --offline --no-progress --quiet --min-severity=medium .github
 
 format: venv ## Bring the code into shape
 	@$(PY) -m ruff check --fix .

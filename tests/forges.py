@@ -66,7 +66,6 @@ class Memory:
         self.sent.append("change_issue")
         self.kept = [(replace(i, title=title, body=body, open=open) if i.id == id else i, its) for i, its in self.kept]
 
-
     def pull_requests(self, base: str) -> Sequence[PullRequest]:
         return self.pulls if base == "main" else []
 
@@ -231,7 +230,9 @@ def _pulls(server: Server, asked: Asked) -> Answer:
         {"iid": p.number, "sha": p.head, "source_project_id": 1 if p.own else 2, "target_project_id": 1}
         for p in server.memory.pull_requests(asked.query.get("target_branch", "main"))
     ]
-    return server.paged(asked, [*found, {"iid": 99, "sha": "f" * 40, "source_project_id": None, "target_project_id": 1}])
+    return server.paged(
+        asked, [*found, {"iid": 99, "sha": "f" * 40, "source_project_id": None, "target_project_id": 1}]
+    )
 
 
 def _merge_ref(server: Server, asked: Asked, number: str) -> Answer:
