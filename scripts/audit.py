@@ -35,7 +35,7 @@ def verdict(output: str, error: str) -> tuple[int, list[str]]:
 
 
 def _advisories(package: dict[str, Any]) -> list[str]:
-    name = f"{package['name']} {package['version']}"
+    name = f"{package['name']} {package.get('version', '')}".strip()
     return [
         f"{name}: {advisory['id']}, fixed in {', '.join(advisory['fix_versions']) or 'no release'}"
         for advisory in package.get("vulns", ())

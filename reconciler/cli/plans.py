@@ -1,7 +1,7 @@
 """`reconciler ci plan`: the plans of open pull requests, made where the credentials are and told by their comments.
 
 A pull request's own workflow can't be given a credential: whoever pushes a branch writes it. So the plan is made by who
-has the credentials anyway, with the installation of main; the pull request is read from git as data, and none of it runs.
+has the credentials anyway, as main has it installed; the pull request is read from git as data, and none of it runs.
 """
 
 from __future__ import annotations

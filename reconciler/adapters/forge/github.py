@@ -62,7 +62,8 @@ class GitHub:
 
     def _own(self, head: Mapping[str, Any]) -> bool:
         """A fork that was deleted is no repository any more."""
-        return (head.get("repo") or {}).get("full_name", "").lower() == self._path.removeprefix("/repos/").lower()
+        repository = str((head.get("repo") or {}).get("full_name", ""))
+        return repository.lower() == self._path.removeprefix("/repos/").lower()
 
     def _issue(self, found: Mapping[str, Any]) -> Issue:
         return Issue(

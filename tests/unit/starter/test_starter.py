@@ -43,8 +43,9 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def zizmor(*paths: Path) -> process.Completed:
     """What is known to be attackable in workflows; asks nobody."""
-    command = [Path(sys.executable).parent / "zizmor", "--offline", "--no-progress", "--quiet", "--min-severity=medium"]
-    return process.run([*command, *paths], timeout=60, check=False)
+    program = Path(sys.executable).parent / "zizmor"
+    options = ["--offline", "--no-progress", "--quiet", "--min-severity=medium"]
+    return process.run([program, *options, *paths], timeout=60, check=False)
 
 
 def git(folder: Path, *arguments: str) -> str:
