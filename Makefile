@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
+AUDIT := build/audit
 PY := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 # Each worker of the live tests has an OpenStack and a Kubernetes of its own: about 2 GiB of memory.
@@ -18,7 +19,7 @@ WANTED := $(shell { cat pyproject.toml constraints.txt; pwd; } | sha256sum | cut
 READY := $(VENV)/ready-$(WANTED)
 $(shell $(PY) -c '' 2>/dev/null || rm -f $(VENV)/ready-*)
 
-.PHONY: help venv demo test test-unit test-live soak browser lint format tools bench proto lock clean-sandbox clean
+.PHONY: help venv demo test test-unit test-live test-long soak browser lint format audit tools bench proto lock clean-sandbox clean
 
 help: ## Show this list
 	@echo "make demo   sets everything up and shows the whole loop on a real cloud"
@@ -32,10 +33,13 @@ demo: venv ## The whole loop: empty cloud, plan, apply, break it, see it, repair
 test: venv lint test-unit browser test-live ## Linters, then every test, the ones against real services included
 
 test-unit: venv ## The tests that need no sandbox: seconds
-	@$(PY) -m pytest -m "not live and not soak" -n auto --dist loadfile
+	@$(PY) -m pytest -m "not live and not soak and not long" -n auto --dist loadfile
 
 test-live: venv tools ## The tests against a real OpenStack and a real Kubernetes: minutes
-	@$(PY) -m pytest -m "live and not soak" -n $(LIVE_WORKERS) --dist loadfile
+	@$(PY) -m pytest -m "live and not soak and not long" -n $(LIVE_WORKERS) --dist loadfile
+
+test-long: venv ## Many thousands of cases where `make test` tries some hundred; what of it is live needs `make tools`
+	@$(PY) -m pytest -m long -n auto --dist loadfile
 
 soak: venv tools ## The long ones: many processes, random kills, minutes on end
 	@$(PY) -m pytest -m soak
@@ -47,15 +51,31 @@ ifeq ($(CI),true)
 	   echo "no chromium: the tests that need a browser are skipped"
 endif
 
-lint: venv ## Style, format, types (strict), and who may import whom
+lint: venv ## Style, format, types (strict), who may import whom, and how workflows could be attacked
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/zizmor --offline --no-progress --quiet --min-severity=medium .github
 
 format: venv ## Bring the code into shape
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+audit: venv $(AUDIT)/ready ## Ask for known vulnerabilities of what is pinned (0 none, 1 some, 2 nobody answers); write build/sbom.json
+	@$(AUDIT)/bin/python scripts/sbom.py $(PY) build/sbom.json
+	@$(AUDIT)/bin/python scripts/audit.py constraints.txt
+
+$(AUDIT)/ready: pyproject.toml constraints.txt
+	@rm -rf $(AUDIT)
+ifneq ($(UV),)
+	@uv venv --quiet --python $(PY) $(AUDIT)
+	@uv pip install --quiet --python $(AUDIT)/bin/python --constraint constraints.txt --editable '.[audit]'
+else
+	@$(PY) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'
+endif
+	@touch $@
 
 tools: venv ## Get OpenTofu, its providers, the Kubernetes programs: found, downloaded or built
 	@$(PY) -m reconciler tools
@@ -70,7 +90,7 @@ proto: venv ## Compile the .proto files of the autoscaler's protocol; what comes
 lock: ## Pin every package anew (constraints.txt), from what is newest within pyproject.toml
 	@rm -rf build/lock
 	@$(PYTHON) -m venv build/lock
-	@build/lock/bin/python -m pip install --editable '.[dev]'
+	@build/lock/bin/python -m pip install --editable '.[dev,audit]'
 	@{ sed '/^#/!d' constraints.txt; \
 	   build/lock/bin/python -m pip list --format freeze --exclude pip --exclude research-cluster-reconciler \
 	   | LC_ALL=C sort -f; } > build/constraints.txt

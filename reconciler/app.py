@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
-from .adapters.forge import forge
+from .adapters.forge import boundaries, forge
 from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers, working_tree
 from .adapters.helm import Helm
 from .adapters.kubernetes import KubernetesApi, KubernetesWatches
@@ -35,7 +35,7 @@ from .control.watched import watched
 from .control.ways import Ways
 from .errors import Invalid, ReconcilerError
 from .model.resource import Listing, Unknown
-from .ports import Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
+from .ports import Boundaries, Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
@@ -230,6 +230,11 @@ class App:
     def forge(self) -> Forge:
         """Where this job's pull requests and issues are. Asks nobody yet. Raises Invalid where there is none."""
         return forge(os.environ)
+
+    @cached_property
+    def boundaries(self) -> Boundaries:
+        """What that forge keeps from whoever may push a branch. Asks nobody yet. Raises like `forge`."""
+        return boundaries(os.environ)
 
     def autoscaler(self, cluster: str, address: str, tls: Tls | None) -> Server:
         """The autoscaler's server of one cluster. Nothing is asked before it starts."""

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from reconciler.ports import Comment, Issue
+from reconciler.ports import Comment, Issue, PullRequest
 
 TOKEN = "a-token-that-nobody-may-see"
 PAGE = 2  # so that three comments are two pages
@@ -32,6 +32,7 @@ class Memory:
     written: dict[int, list[Comment]] = field(default_factory=dict)
     kept: list[tuple[Issue, str]] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    pulls: list[PullRequest] = field(default_factory=list)
 
     def comments(self, change: int) -> Sequence[Comment]:
         return list(self.written.get(change, ()))
@@ -65,6 +66,12 @@ class Memory:
         self.sent.append("change_issue")
         self.kept = [(replace(i, title=title, body=body, open=open) if i.id == id else i, its) for i, its in self.kept]
 
+    def pull_requests(self, base: str) -> Sequence[PullRequest]:
+        return self.pulls if base == "main" else []
+
+    def merge_ref(self, change: int) -> str:
+        return f"refs/pull/{change}/merge"
+
 
 @dataclass
 class Asked:
@@ -86,7 +93,8 @@ class Answer:
 
 @dataclass
 class Server:
-    """A forge on loopback. `next_answers` go before what it would say; an app's token can't ask who it is."""
+    """A forge on loopback. `next_answers` go before what it would say; an app's token can't ask who it is.
+    `settings` are what an administrator may look at, by path."""
 
     kind: str
     url: str = ""
@@ -94,6 +102,7 @@ class Server:
     memory: Memory = field(default_factory=Memory)
     asked: list[Asked] = field(default_factory=list)
     next_answers: list[Answer] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -107,6 +116,8 @@ class Server:
             return self.next_answers.pop(0)
         if asked.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(401, {"message": "Bad credentials"})
+        if asked.method == "GET" and (said := _settings(self, asked)):
+            return said
         for method, pattern, handler in _ROUTES[self.kind]:
             if method == asked.method and (found := re.fullmatch(pattern, asked.path)):
                 return handler(self, asked, *found.groups())
@@ -207,10 +218,44 @@ def _change_issue(server: Server, asked: Asked, id: str) -> Answer:
     return Answer(200, {})
 
 
+def _pulls(server: Server, asked: Asked) -> Answer:
+    if server.kind == "github":
+        forked: dict[str, Any] | None = {"full_name": "somebody/clusters"}
+        found = [
+            {"number": p.number, "head": {"sha": p.head, "repo": {"full_name": "Lab/clusters"} if p.own else forked}}
+            for p in server.memory.pull_requests(asked.query.get("base", "main"))
+        ]
+        return server.paged(asked, [*found, {"number": 99, "head": {"sha": "f" * 40, "repo": None}}])
+    found = [
+        {"iid": p.number, "sha": p.head, "source_project_id": 1 if p.own else 2, "target_project_id": 1}
+        for p in server.memory.pull_requests(asked.query.get("target_branch", "main"))
+    ]
+    return server.paged(
+        asked, [*found, {"iid": 99, "sha": "f" * 40, "source_project_id": None, "target_project_id": 1}]
+    )
+
+
+def _merge_ref(server: Server, asked: Asked, number: str) -> Answer:
+    if number == "8":
+        return Answer(400, {"message": "Merge request is not mergeable"})
+    return Answer(200, {"commit_id": "a" * 40})
+
+
+def _settings(server: Server, asked: Asked) -> Answer | None:
+    """What an administrator is told of the forge's settings; what is not listed is not there."""
+    found = server.settings.get(asked.path)
+    if isinstance(found, Answer):
+        return found
+    if isinstance(found, list):
+        return server.paged(asked, found)
+    return None if found is None else Answer(200, found)
+
+
 _Route = tuple[str, str, Callable[..., Answer]]
 _ROUTES: dict[str, list[_Route]] = {
     "github": [
         ("GET", "/user", _me),
+        ("GET", "/repos/lab/clusters/pulls", _pulls),
         ("GET", r"/repos/lab/clusters/issues/(\d+)/comments", _comments),
         ("POST", r"/repos/lab/clusters/issues/(\d+)/comments", _comment),
         ("PATCH", r"/repos/lab/clusters/issues/comments/(\d+)", _edit_github),
@@ -220,6 +265,8 @@ _ROUTES: dict[str, list[_Route]] = {
     ],
     "gitlab": [
         ("GET", "/user", _me),
+        ("GET", "/projects/lab%2Fclusters/merge_requests", _pulls),
+        ("GET", r"/projects/lab%2Fclusters/merge_requests/(\d+)/merge_ref", _merge_ref),
         ("GET", r"/projects/lab%2Fclusters/merge_requests/(\d+)/notes", _comments),
         ("POST", r"/projects/lab%2Fclusters/merge_requests/(\d+)/notes", _comment),
         ("PUT", r"/projects/lab%2Fclusters/merge_requests/(\d+)/notes/(\d+)", _edit_gitlab),

@@ -11,11 +11,13 @@ import typer
 from rich.text import Text
 
 from ..control import announce
-from ..errors import Invalid
+from ..errors import Blocked, Invalid
+from ..ports import Standing
 from ..report import actions
 from ..report import comment as text
 from ..report.markdown import COMMENT_LIMIT
 from .context import context
+from .plans import plan
 from .reports import read
 from .show import out
 
@@ -30,6 +32,29 @@ app = typer.Typer(
 
 Report = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that --report wrote.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and ask nobody.")]
+
+
+app.command()(plan)
+
+
+@app.command()
+def guard(
+    ctx: typer.Context,
+    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Where this job's credentials are from.")],
+    main: Annotated[str, typer.Option("--main", help="The branch that alone may have them.")] = "main",
+) -> None:
+    """Refuse to go on unless the forge gives this job's credentials to main alone, as far as a job can see that.
+
+    On GitHub: the environment is limited to main, and main is protected (actions: read, contents: read). On GitLab: the
+    job runs on a protected branch. `reconciler doctor` sees more, with an administrator's token.
+    """
+    found = context(ctx).app.boundaries.of_job(main, environment)
+    for boundary in found:
+        out().print(Text(f"{boundary.standing}: {boundary.name} {boundary.detail}"))
+    bad = [boundary for boundary in found if boundary.standing is not Standing.CLOSED]
+    if bad:
+        message = f"{bad[0].name} {bad[0].detail}; so nothing is done with the credentials"
+        raise Blocked(message, hint=bad[0].hint)
 
 
 @app.command()

@@ -1,4 +1,5 @@
-"""`doctor`: what is here, which versions, and does the cloud let us in. Each line says what to do when it is bad."""
+"""`doctor`: what is here, which versions, does the cloud let us in, and what does the forge leave open. Each line says
+what to do when it is bad."""
 
 from __future__ import annotations
 
@@ -11,20 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from .. import __version__
 from ..errors import Invalid, ReconcilerError
+from ..ports import Standing
 from ..spec.load import DesiredCluster
 from .context import Context
 from .show import out
 
+_MARKS = {True: "[green]ok[/]", False: "[red]bad[/]", None: "[yellow]?[/]"}
+_STANDINGS = {Standing.CLOSED: True, Standing.OPEN: False, Standing.UNSEEN: None}
+
 
 @dataclass(frozen=True)
 class Check:
+    """One line. `ok` is None for what could not be seen, which is not well either, unless it is `optional`."""
+
     what: str
-    ok: bool
+    ok: bool | None
     said: str
     hint: str = ""
+    optional: bool = False
 
 
 def examine(mine: Context) -> int:
@@ -33,12 +42,13 @@ def examine(mine: Context) -> int:
     checks += _tools(mine)
     checks.append(_file("ssh key", lambda: str(mine.app.settings.ssh_key), mine.app.settings.ssh_key.is_file()))
     checks += _desired(mine)
+    checks += _forge(mine)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for check in checks:
-        mark = "[green]ok[/]" if check.ok else "[red]bad[/]"
-        table.add_row(mark, check.what, check.said + (f"\n  hint: {check.hint}" if check.hint else ""))
+        said = check.said + (f"\n  hint: {check.hint}" if check.hint else "")
+        table.add_row(_MARKS[check.ok], Text(check.what), Text(said))
     out().print(table)
-    return 0 if all(check.ok for check in checks) else 1
+    return 0 if all(check.ok or check.optional for check in checks) else 1
 
 
 def _tools(mine: Context) -> list[Check]:
@@ -73,6 +83,24 @@ def _desired(mine: Context) -> list[Check]:
     for cluster in state.clusters:
         by_cloud.setdefault(cluster.cluster.spec.cloud, []).append(cluster)
     return checks + [_cloud(mine, cloud) for cloud in sorted(by_cloud)]
+
+
+def _forge(mine: Context) -> list[Check]:
+    """What the forge keeps from whoever may push a branch."""
+    try:
+        boundaries = mine.app.boundaries
+    except Invalid as error:
+        if "no forge" not in error.message:
+            return [Check("forge", None, error.message, error.hint or "")]
+        hint = "set GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN, or CI_PROJECT_PATH and GITLAB_TOKEN"
+        return [
+            Check("forge", None, "not looked at: is main protected, who gets the credentials?", hint, optional=True)
+        ]
+    try:
+        found = boundaries.every("main", mine.app.settings.git.observed_branch)
+    except ReconcilerError as error:
+        return [Check("forge", None, error.message, error.hint or "")]
+    return [Check(b.name, _STANDINGS[b.standing], b.detail, b.hint) for b in found]
 
 
 def _cloud(mine: Context, cloud: str) -> Check:

@@ -29,6 +29,9 @@ class Found:
     views: list[View] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
+    def report(self, verb: str) -> Report:
+        return Report(verb, self.commit, tuple(self.views), tuple(self.failures))
+
     def failed(self, error: ReconcilerError, cluster: str = "") -> None:
         self.failures.append(Failure.of(error, cluster))
 
@@ -45,9 +48,9 @@ def reported(verb: str, folder: Path | None) -> Iterator[Found]:
         yield found
     except ReconcilerError as error:
         found.failed(error)
-        _write(folder, verb, found)
+        write(folder, found.report(verb))
         raise
-    _write(folder, verb, found)
+    write(folder, found.report(verb))
 
 
 def read(folder: Path) -> Report:
@@ -67,10 +70,10 @@ def _forget(folder: Path) -> None:
         raise Invalid(f"cannot write the report {folder}: {error.strerror}", hint="--report names a folder") from None
 
 
-def _write(folder: Path | None, verb: str, found: Found) -> None:
+def write(folder: Path | None, report: Report) -> None:
+    """Write the report's files, where there is a folder for them. Raises Invalid."""
     if folder is None:
         return
-    report = Report(verb, found.commit, tuple(found.views), tuple(found.failures))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in bundle.files(report).items():

@@ -108,7 +108,7 @@ def plan(
 ) -> None:
     """Say what apply would do, step by step. Changes nothing."""
     with reported("plan", folder) as found:
-        code = _look(context(ctx), clusters, ref, output, None, found)
+        code = look(context(ctx), clusters, ref, output, None, found)
     raise typer.Exit(code)
 
 
@@ -123,7 +123,7 @@ def drift(
 ) -> None:
     """Compare git with what is live and say what differs, why, and how soon to look. Changes nothing."""
     with reported("drift", folder) as found:
-        code = _look(context(ctx), clusters, ref, output, html, found)
+        code = look(context(ctx), clusters, ref, output, html, found)
     raise typer.Exit(code)
 
 
@@ -139,7 +139,7 @@ def apply(
     """Bring clusters to their desired state: only the components that drifted. Then commit what was observed."""
     mine = context(ctx)
     if sys.stdin.isatty() and sys.stdout.isatty() and not yes:
-        _look(mine, clusters, ref, Format.TEXT, None, Found())
+        look(mine, clusters, ref, Format.TEXT, None, Found())
         typer.confirm("Apply this?", abort=True)
     mine.fetch()  # what others recorded meanwhile is what ours goes on from; HEAD stays where it is
     raise typer.Exit(reconcile(mine, clusters, ref, output, html))
@@ -147,7 +147,11 @@ def apply(
 
 @app.command()
 def doctor(ctx: typer.Context) -> None:
-    """Which tools there are, which versions, and whether the clouds let us in."""
+    """Which tools there are, which versions, whether the clouds let us in, and what the forge leaves open.
+
+    The forge is asked where GITHUB_REPOSITORY and GITHUB_TOKEN, or CI_PROJECT_PATH and GITLAB_TOKEN are set: an
+    administrator's token that may read settings, of which none is changed.
+    """
     from .doctor import examine
 
     raise typer.Exit(examine(context(ctx)))
@@ -182,8 +186,8 @@ def version() -> None:
     out().print(__version__)
 
 
-def _look(mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None, found: Found) -> int:
-    """Look at each cluster and print what is there. Returns the exit code."""
+def look(mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None, found: Found) -> int:
+    """Look at each cluster, print what is there and note it in `found`. Returns the exit code."""
     state = mine.app.at(ref)
     found.commit = state.commit
     clusters, survey = mine.loaded(state, names), mine.app.survey(state)

@@ -1,7 +1,7 @@
 """What the reconciler needs from the world, as Protocols: adapters implement them, tests stand in for them."""
 
 from .cloud import Cloud, CloudSnapshot, Feed, Touched
-from .forge import Comment, Forge, Issue
+from .forge import Boundaries, Boundary, Comment, Forge, Issue, PullRequest, Standing
 from .git import Branches, Change, Files, Followed, Leases, Repository, Snapshot
 from .kubernetes import Allowance, Api, Comparison, Kubernetes, Watcher
 from .kubespray import Kubespray, Playbook
@@ -14,6 +14,8 @@ __all__ = [
     "Api",
     "Archive",
     "Backend",
+    "Boundaries",
+    "Boundary",
     "Branches",
     "Change",
     "Cloud",
@@ -34,9 +36,11 @@ __all__ = [
     "Manifest",
     "Playbook",
     "Progress",
+    "PullRequest",
     "Rendering",
     "Repository",
     "Snapshot",
+    "Standing",
     "Task",
     "Terraform",
     "Touched",

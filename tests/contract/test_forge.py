@@ -14,7 +14,7 @@ import pytest
 from reconciler.adapters.forge import forge as connect
 from reconciler.adapters.forge.http import Api
 from reconciler.errors import Invalid, Permanent, Transient
-from reconciler.ports import Forge
+from reconciler.ports import Forge, PullRequest
 from tests.forges import TOKEN, Answer, Memory, Server, serving
 
 KINDS = ("github", "gitlab")
@@ -272,3 +272,21 @@ class TestConnect:
     def test_an_event_that_is_none_is_no_pull_request(self, tmp_path: Path, content: str) -> None:
         (tmp_path / "event.json").write_text(content)
         assert connect({"GITHUB_REPOSITORY": "a/b", "GITHUB_EVENT_PATH": f"{tmp_path}/event.json"}).change is None
+
+
+class TestPullRequests:
+    def test_those_of_forks_are_told_apart(self, server: Server) -> None:
+        first, second = PullRequest(7, "a" * 40, True), PullRequest(8, "b" * 40, False)
+        server.memory.pulls = [first, second]
+        found = connect(server.environment).pull_requests("main")
+        assert list(found) == [first, second, PullRequest(99, "f" * 40, False)], "that of a fork which is gone too"
+
+    def test_the_forge_says_where_it_keeps_the_merge(self, server: Server) -> None:
+        kind = "pull" if server.kind == "github" else "merge-requests"
+        refs = [connect(server.environment).merge_ref(number) for number in (7, 8)]
+        assert refs == [f"refs/{kind}/7/merge", f"refs/{kind}/8/merge"], "8 has a conflict: then nothing is there"
+
+    def test_a_list_that_is_none_is_refused(self, server: Server) -> None:
+        server.next_answers = [Answer(200, {})]
+        with pytest.raises(Permanent, match="with a list"):
+            connect(server.environment).pull_requests("main")

@@ -246,3 +246,24 @@ def test_bad_arguments_and_no_git(clone: Make, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", os.devnull)
     with pytest.raises(Permanent, match="git was not found"):
         one.record("demo", {"demo/x": "1"}, "one")
+
+
+def test_what_a_forge_merged_is_brought_and_nothing_is_moved(clone: Make, remote: Path) -> None:
+    author, ours = clone("author"), clone("ours")
+    git(author, "checkout", "-qb", "change")
+    (author / "desired.yaml").write_text("a: 2\n")
+    git(author, "commit", "-qam", "change")
+    head = git(author, "rev-parse", "HEAD")
+    git(author, "checkout", "-q", "main")
+    git(author, "merge", "-q", "--no-ff", "-m", "merged", "change")
+    git(author, "push", "-q", "origin", "HEAD:refs/pull/7/merge", "change:refs/pull/8/merge")
+    before = git(ours, "for-each-ref")
+    found = repository(ours).merged("refs/pull/7/merge", head)
+    assert found == git(author, "rev-parse", "main")
+    assert repository(ours).read(found, "")["desired.yaml"] == b"a: 2\n"
+    assert repository(ours).merged("refs/pull/7/merge", "f" * 40) is None, "it is of another push"
+    assert repository(ours).merged("refs/pull/8/merge", head) is None, "it is no merge"
+    assert repository(ours).merged("refs/pull/9/merge", head) is None, "there is none"
+    assert git(ours, "for-each-ref") == before
+    with pytest.raises(Invalid, match="no remote"):
+        repository(ours, remote=None).merged("refs/pull/7/merge", head)

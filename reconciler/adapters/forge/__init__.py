@@ -1,5 +1,5 @@
-"""GitHub and GitLab over their REST APIs: comments on pull requests, and issues."""
+"""GitHub and GitLab over their REST APIs: comments on pull requests, issues, and what keeps pushed branches off."""
 
-from .connect import forge
+from .connect import boundaries, forge
 
-__all__ = ["forge"]
+__all__ = ["boundaries", "forge"]

@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from ...errors import Permanent
-from ...ports import Comment, Issue
+from ...ports import Comment, Issue, PullRequest
 from .http import Api
 
 _COMMENTS = "pull-requests: write (in a workflow: permissions; never given to a pull request of a fork)"
+_PULLS = "pull-requests: read (in a workflow: permissions)"
 _ISSUES = "issues: write (in a workflow: permissions)"
 
 
@@ -50,6 +51,19 @@ class GitHub:
         told = {"title": title, "body": body, "state": "open" if open else "closed"}
         told |= {"state_reason": "reopened" if open else "completed"}
         self._api.send("PATCH", f"{self._path}/issues/{id}", _ISSUES, told)
+
+    def pull_requests(self, base: str) -> Sequence[PullRequest]:
+        asked = {"state": "open", "base": base, "sort": "updated", "direction": "desc"}
+        found = self._api.pages(f"{self._path}/pulls", _PULLS, **asked)
+        return [PullRequest(int(p["number"]), p["head"]["sha"], self._own(p["head"])) for p in found]
+
+    def merge_ref(self, change: int) -> str:
+        return f"refs/pull/{change}/merge"
+
+    def _own(self, head: Mapping[str, Any]) -> bool:
+        """A fork that was deleted is no repository any more."""
+        repository = str((head.get("repo") or {}).get("full_name", ""))
+        return repository.lower() == self._path.removeprefix("/repos/").lower()
 
     def _issue(self, found: Mapping[str, Any]) -> Issue:
         return Issue(

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from ...ports import Comment, Issue
+from ...errors import Permanent
+from ...ports import Comment, Issue, PullRequest
 from .http import Api
 
 _NOTES = "the scope api and at least the role Reporter (a project access token; CI_JOB_TOKEN may not write notes)"
@@ -47,6 +48,20 @@ class GitLab:
     def change_issue(self, id: str, *, title: str, body: str, open: bool) -> None:
         told = {"title": title, "description": body, "state_event": "reopen" if open else "close"}
         self._api.send("PUT", f"{self._path}/issues/{id}", _ISSUES, told)
+
+    def pull_requests(self, base: str) -> Sequence[PullRequest]:
+        asked = {"state": "opened", "target_branch": base, "order_by": "updated_at", "sort": "desc"}
+        found = self._api.pages(f"{self._path}/merge_requests", _NOTES, **asked)
+        return [PullRequest(int(m["iid"]), m["sha"], m["source_project_id"] == m["target_project_id"]) for m in found]
+
+    def merge_ref(self, change: int) -> str:
+        """GitLab brings the ref up to date when it is asked for; one that can't be merged has none."""
+        try:
+            self._api.get(f"{self._path}/merge_requests/{change}/merge_ref", _NOTES)
+        except Permanent as error:
+            if "(400)" not in error.message:
+                raise
+        return f"refs/merge-requests/{change}/merge"
 
     def _issue(self, found: Mapping[str, Any]) -> Issue:
         return Issue(

@@ -55,11 +55,14 @@ class Api:
         return self._asked("GET", f"{self._url}{path}", needs, parameters, None).json()
 
     def pages(self, path: str, needs: str, **parameters: str | int) -> Iterator[Any]:
-        """Every item of a list, page by page. Raises Permanent when a page leads to another host."""
+        """Every item of a list, page by page. Raises Permanent when a page is no list, or leads to another host."""
         url, asked = f"{self._url}{path}", {**parameters, "per_page": 100}
         for _ in range(_PAGES):
             answer = self._asked("GET", url, needs, asked, None)
-            yield from answer.json()
+            listed = answer.json()
+            if not isinstance(listed, list):
+                raise Permanent(f"{self.name} does not answer {path} with a list")
+            yield from listed
             following = answer.links.get("next", {}).get("url")
             if not following:
                 return

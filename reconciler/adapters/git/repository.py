@@ -144,6 +144,24 @@ class GitRepository:
             older = branch.older(commit, by)
         return bool(older)
 
+    def merged(self, ref: str, head: str) -> str | None:
+        """Bring the commit at `ref` of the remote here and return its id, if it is `head` merged into something; else
+        None: a forge makes it a little after the push, and never of what conflicts. Raises Invalid without a remote,
+        Transient when it can't be reached."""
+        branch = self._branch()
+        if branch.remote is None:
+            raise Invalid(f"{self._path} has no remote with pull requests", hint="add one: git remote add origin URL")
+        with branch.locked():
+            listed = branch.git.ask_remote(branch.remote, "ls-remote", branch.remote, ref).split()
+            if not listed or not re.fullmatch(r"[0-9a-f]{40}", listed[0]):
+                return None
+            depth = (f"--depth={COMMITS}",) if branch.shallow else ()
+            branch.git.ask_remote(
+                branch.remote, "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+                *depth, branch.remote, listed[0],
+            )  # fmt: skip
+        return listed[0] if branch.git("rev-parse", "--verify", f"{listed[0]}^2").output == head else None
+
     def verify(self, commit: str) -> None:
         """Raises Blocked when only signed commits are to be applied, and this one is signed by no key that counts."""
         self._signers.check(self._branch().git, commit)

@@ -18,6 +18,7 @@ SAID = {
     "actionlint": "1.7.12\ninstalled by building from source\nbuilt with go1.26.8 compiler for linux/amd64\n",
     "age-keygen": "v1.3.2\n",
     "etcd": "etcd Version: 3.6.14\nGit SHA: Not provided (use ./build instead of go build)\nGo Version: go1.26.8\n",
+    "gitleaks": "8.30.1\n",
     "kube-apiserver": "Kubernetes v1.36.3\n",
     "kube-controller-manager": "Kubernetes v1.36.3\n",
     "kube-scheduler": "Kubernetes v1.36.3\n",
@@ -76,6 +77,6 @@ def test_an_unknown_tool_is_answered_with_the_known_ones() -> None:
 
 def test_what_only_some_need_is_got_when_it_is_named(tmp_path: Path) -> None:
     toolbox = Toolbox(tmp_path, progress=QuietProgress())
-    assert {name for name, tool in PINS.tools.items() if tool.on_demand} == {"sops", "age-keygen", "helm"}
+    assert {name for name, tool in PINS.tools.items() if tool.on_demand} == {"sops", "age-keygen", "helm", "gitleaks"}
     assert not {"sops", "age-keygen"} & set(toolbox.names)
     assert "tofu" in toolbox.names
