@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ...errors import Evidence, Permanent, ReconcilerError, Transient
 from ...process import Completed, Redactor
-from .stream import parse
+from . import documents
 
 
 class _Known(NamedTuple):
@@ -119,10 +119,12 @@ _EVIDENCE_LINES = 40
 def failure(done: Completed, redact: Redactor) -> ReconcilerError:
     """Return the error to raise for a failed run."""
     # Hidden again, now that JSON is decoded: a secret with a quote in it is spelled otherwise inside.
-    messages = [parse(line) for line in done.stdout.splitlines()]
+    messages = [documents.message(line) for line in done.stdout.splitlines()]
     diagnostics = [redact(_text(d)) for d in _errors(messages)] or _plain(done)
     words = (
-        "\n".join(diagnostics) or redact("\n".join(m["@message"] for m in messages if "@message" in m)) or done.stderr
+        "\n".join(diagnostics)
+        or redact("\n".join(str(m["@message"]) for m in messages if "@message" in m))
+        or done.stderr
     )
     evidence = Evidence(done.command, done.exit_code, tuple(words.strip().splitlines()[-_EVIDENCE_LINES:]))
     program = Path(done.command.split(maxsplit=1)[0]).name
@@ -157,8 +159,8 @@ def _locked(lock: re.Match[str], words: str, evidence: Evidence) -> Transient:
 
 
 def _errors(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    found = (m["diagnostic"] for m in messages if m.get("type") == "diagnostic")
-    return [d for d in found if d.get("severity") == "error"]
+    found = (m.get("diagnostic") for m in messages if m.get("type") == "diagnostic")
+    return [d for d in found if isinstance(d, dict) and d.get("severity") == "error"]
 
 
 def _text(diagnostic: Mapping[str, Any]) -> str:

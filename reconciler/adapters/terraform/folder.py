@@ -13,6 +13,7 @@ from typing import Any
 
 from ...errors import Permanent
 from ...ports import Backend, Ids, Workspace
+from . import documents
 
 PLAN = "plan.bin"
 BACKUP = "terraform.tfstate.backup"
@@ -159,7 +160,7 @@ def tainted(state: Mapping[str, Any]) -> frozenset[str]:
 def ids(state: Mapping[str, Any]) -> dict[str, str]:
     """Return the id of every sound instance by its address, as an import would be given it."""
     sound = ((a, i) for a, i in _instances(state) if i.get("status") != "tainted")
-    return {address: _id(address, instance["attributes"]) for address, instance in sound}
+    return {address: _id(address, instance.get("attributes") or {}) for address, instance in sound}
 
 
 def remember(root: Path, state: Mapping[str, Any]) -> None:
@@ -178,8 +179,8 @@ def known(root: Path) -> Ids | None:
 
 def _id(address: str, attributes: Mapping[str, Any]) -> str:
     """A load balancer's member is known within its pool only."""
-    pool = f"{attributes['pool_id']}/" if address.startswith("openstack_lb_member_v2.") else ""
-    return f"{pool}{attributes.get('id', '')}"
+    pool = f"{attributes.get('pool_id')}/" if address.startswith("openstack_lb_member_v2.") else ""
+    return f"{pool}{attributes.get('id') or ''}"
 
 
 def _instances(state: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -230,13 +231,18 @@ def address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
 def _readable(path: Path) -> dict[str, Any] | None:
     """Return a state file's content, encrypted or not; None where it is missing, empty or torn."""
     content = _mapping(path)
-    return content if content is not None and ("resources" in content or _SEALED in content) else None
+    if content is None or not ("resources" in content or _SEALED in content):
+        return None
+    try:
+        return documents.state(content, str(path))
+    except Permanent:
+        return None
 
 
 def _mapping(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        content = documents.decoded(path.read_bytes())
+    except FileNotFoundError:
         return None
     return content if isinstance(content, dict) else None
 

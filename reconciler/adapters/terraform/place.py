@@ -16,7 +16,7 @@ from typing import Any
 
 from ...errors import Permanent
 from ...ports import Backend, Progress, Workspace
-from . import folder
+from . import documents, folder
 from .encryption import VARIABLE, Encryption
 from .program import Program
 
@@ -98,13 +98,7 @@ class Keeper:
     def _pulled(self, place: Place, *, plain_too: bool = False) -> dict[str, Any]:
         """A state that is to be encrypted and is not yet can be read while it is moved."""
         done = self._program("state pull", None, environment=self._secret(plain_too=plain_too))
-        try:
-            found = json.loads(done.stdout or "{}")
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise Permanent(f"what is kept at {place} is no state of Terraform", hint="look at what answers there")
-        return found
+        return documents.state(documents.decoded(done.stdout or "{}"), str(place))
 
     def _ready(self, place: Place, progress: Progress, *, plain_too: bool = False) -> None:
         """Let Terraform know of a place, and get the providers."""

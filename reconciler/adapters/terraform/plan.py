@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ...errors import Blocked
+from .documents import Doing, PlanDocument, Planned
 
 _DOING = frozenset({"create", "update", "delete"})
 _SERVER = "openstack_compute_instance_v2"
@@ -25,9 +25,9 @@ class Plan:
     operations: int
 
     @classmethod
-    def of(cls, shown: Mapping[str, Any], *, changes: bool) -> Plan:
+    def of(cls, shown: PlanDocument, *, changes: bool) -> Plan:
         """Read `show -json` of a saved plan; `changes` says whether `plan` reported any."""
-        managed = [c for c in shown.get("resource_changes", ()) if c["mode"] == "managed"]
+        managed = [c for c in shown.get("resource_changes") or () if c["mode"] == "managed"]
         return cls(
             changes=changes,
             creates=frozenset(c["address"] for c in managed if c["change"]["actions"] == ["create"]),
@@ -45,14 +45,14 @@ class Plan:
             )
 
 
-def _destroys(change: Mapping[str, Any]) -> str:
+def _destroys(change: Planned) -> str:
     """Say why a change loses something; empty where it doesn't."""
     what = change["change"]
     # Tainted is what a run that was cut off left half-made: there is nothing in it to lose.
     if change["type"] in _TIES or change.get("action_reason") == "replace_because_tainted":
         return ""
     if "delete" in what["actions"]:
-        fields = sorted({str(path[0]) for path in what.get("replace_paths", ())})
+        fields = sorted({str(path[0]) for path in what.get("replace_paths") or () if path})
         if "create" in what["actions"]:
             return f"replaced because of {', '.join(fields)}" if fields else "replaced"
         return "deleted"
@@ -61,7 +61,7 @@ def _destroys(change: Mapping[str, Any]) -> str:
     return ""
 
 
-def _rebuilds(what: Mapping[str, Any]) -> bool:
+def _rebuilds(what: Doing) -> bool:
     """The provider calls another image an update in place, and rebuilds."""
-    before, after = what["before"], what["after"]
+    before, after = what.get("before") or {}, what.get("after") or {}
     return any(before.get(field) != after.get(field, before.get(field)) for field in ("image_id", "image_name"))

@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import Permanent, ReconcilerError
 from ...ports import Progress, Workspace
 from ...process import Redactor, run
-from . import folder, unread
+from . import documents, folder, unread
 from .encryption import VARIABLE, Encryption
 from .place import Keeper
 from .plan import Plan
@@ -86,7 +86,7 @@ class Terraform:
                 self._import_each(program, left, progress)
             with progress.task(f"{self._binary.name} plan") as task:
                 self._planned(program, workspace, Follower(task, progress))
-            changes = unread.changes(json.loads(program("show", None, folder.PLAN, json=True).stdout))
+            changes = unread.changes(documents.plan(program("show", None, folder.PLAN, json=True).stdout))
             self._told(program, keeper, workspace, changes)
             self._remember(keeper, workspace, None)
         return sum(change.more or change.address in workspace.reread for change in changes)
@@ -185,7 +185,7 @@ class Terraform:
             replace=sorted(workspace.replace),
         )
         shown = program("show", None, folder.PLAN, json=True)
-        return Plan.of(json.loads(shown.stdout), changes=done.exit_code == 2)
+        return Plan.of(documents.plan(shown.stdout), changes=done.exit_code == 2)
 
     def _forget(self, program: Program, keeper: Keeper, addresses: Set[str], state: dict[str, Any]) -> dict[str, Any]:
         """Drop addresses from the state: an import passes over what it holds, though that may be long gone."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 from ...ports import Progress, Task
+from . import documents
 
 _WORDS = {
     "openstack_compute_instance_v2": "server",
@@ -32,12 +29,12 @@ class Follower:
         self._progress = progress
 
     def __call__(self, line: str) -> None:
-        message = parse(line)
-        hook = message.get("hook")
-        if not isinstance(hook, dict):
+        message = documents.message(line)
+        hook = documents.hook(message.get("hook"))
+        if hook is None:
             return
         name, verbs = describe(hook["resource"]), _VERBS.get(hook.get("action", ""))
-        kind = message.get("type")
+        kind = str(message.get("type"))
         if kind == "refresh_start":
             self._task.status(f"reading {name}")
         elif verbs and kind in {"apply_start", "apply_progress"}:
@@ -49,16 +46,7 @@ class Follower:
             self._progress.log(f"failed while {verbs[0]} {name}{_seconds(hook)}")
 
 
-def parse(line: str) -> Mapping[str, Any]:
-    """Return one message of the stream; empty for a line that is none."""
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return {}
-    return message if isinstance(message, dict) else {}
-
-
-def describe(resource: Mapping[str, Any]) -> str:
+def describe(resource: documents.Resource) -> str:
     """Name a resource for people: `server demo-worker-1`, `router interface`."""
     type_ = resource["resource_type"]
     word = _WORDS.get(type_) or " ".join(part for part in type_.split("_")[1:] if part not in _NOISE)
@@ -69,5 +57,5 @@ def describe(resource: Mapping[str, Any]) -> str:
 _NOISE = frozenset({"compute", "networking", "v2", "v3"})
 
 
-def _seconds(hook: Mapping[str, Any]) -> str:
+def _seconds(hook: documents.Hook) -> str:
     return f" ({hook['elapsed_seconds']:.0f} s)" if "elapsed_seconds" in hook else ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .documents import PlanDocument
 from .folder import address
 
 # terraform-provider-openstack 1.54 to 3.x: an import fills all_tags and all_security_group_ids only.
@@ -24,22 +25,23 @@ class Change:
     more: bool
 
 
-def changes(shown: Mapping[str, Any]) -> tuple[Change, ...]:
+def changes(shown: PlanDocument) -> tuple[Change, ...]:
     """Read `show -json` of a saved plan."""
     return tuple(_changes(shown))
 
 
-def _changes(shown: Mapping[str, Any]) -> Iterator[Change]:
-    for found in shown.get("resource_changes", ()):
+def _changes(shown: PlanDocument) -> Iterator[Change]:
+    for found in shown.get("resource_changes") or ():
         what = found["change"]
         if found["mode"] != "managed" or what["actions"] in (["no-op"], ["read"]):
             continue
         if what["actions"] != ["update"]:
             yield Change(found["address"], {}, True)
             continue
-        before, after, later = what["before"], what["after"], what.get("after_unknown") or {}
+        before, after = what.get("before") or {}, what.get("after") or {}
+        later = unknown if isinstance(unknown := what.get("after_unknown"), dict) else {}
         differ = {name for name in after if before.get(name) != after[name]}
-        differ |= {name for name, unknown in later.items() if unknown is True and name != "all_tags"}
+        differ |= {name for name, open_ in later.items() if open_ is True and name != "all_tags"}
         values = {name: after[name] for name in _UNREAD if name in differ and after.get(name) is not None}
         more = differ - values.keys() - {"all_tags", "all_security_group_ids"}
         yield Change(found["address"], values, bool(more))

@@ -7,11 +7,11 @@ import json
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
-from reconciler.adapters.terraform import folder, unread
+from reconciler.adapters.terraform import documents, folder, unread
 from reconciler.adapters.terraform.failure import failure
 from reconciler.adapters.terraform.plan import Plan
 from reconciler.adapters.terraform.stream import Follower
@@ -28,7 +28,7 @@ def change(*actions: str, address: str = SERVER, **rest: Any) -> dict[str, Any]:
 
 
 def plan(*changes: Mapping[str, Any]) -> Plan:
-    return Plan.of({"resource_changes": list(changes)}, changes=True)
+    return Plan.of(documents.plan(json.dumps({"resource_changes": list(changes)})), changes=True)
 
 
 class Spoken:
@@ -345,7 +345,7 @@ class TestUnread:
     }
 
     def test_what_only_was_not_read_back_is_told_from_what_differs(self) -> None:
-        found = unread.changes(self.SHOWN)
+        found = unread.changes(cast("documents.PlanDocument", self.SHOWN))
         assert [(c.address, dict(c.values), c.more) for c in found] == [
             ("a.b[0]", {"tags": ["t"]}, False),
             ("a.b[1]", {"tags": ["t"]}, True),
@@ -355,7 +355,7 @@ class TestUnread:
     def test_the_state_is_told_at_its_place_and_counts_on(self) -> None:
         instances = [{"index_key": n, "attributes": {"tags": [], "name": "x"}} for n in (0, 1)]
         state = {"serial": 4, "resources": [{"type": "a", "name": "b", "mode": "managed", "instances": instances}]}
-        told = unread.told(state, unread.changes(self.SHOWN)[:1])
+        told = unread.told(state, unread.changes(cast("documents.PlanDocument", self.SHOWN))[:1])
         assert told["serial"] == 5
         assert [i["attributes"] for i in told["resources"][0]["instances"]] == [
             {"tags": ["t"], "name": "x"},
