@@ -41,9 +41,9 @@ from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
-from .spec import desired_state, versions, wiring
+from .spec import codeowners, desired_state, tenancy, versions, wiring
 from .spec.found import Choice, Guesses
-from .spec.load import DesiredCluster
+from .spec.load import DesiredCluster, folders
 from .toolchain import Toolbox, pins
 
 _APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
@@ -72,6 +72,11 @@ class App:
         files = self._on_disk()
         desired_state.refuse_plain_secrets(files)
         return Desired("", files, self._checked(files, files, here=True))
+
+    def code_owners(self) -> dict[str, bytes]:
+        """What a forge may read code owners from, as it lies on disk, by path; the first one counts."""
+        files = ((name, self.path / name) for name in codeowners.PLACES)
+        return {name: file.read_bytes() for name, file in files if file.is_file() and not file.is_symlink()}
 
     def _on_disk(self) -> dict[str, bytes]:
         return {
@@ -115,7 +120,7 @@ class App:
         commit = self.repository.resolve(ref)
         files = self.raw(commit)
         desired_state.refuse_plain_secrets(files)
-        clear = {path: self._opened(path, text) for path, text in files.items()}
+        clear = tenancy.opened(files, folders(files), self._opened)
         return Desired(commit, clear, self._checked(clear, files))
 
     def raw(self, commit: str) -> dict[str, bytes]:

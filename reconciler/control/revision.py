@@ -11,8 +11,8 @@ from functools import cached_property
 from ..engine.touched import Uses
 from ..errors import Permanent
 from ..ports import Followed
-from ..spec import desired_state
-from ..spec.load import FLEET, FOLDER, DesiredCluster
+from ..spec import desired_state, tenancy
+from ..spec.load import FLEET, FOLDER, DesiredCluster, folders
 from ..spec.mentions import Mentions, mentions, wanted_of
 from ..spec.render import objects
 from ..spec.wiring import Output
@@ -44,8 +44,7 @@ class Revision:
     @property
     def clusters(self) -> tuple[str, ...]:
         """The names of all clusters, by their folders."""
-        parts = (path.split("/") for path in self.files if path.startswith(f"{FOLDER}/"))
-        return tuple(sorted({p[1] for p in parts if len(p) > 2}))
+        return folders(self.files)
 
     def concerns(self, cluster: str) -> bool:
         """Whether what changed is in the cluster's own folder, or nobody can tell: then what it uses may be another
@@ -86,9 +85,9 @@ def _everything(repository: Followed, commit: str) -> dict[str, bytes]:
 
 @dataclass
 class Reader:
-    """Makes one cluster of a revision. `opened` decrypts a file; `checked` loads and checks what stands in files, given
-    in the clear and as git has them, beside other clusters, by name. What was found to hold no secret in plain text is
-    not searched again."""
+    """Makes one cluster of a revision. `opened` decrypts a file, and gets none that the cluster may not use; `checked`
+    loads and checks what stands in files, given in the clear and as git has them, beside other clusters, by name. What
+    was found to hold no secret in plain text is not searched again."""
 
     opened: Callable[[str, bytes], bytes]
     checked: Callable[[Mapping[str, bytes], Mapping[str, bytes], Collection[str]], tuple[DesiredCluster, ...]]
@@ -98,7 +97,7 @@ class Reader:
         """Raises Invalid with every mistake of this cluster, and those of what it shares with the others."""
         mine = {path: text for path, text in at.files.items() if _of(path, cluster)}
         self._refuse_plain_secrets(mine)
-        clear = {path: self.opened(path, text) for path, text in mine.items()}
+        clear = tenancy.opened(mine, (cluster,), self.opened)
         others = frozenset(at.clusters) - {cluster}
         return Desired(at.commit, clear, self.checked(clear, mine, others), wanted_of(cluster, at.mentions))
 

@@ -8,11 +8,15 @@ from dataclasses import dataclass, replace
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import applications, credentials, environments, helm, kustomize, secrets, wiring
-from .load import FOLDER, DesiredCluster
+from . import applications, credentials, environments, helm, kustomize, secrets, tenancy, wiring
+from .load import FLEET, FOLDER, DesiredCluster, folders
 from .load import load as load_clusters
 from .render import objects
+from .sealed import encrypted
+from .tenancy import Tenancy
 from .yaml import SUFFIXES, Unreadable, parse
+
+__all__ = ["Sources", "encrypted", "load", "refuse_plain_secrets"]
 
 
 def load(
@@ -33,7 +37,10 @@ def load(
 
     mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     _refuse_encrypted_applications(raw or files)
+    policy = tenancy.read(files.get(FLEET))
+    _refuse_beyond_policy([p for name in folders(files) for p in tenancy.closed(policy, name, raw or files)])
     clusters = load_clusters(mine, exists)
+    _refuse_beyond_policy([p for c in clusters for p in tenancy.named(policy, c, raw or files)])
     problems = environments.check(clusters) + applications.check(clusters)
     clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
     clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
@@ -46,10 +53,16 @@ def load(
             message = f"there are no templates for environments of type {env.spec.type!r}"
             hint = f"add the folder {objects.templates(env.spec.type)}"
             problems.append(cluster.problem("Environment", env.title, ("spec", "type"), message, hint))
-        problems += _render(cluster, files, hosts) if not without else ()
+        problems += _render(cluster, files, hosts, policy) if not without else ()
     if problems:
         raise Invalid("the desired state has mistakes", problems=list(dict.fromkeys(problems)))
     return clusters
+
+
+def _refuse_beyond_policy(problems: Sequence[Problem]) -> None:
+    """Raises Invalid before anything of it is built or fetched."""
+    if problems:
+        raise Invalid(f"the policy in {FLEET} does not allow everything that is asked for", problems=problems)
 
 
 def _refuse_encrypted_applications(raw: Mapping[str, bytes]) -> None:
@@ -81,16 +94,6 @@ def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
             problems += _plain_secrets(path, text)
     if problems:
         raise Invalid("there is a secret in plain text", problems=problems)
-
-
-def encrypted(path: str, text: bytes) -> bool:
-    """Is this a file that SOPS keeps?"""
-    if not path.endswith(SUFFIXES) or b"sops" not in text:
-        return False
-    try:
-        return any(isinstance(d.value, dict) and "sops" in d.value for d in parse(path, text))
-    except Unreadable:
-        return False
 
 
 def _plain_secrets(path: str, text: bytes) -> list[Problem]:
@@ -153,13 +156,16 @@ def _chart(cluster: DesiredCluster, index: int, workload: Workload, sources: Sou
     return helm.built(sources.raw, sources.files, workload, place, version, sources.helm)
 
 
-def _render(cluster: DesiredCluster, files: Mapping[str, bytes], hosts: Mapping[str, str]) -> Sequence[Problem]:
+def _render(
+    cluster: DesiredCluster, files: Mapping[str, bytes], hosts: Mapping[str, str], policy: Tenancy | None
+) -> Sequence[Problem]:
     """Every mistake of the workloads and environments; what was not built has none that anybody knows of. `hosts` are
     those that environments and applications claim, of whichever cluster."""
     known = [w for w in cluster.cluster.spec.workloads if w.name not in cluster.unbuilt]
     try:
         placed = objects.each_once(cluster, files, known)
         objects.environments(cluster, files, placed)
+        brought = objects.of_environments(cluster, files, placed) if policy else ()
     except Invalid as error:
         return error.problems
-    return environments.check_workloads(hosts, placed)
+    return [*environments.check_workloads(hosts, placed), *tenancy.rendered(policy, cluster, placed, brought)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -87,6 +87,12 @@ def load(files: Mapping[str, bytes], exists: Callable[[str], bool]) -> tuple[Des
         hint = "run this in a clone of the GitOps repository, or give it with --repo"
         raise Invalid(f"there is no cluster below {FOLDER}/", hint=hint)
     return tuple(c for c in clusters if c is not None)
+
+
+def folders(files: Iterable[str]) -> tuple[str, ...]:
+    """The names of the clusters' folders."""
+    parts = (path.split("/") for path in files if path.startswith(f"{FOLDER}/"))
+    return tuple(sorted({part[1] for part in parts if len(part) > 2}))
 
 
 def select(clusters: tuple[DesiredCluster, ...], names: tuple[str, ...]) -> tuple[DesiredCluster, ...]:
