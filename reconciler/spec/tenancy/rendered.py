@@ -115,7 +115,7 @@ def _hosts(manifest: Manifest) -> Iterator[_Use]:
     elif kind[1] == "Ingress":
         rules = _mappings(spec.get("rules")) or [{}]
         yield from (_host(rule.get("host"), ("spec", "rules", n, "host")) for n, rule in enumerate(rules))
-        if spec.get("defaultBackend"):
+        if spec.get("defaultBackend") is not None:
             yield _host(None, ("spec", "defaultBackend"))
     elif kind in _ROUTES:
         names = spec.get("hostnames")
