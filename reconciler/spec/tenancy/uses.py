@@ -12,7 +12,7 @@ from .. import helm, kustomize, wiring
 from ..load import DesiredCluster
 from ..references import of_machines
 from ..render import objects
-from ..render.environment import namespace
+from ..render.environment import COMMON, OWNER, namespace
 from ..sealed import encrypted
 from ..yaml import SUFFIXES, Path
 from .policy import Thing
@@ -104,10 +104,10 @@ def _files(raw: Mapping[str, bytes], workload: Workload) -> Iterator[tuple[Path,
     built = not chart and kustomize.file_of(raw, folder) is not None
     if built:
         reached = kustomize.folders(raw, folder)
-    for root, by in reached.items():
-        for file in sorted(path for path in raw if path.startswith(f"{root}/")):
-            if chart or built or file.endswith(SUFFIXES):
-                yield ("path",), file, by
+    files = {file: by for root, by in reversed(reached.items()) for file in raw if file.startswith(f"{root}/")}
+    for file, by in sorted(files.items(), key=lambda item: item[0]):
+        if chart or built or file.endswith(SUFFIXES):
+            yield ("path",), file, by
 
 
 def _of_file(raw: Mapping[str, bytes], use: Use) -> Iterator[Use]:
@@ -139,7 +139,7 @@ def _of_application(desired: DesiredCluster, app: Application) -> Iterator[Use]:
 
 
 def _of_environments(desired: DesiredCluster, raw: Mapping[str, bytes]) -> Iterator[Use]:
-    """What every environment has comes along with any, and is not asked for; what its type has is."""
+    """What every environment has comes along with any type, and counts only where SOPS keeps it."""
     for env in desired.environments:
         space, host = namespace(env.spec.owner), env.spec.access.host
         title = f"namespace {space!r}, which is the owner's"
@@ -147,10 +147,11 @@ def _of_environments(desired: DesiredCluster, raw: Mapping[str, bytes]) -> Itera
         if host:
             title = f"host {host!r}"
             yield Use("hosts", plain_host(host), title, "Environment", env.title, ("spec", "access", "host"))
-        folder = f"{objects.templates(env.spec.type)}/"
-        for file in sorted(path for path in raw if path.startswith(folder) and path.endswith(SUFFIXES)):
-            of_type = Use("paths", file, f"file {file!r}", "Environment", env.title, ("spec", "type"))
-            yield from _of_file(raw, of_type)
+        own = f"{objects.templates(env.spec.type)}/"
+        folders = (own, f"{COMMON}/", f"{OWNER}/")
+        for file in sorted(path for path in raw if path.startswith(folders) and path.endswith(SUFFIXES)):
+            use = Use("paths", file, f"file {file!r}", "Environment", env.title, ("spec", "type"))
+            yield from (of for of in _of_file(raw, use) if of.thing == "secrets" or file.startswith(own))
 
 
 def plain_host(host: str) -> str:

@@ -499,6 +499,15 @@ CASES = {
         "- manifests/values/v.yaml",
         "secrets in 'manifests/values/v.yaml'",
     ),
+    "secret of every environment": Case(
+        "secrets",
+        "manifests/environments/common/*",
+        "manifests/environments/jupyter/*",
+        {ENV: ADA, **TEMPLATES, "manifests/environments/common/s.yaml": SECRET},
+        ENV,
+        "type: jupyter",
+        "'manifests/environments/common/s.yaml'",
+    ),
     "its own file, encrypted": Case(
         "secrets",
         "desired/physics/**",
