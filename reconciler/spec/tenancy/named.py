@@ -39,7 +39,7 @@ def named(policy: Tenancy | None, desired: DesiredCluster, raw: Mapping[str, byt
 
 
 def refusal(cluster: str, title: str) -> str:
-    """What is said of everything that goes beyond the policy."""
+    """The message about anything that goes beyond the policy."""
     return f"{cluster} may not use {title}"
 
 

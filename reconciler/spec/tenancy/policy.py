@@ -1,4 +1,5 @@
-"""What the fleet's policy allows each cluster's folder: read from desired/fleet.yaml, asked by kind of thing and name.
+"""What the fleet's policy allows each cluster's folder: read from desired/fleet.yaml, and looked up by kind of
+thing and name.
 
 Nothing written allows everything. Once something is, what no entry names is refused; and a policy that can't be read
 allows nothing.
@@ -84,8 +85,8 @@ class Tenancy:
 
 
 def read(fleet: bytes | None) -> Tenancy | None:
-    """The policy in the text of desired/fleet.yaml; None where none is written. One with mistakes, which are told where
-    clusters are loaded, allows nothing."""
+    """The policy in the text of desired/fleet.yaml; None where none is written. One with mistakes, which are reported
+    where clusters are loaded, allows nothing."""
     if fleet is None:
         return None
     try:

@@ -63,7 +63,7 @@ def _workloads(desired: DesiredCluster, placed: Sequence[Placed]) -> Iterator[tu
 def _environments(
     desired: DesiredCluster, environments: Iterable[tuple[Environment, Manifest]]
 ) -> Iterator[tuple[Manifest, Place]]:
-    """What a template makes is told at the environment it is made for."""
+    """What a template makes is reported at the environment it is made for."""
     for env, manifest in environments:
 
         def place(_: Path, message: str, hint: str, title: str = env.title) -> Problem:

@@ -99,7 +99,7 @@ def _files(raw: Mapping[str, bytes], workload: Workload) -> Iterator[tuple[Path,
         yield ("helm", "valuesFiles", number), file, None
     if not folder:
         return
-    reached: Mapping[str, Problem | None] = {folder: None}
+    reached: dict[str, Problem | None] = {folder: None}
     chart = helm.is_chart(raw, workload)
     built = not chart and kustomize.file_of(raw, folder) is not None
     if built:
