@@ -120,7 +120,8 @@ class App:
         commit = self.repository.resolve(ref)
         files = self.raw(commit)
         desired_state.refuse_plain_secrets(files)
-        clear = tenancy.opened(files, folders(files), self._opened)
+        opened = tenancy.opener(files, folders(files), self._opened)
+        clear = {path: opened(path, text) for path, text in files.items()}
         return Desired(commit, clear, self._checked(clear, files))
 
     def raw(self, commit: str) -> dict[str, bytes]:

@@ -97,7 +97,8 @@ class Reader:
         """Raises Invalid with every mistake of this cluster, and those of what it shares with the others."""
         mine = {path: text for path, text in at.files.items() if _of(path, cluster)}
         self._refuse_plain_secrets(mine)
-        clear = tenancy.opened(mine, (cluster,), self.opened)
+        opened = tenancy.opener(mine, (cluster,), self.opened)
+        clear = {path: opened(path, text) for path, text in mine.items()}
         others = frozenset(at.clusters) - {cluster}
         return Desired(at.commit, clear, self.checked(clear, mine, others), wanted_of(cluster, at.mentions))
 

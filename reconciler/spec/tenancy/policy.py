@@ -99,20 +99,21 @@ def read(fleet: bytes | None) -> Tenancy | None:
     return Tenancy()
 
 
-def opened(
+def opener(
     raw: Mapping[str, bytes], clusters: Collection[str], decrypt: Callable[[str, bytes], bytes]
-) -> dict[str, bytes]:
-    """The files as git has them, in the clear. A file that SOPS keeps and that none of `clusters` may use stays as it
-    is: no key is tried on it. Raises as `decrypt`."""
+) -> Callable[[str, bytes], bytes]:
+    """Opens a file of `raw`, given its path and its text, as `decrypt` does. One that SOPS keeps and that none of
+    `clusters` may use stays as git has it: no key is tried on it. Raises as `decrypt`."""
     policy = read(decrypt(FLEET, raw[FLEET]) if FLEET in raw else None)
-    permits = [policy.of(cluster) for cluster in clusters] if policy else []
+    if policy is None:
+        return decrypt
+    permits = [policy.of(cluster) for cluster in clusters]
 
-    def stays_closed(path: str, text: bytes) -> bool:
-        if policy is None or path == FLEET or not encrypted(path, text):
-            return False
-        return not any(permit.allows("secrets", path) for permit in permits)
+    def opened(path: str, text: bytes) -> bytes:
+        allowed = path == FLEET or any(permit.allows("secrets", path) for permit in permits)
+        return decrypt(path, text) if allowed or not encrypted(path, text) else text
 
-    return {path: text if stays_closed(path, text) else decrypt(path, text) for path, text in raw.items()}
+    return opened
 
 
 def _of(document: Document, fleet: Fleet) -> Tenancy:

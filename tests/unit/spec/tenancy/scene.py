@@ -74,7 +74,8 @@ class World:
 
     def planned(self) -> tuple[DesiredCluster, ...]:
         """As plan and apply load a commit."""
-        clear = tenancy.opened(self.raw, folders(self.raw), self._decrypt)
+        opened = tenancy.opener(self.raw, folders(self.raw), self._decrypt)
+        clear = {path: opened(path, text) for path, text in self.raw.items()}
         return desired_state.load(clear, Joined(), self.raw, Joined())
 
     def followed(self, name: str = "physics") -> tuple[DesiredCluster, ...]:
