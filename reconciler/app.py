@@ -41,12 +41,13 @@ from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
-from .spec import desired_state, versions, wiring
+from .spec import codeowners, desired_state, versions, wiring
 from .spec.desired_state import Loaded, Sources
 from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster, counted
 from .spec.outline import Outline
-from .spec.tree import Raw, encrypted, mistakes
+from .spec.sealed import encrypted
+from .spec.tree import Raw, mistakes
 from .toolchain import Toolbox, pins
 
 _APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
@@ -77,6 +78,11 @@ class App:
         if problems := mistakes(files):
             raise Invalid(counted(problems), problems=problems)
         return Desired("", files, desired_state.complete(self._sources(files, files, here=True)))
+
+    def code_owners(self) -> dict[str, bytes]:
+        """What a forge may read code owners from, as it lies on disk, by path; the first one counts."""
+        files = ((name, self.path / name) for name in codeowners.PLACES)
+        return {name: file.read_bytes() for name, file in files if file.is_file() and not file.is_symlink()}
 
     def _on_disk(self) -> Mapping[str, bytes]:
         return working_tree(self.path, FOLDERS).files

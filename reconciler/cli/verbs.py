@@ -20,8 +20,8 @@ from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
 from ..report.view import View, view
-from ..spec import environments, helm, wiring
-from ..spec.load import DesiredCluster
+from ..spec import environments, helm, tenancy, wiring
+from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
 from . import autoscaler, ci, environment, sandbox
 from .adopt import adopt
@@ -79,6 +79,8 @@ def validate(ctx: typer.Context, folder: Folder = None) -> None:
     count = len(state.clusters)
     for line in sorted(set(_not_checked(state))):
         out().print(line)
+    for remark in tenancy.remarks(state.files.get(FLEET), mine.code_owners()):
+        out().print(f"note: {remark}", markup=False)
     for cluster in state.clusters:
         made = objects.environments(cluster, state.files)
         for told in environments.remarks(cluster, made, state.files, datetime.datetime.now(datetime.UTC).date()):

@@ -12,7 +12,7 @@ from typing import Any
 from ..engine.touched import Uses
 from ..errors import Invalid, Permanent, Problem, ReconcilerError
 from ..ports import Followed, Snapshot
-from ..spec import desired_state, load
+from ..spec import desired_state, load, tenancy
 from ..spec.desired_state import Loaded
 from ..spec.load import FLEET, FOLDER, DesiredCluster, folders
 from ..spec.mentions import Mentions, mentions, reached, wanted_of
@@ -108,8 +108,9 @@ def _folder(path: str) -> str:
 
 @dataclass
 class Reader:
-    """Loads clusters of a revision. `opened` decrypts a file; `loaded` loads and checks those that are named, of files
-    that are given in the clear and as git has them, beside the outlines of the others. For several threads."""
+    """Loads clusters of a revision. `opened` decrypts a file, and gets none that no cluster may use; `loaded` loads and
+    checks those that are named, of files that are given in the clear and as git has them, beside the outlines of the
+    others. For several threads."""
 
     opened: Callable[[str, bytes], bytes]
     loaded: Callable[[Mapping[str, bytes], Mapping[str, bytes], Collection[str] | None, Sequence[Outline]], Loaded]
@@ -120,8 +121,8 @@ class Reader:
         """One cluster, checked against all others. Raises Invalid with every mistake of this cluster, and those of what
         it shares with the others; and what stops this one from being rendered."""
         raw = Raw(at.files, at.refused, self._checked)
-        clear = Opened(raw, self.opened)
         near = reached(cluster, at.mentions) & set(at.clusters) | {cluster}
+        clear = Opened(raw, tenancy.opener(raw, near, self.opened))
         loaded = self.loaded(clear, raw, near, self._others(at, clear, near))
         if error := loaded.failed.get(cluster):
             raise error
@@ -131,7 +132,7 @@ class Reader:
     def everything(self, at: Revision) -> Desired:
         """Every cluster that can be loaded. Raises Invalid for what is wrong with the fleet, or with all of it."""
         raw = Raw(at.files, at.refused, self._checked)
-        clear = Opened(raw, self.opened)
+        clear = Opened(raw, tenancy.opener(raw, at.clusters, self.opened))
         loaded = self.loaded(clear, raw, None, ())
         referred = {output for wanted in at.mentions.values() for output in wanted}
         return Desired(at.commit, clear, loaded.clusters, frozenset(referred), loaded.failed)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import applications, credentials, environments, helm, kustomize, wiring
-from .load import FOLDER, DesiredCluster, counted, folders, strays
+from . import applications, credentials, environments, helm, kustomize, tenancy, wiring
+from .load import FLEET, FOLDER, DesiredCluster, counted, folders, strays
 from .load import each as load_each
 from .outline import Outline
 from .render import objects
-from .tree import Raw, encrypted, mistakes
+from .sealed import encrypted
+from .tenancy import Tenancy
+from .tree import Raw, mistakes
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Loaded:
 
     clusters: tuple[DesiredCluster, ...]
     failed: Mapping[str, ReconcilerError] = field(default_factory=dict)
+
+
+__all__ = ["Sources", "encrypted", "load", "refuse_plain_secrets"]
 
 
 def load(
@@ -70,13 +75,19 @@ def each(sources: Sources, names: Collection[str] | None = None, others: Sequenc
     waiting. `others` are the outlines of clusters that are not among them. Raises Invalid for what is wrong with the
     fleet, and where there is no cluster at all."""
     failures = _Failures()
+    policy = tenancy.read(sources.files.get(FLEET))
     for name in (n for n in folders(sources.files) if names is None or n in names):
         with failures.of(name):
             _refuse_encrypted_applications(sources.raw, name)
+            failures.add(name, tenancy.closed(policy, name, sources.raw))
     refused = failures.names
     clusters, failed = load_each(sources.files, sources.exists, names)
     failures.failed.update({name: error for name, error in failed.items() if name not in refused})
-    clusters = tuple(_built([c for c in clusters if c.name not in refused], sources, failures))
+    clusters = tuple(c for c in clusters if c.name not in refused)
+    for cluster in clusters:  # before anything is decrypted, built or fetched for it
+        with failures.of(cluster.name):
+            failures.add(cluster.name, tenancy.named(policy, cluster, sources.raw))
+    clusters = tuple(_built(failures.without(clusters), sources, failures))
     elsewhere = {*(outline.name for outline in others), *failed, *failures.names} - {c.name for c in clusters}
     asked = wiring.objects_asked_of(clusters)
     offered = {c.name: _offered(c, sources.files) for c in clusters if c.name in asked}
@@ -86,7 +97,7 @@ def each(sources: Sources, names: Collection[str] | None = None, others: Sequenc
     hosts = environments.claimed(clusters, others)
     for cluster in clusters:
         with failures.of(cluster.name):
-            failures.add(cluster.name, _rendered(cluster, sources, hosts))
+            failures.add(cluster.name, _rendered(cluster, sources, hosts, policy))
     return Loaded(failures.without(clusters), failures.all())
 
 
@@ -222,7 +233,9 @@ def _chart(cluster: DesiredCluster, index: int, workload: Workload, sources: Sou
     return helm.built(sources.raw, sources.files, workload, place, version, sources.helm)
 
 
-def _rendered(cluster: DesiredCluster, sources: Sources, hosts: Mapping[str, str]) -> Sequence[Problem]:
+def _rendered(
+    cluster: DesiredCluster, sources: Sources, hosts: Mapping[str, str], policy: Tenancy | None
+) -> Sequence[Problem]:
     """Every mistake of the workloads and environments; what was not built has none that anybody knows of. `hosts` are
     those that environments and applications claim, of whichever cluster."""
     without = [env for env in cluster.environments if not sources.exists(objects.templates(env.spec.type))]
@@ -232,9 +245,10 @@ def _rendered(cluster: DesiredCluster, sources: Sources, hosts: Mapping[str, str
     try:
         placed = objects.each_once(cluster, sources.files, known)
         objects.environments(cluster, sources.files, placed)
+        brought = objects.of_environments(cluster, sources.files, placed) if policy else ()
     except Invalid as error:
         return error.problems
-    return environments.check_workloads(hosts, placed)
+    return [*environments.check_workloads(hosts, placed), *tenancy.rendered(policy, cluster, placed, brought)]
 
 
 def _no_templates(cluster: DesiredCluster, title: str, type_: str) -> Problem:

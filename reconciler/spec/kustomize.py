@@ -112,24 +112,35 @@ def built(raw: Mapping[str, bytes], clear: Mapping[str, bytes], folder: str, pro
 def sources(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
     """Every file a build of the folder may read: all below it and below the folders it refers to. Raises Invalid for
     what leads out of the commit, for what is not supported, and for secrets in plain text."""
-    used: dict[str, bytes] = {}
     problems: list[Problem] = []
-    left, seen = [folder], {folder}
-    while left:
-        root = left.pop()
+    used: dict[str, bytes] = {}
+    for root in _roots(files, folder, problems):
         used |= below(files, root)
-        for found in _referred(files, root, problems):
-            if found not in seen:
-                seen.add(found)
-                left.append(found)
     problems += [problem for path in sorted(used) for problem in _mistakes(path, used[path])]
     if problems:
         raise Invalid("a kustomization has mistakes", problems=list(dict.fromkeys(problems)))
     return used
 
 
-def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) -> Iterator[str]:
-    """The folders that the kustomization of `root` refers to."""
+def folders(files: Mapping[str, bytes], folder: str) -> dict[str, Problem | None]:
+    """The folders a build reads: `folder`, and those it refers to, with the place that names each. What is wrong with
+    them is `sources`' to tell."""
+    return _roots(files, folder, [])
+
+
+def _roots(files: Mapping[str, bytes], folder: str, problems: list[Problem]) -> dict[str, Problem | None]:
+    roots: dict[str, Problem | None] = {folder: None}
+    left = [folder]
+    while left:
+        for target, place in _referred(files, left.pop(), problems):
+            if target not in roots:
+                roots[target] = place
+                left.append(target)
+    return roots
+
+
+def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) -> Iterator[tuple[str, Problem]]:
+    """The folders that the kustomization of `root` refers to, each with the place that names it."""
     name = file_of(files, root)
     if name is None:
         return
@@ -147,7 +158,7 @@ def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) ->
             if target in files and target.startswith(f"{root}/"):
                 continue
             if entry.folders and file_of(files, target) and not entry.name.startswith("/"):
-                yield target
+                yield target, document.problem(entry.path, "")
             else:
                 problems.append(document.problem(entry.path, *_astray(files, target, entry)))
 

@@ -44,7 +44,7 @@ def _references(
     spec = desired.cluster.spec
     yield ("spec", "image"), "image", spec.image, images
     yield ("spec", "network", "externalNetwork"), "network", spec.network.external_network, networks
-    for path, machines in _machines(desired):
+    for path, machines in of_machines(desired):
         yield (*path, "flavor"), "flavor", machines.flavor, flavors
         if machines.image:
             yield (*path, "image"), "image", machines.image, images
@@ -61,7 +61,7 @@ def _existing(desired: DesiredCluster, networks: Listing, kinds: Kinds) -> Itera
         yield (*place, "existing", "subnet"), "subnet", network.existing.subnet, kinds.get("subnet", unseen)
     if network.router:
         yield (*place, "router"), "router", network.router, kinds.get("router", unseen)
-    for path, machines in _machines(desired):
+    for path, machines in of_machines(desired):
         for n, group in enumerate(machines.security_groups):
             yield (*path, "securityGroups", n), "security group", group, kinds.get("security_group", unseen)
 
@@ -77,7 +77,8 @@ def _another_range(desired: DesiredCluster, kinds: Kinds) -> Iterator[Problem]:
         yield desired.problem("Cluster", desired.name, path, message, "write that range here")
 
 
-def _machines(desired: DesiredCluster) -> Iterator[tuple[Path, Machines]]:
+def of_machines(desired: DesiredCluster) -> Iterator[tuple[Path, Machines]]:
+    """Everything that machines are made of, and where it stands."""
     spec = desired.cluster.spec
     yield ("spec", "controlPlane"), spec.control_plane
     if spec.etcd:

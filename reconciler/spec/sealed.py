@@ -17,6 +17,16 @@ MARK = "ENC[AES256_GCM,"
 _TOKEN = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")
 
 
+def encrypted(path: str, text: bytes) -> bool:
+    """Is this a file that SOPS keeps?"""
+    if not path.endswith(SUFFIXES) or b"sops" not in text:
+        return False
+    try:
+        return any(isinstance(d.value, dict) and "sops" in d.value for d in parse(path, text))
+    except Unreadable:
+        return False
+
+
 def opened(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> dict[str, Any]:
     """What every encrypted value of the files is in the clear (itself, where nothing was opened)."""
     found: dict[str, Any] = {}

@@ -108,16 +108,6 @@ def mistakes(files: Mapping[str, bytes]) -> list[Problem]:
     return problems
 
 
-def encrypted(path: str, text: bytes) -> bool:
-    """Is this a file that SOPS keeps?"""
-    if not path.endswith(SUFFIXES) or b"sops" not in text:
-        return False
-    try:
-        return any(isinstance(d.value, dict) and "sops" in d.value for d in parse(path, text))
-    except Unreadable:
-        return False
-
-
 def _plain_secrets(path: str, text: bytes) -> list[Problem]:
     try:
         return [problem for document in parse(path, text) for problem in secrets.check(document)]

@@ -19,10 +19,11 @@ from reconciler import process
 from reconciler.adapters.helm import Helm
 from reconciler.errors import Invalid, Permanent, Problem, Transient
 from reconciler.spec import desired_state
-from reconciler.spec.load import DesiredCluster
+from reconciler.spec.load import FLEET, DesiredCluster
 from reconciler.spec.render import objects
 from reconciler.toolchain import Toolbox
 from tests.unit.examples import CLUSTER, FILE
+from tests.unit.spec.tenancy.scene import entry, fleet
 
 pytestmark = pytest.mark.live
 
@@ -82,6 +83,17 @@ def program(toolbox: Toolbox) -> Path:
 @pytest.fixture
 def helm(program: Path, tmp_path: Path) -> Helm:
     return Helm(lambda: program, "1", tmp_path / "cache", online=True)
+
+
+ROLE = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: {{ .Release.Name }}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: a, namespace: {{ list "kube" "system" | join "-" }}}
+"""
 
 
 def files(more: Mapping[str, str] = {}, release: Mapping[str, Any] = {}, **workload: Any) -> dict[str, bytes]:
@@ -350,6 +362,25 @@ def test_a_chart_of_a_repository_is_fetched_once(helm: Helm, repository: Reposit
 def test_validate_fetches_nothing(program: Path, repository: Repository, tmp_path: Path) -> None:
     assert load(Helm(lambda: program, "1", tmp_path, online=False), remote(repository.chart())).unbuilt == ("w",)
     assert not repository.asked
+
+
+def test_a_chart_that_the_policy_does_not_allow_is_not_fetched(helm: Helm, repository: Repository) -> None:
+    given = {**remote(repository.chart()), FLEET: fleet(entry("demo", charts=["https://**"])).encode()}
+    (problem,) = problems(helm, given)
+    assert f"demo may not use chart 'web' of '{repository.url}'" in problem.message
+    assert not repository.asked
+    assert made(helm, {**given, FLEET: fleet(entry("demo", charts=[f"{repository.url}/web"])).encode()})
+    assert repository.asked, "the canary: an allowed one is"
+
+
+def test_what_a_chart_makes_is_held_against_the_policy(helm: Helm) -> None:
+    given = files({f"{C}/templates/role.yaml": ROLE})
+    policy = entry("demo", namespaces=["sid"], clusterScoped=["CustomResourceDefinition/*"])
+    refused = problems(helm, {**given, FLEET: fleet(policy).encode()})
+    assert [(p.file, p.message.rpartition("demo may not use ")[2].partition(",")[0]) for p in refused] == [
+        (f"{C}/templates/role.yaml", "ClusterRole 'w'"),
+        (f"{C}/templates/role.yaml", "namespace 'kube-system'"),
+    ]
 
 
 def test_another_archive_under_the_same_version_is_refused(helm: Helm, repository: Repository) -> None:

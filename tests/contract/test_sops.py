@@ -14,7 +14,7 @@ from reconciler import process
 from reconciler.adapters.kustomize import Kustomize
 from reconciler.adapters.sops import Sops
 from reconciler.errors import Invalid, Permanent, ReconcilerError
-from reconciler.spec import desired_state, secrets, tree
+from reconciler.spec import desired_state, sealed, secrets
 from reconciler.spec.render import objects
 from reconciler.spec.yaml import parse
 from reconciler.toolchain import Toolbox
@@ -101,7 +101,7 @@ def test_a_secret_as_json_comes_back_as_json(tools: dict[str, Path], key: Path, 
     plain = {"kind": "Secret", "metadata": {"name": "a", "n": [1, 1.5, None]}, "stringData": {"password": CANARY}}
     file.write_text(json.dumps(plain))
     process.run([tools["sops"], "--encrypt", "--age", recipient, "--in-place", file], timeout=60)
-    assert tree.encrypted(name, file.read_bytes())
+    assert sealed.encrypted(name, file.read_bytes())
     assert json.loads(Sops(tools["sops"], key).decrypt(file.read_bytes(), name)) == plain
 
 

@@ -12,10 +12,12 @@ from .machines import Bastion, BootVolume, ControlPlane, Etcd, Machines, NodeGro
 from .network import Access, ApiLoadBalancer, ExistingNetwork, Network, Rule
 from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, moment
 from .state import HttpState, PgState, S3State, State
+from .tenants import EVERYTHING, Tenant
 
 __all__ = [
     "API_VERSION",
     "DAYS",
+    "EVERYTHING",
     "Access",
     "ApiLoadBalancer",
     "Application",
@@ -64,6 +66,7 @@ __all__ = [
     "Ssh",
     "State",
     "Taint",
+    "Tenant",
     "Upgrade",
     "Window",
     "Workload",

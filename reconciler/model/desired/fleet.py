@@ -9,6 +9,7 @@ from pydantic import Field
 from .base import Kind, Model
 from .policy import Freeze, Ignore
 from .state import State
+from .tenants import Tenant
 
 
 class Ceilings(Model):
@@ -20,11 +21,18 @@ class Ceilings(Model):
 
 
 class Policy(Model):
-    """What holds for every cluster, whatever it says itself: rules here are added to the cluster's own."""
+    """What holds for every cluster, whatever it says itself: rules here are added to the cluster's own. Once `tenants`
+    is written, be it empty, a cluster's folder may use only what an entry allows it; without it, everything."""
 
     ignore: tuple[Ignore, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     guards: Ceilings = Ceilings()
+    tenants: tuple[Tenant, ...] = ()
+
+    @property
+    def limits_tenants(self) -> bool:
+        """Does it say who may use what?"""
+        return "tenants" in self.model_fields_set
 
 
 class FleetSpec(Model):

@@ -120,6 +120,13 @@ def _clash(desired: DesiredCluster, asked: _Asked, named: Key, where: str) -> Pr
     return desired.problem("Environment", title, ("metadata", "name"), message, hint)
 
 
+def of_environments(
+    desired: DesiredCluster, files: Mapping[str, bytes], placed: Sequence[Placed] = ()
+) -> list[tuple[Environment, Manifest]]:
+    """The objects of every environment, each with the one that brings it. Raises Invalid for a template's mistakes."""
+    return [(one.environment, one.manifest) for one in _asked(desired, files, None, defined(placed))]
+
+
 def each_once(desired: DesiredCluster, files: Mapping[str, bytes], sources: Sequence[Workload]) -> list[Placed]:
     """The objects of `sources`; a kind that one of them defines is known in all. Raises Invalid, with both places, for
     one that stands in two of them."""

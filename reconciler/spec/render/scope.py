@@ -1,9 +1,10 @@
-"""Which kinds belong to no namespace, as far as git knows: the servers' own, and those it defines itself."""
+"""Which kinds belong to no namespace, and which to one, as far as git knows: the servers' own, and those it defines
+itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 # Kinds by API group and name: another group may have a kind of the same name that is in namespaces.
 Scoped: TypeAlias = frozenset[tuple[str, str]]
@@ -33,7 +34,44 @@ _BY_GROUP = {
     "snapshot.storage.k8s.io": ("VolumeSnapshotClass", "VolumeSnapshotContent"),
     "storage.k8s.io": ("StorageClass", "VolumeAttachment", "VolumeAttributesClass", "CSIDriver", "CSINode"),
 }
-BUILT_IN: Scoped = frozenset((group, kind) for group, kinds in _BY_GROUP.items() for kind in kinds)
+_WITHIN = {
+    "": (
+        *("ConfigMap", "Endpoints", "Event", "LimitRange", "PersistentVolumeClaim", "Pod", "PodTemplate"),
+        *("ReplicationController", "ResourceQuota", "Secret", "Service", "ServiceAccount"),
+    ),
+    "apps": ("ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
+    "apps.openshift.io": ("DeploymentConfig",),
+    "autoscaling": ("HorizontalPodAutoscaler",),
+    "batch": ("CronJob", "Job"),
+    "build.openshift.io": ("Build", "BuildConfig"),
+    "cert-manager.io": ("Certificate", "CertificateRequest", "Issuer"),
+    "coordination.k8s.io": ("Lease",),
+    "discovery.k8s.io": ("EndpointSlice",),
+    "events.k8s.io": ("Event",),
+    "gateway.networking.k8s.io": (
+        *("Gateway", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TCPRoute", "TLSRoute", "UDPRoute"),
+    ),
+    "image.openshift.io": ("ImageStream", "ImageStreamTag"),
+    "monitoring.coreos.com": (
+        *("Alertmanager", "AlertmanagerConfig", "PodMonitor", "Probe", "Prometheus", "PrometheusRule"),
+        *("ServiceMonitor", "ThanosRuler"),
+    ),
+    "networking.k8s.io": ("Ingress", "NetworkPolicy"),
+    "policy": ("PodDisruptionBudget",),
+    "rbac.authorization.k8s.io": ("Role", "RoleBinding"),
+    "resource.k8s.io": ("ResourceClaim", "ResourceClaimTemplate"),
+    "route.openshift.io": ("Route",),
+    "snapshot.storage.k8s.io": ("VolumeSnapshot",),
+    "storage.k8s.io": ("CSIStorageCapacity",),
+}
+
+
+def _kinds(by_group: Mapping[str, tuple[str, ...]]) -> Scoped:
+    return frozenset((group, kind) for group, kinds in by_group.items() for kind in kinds)
+
+
+BUILT_IN: Scoped = _kinds(_BY_GROUP)
+NAMESPACED: Scoped = _kinds(_WITHIN)
 
 
 def kind_of(manifest: Mapping[str, Any]) -> tuple[str, str]:
@@ -41,9 +79,9 @@ def kind_of(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return manifest["apiVersion"].rpartition("/")[0], manifest["kind"]
 
 
-def defined(manifests: Iterable[Mapping[str, Any]]) -> Scoped:
-    """The kinds without namespaces that definitions among `manifests` bring."""
+def defined(manifests: Iterable[Mapping[str, Any]], scope: Literal["Cluster", "Namespaced"] = "Cluster") -> Scoped:
+    """The kinds of a scope, those without namespaces, that definitions among `manifests` bring."""
     specs = [m.get("spec") for m in manifests if kind_of(m) == _DEFINITION]
-    without = [s for s in specs if isinstance(s, dict) and s.get("scope") == "Cluster"]
-    named = [(s.get("group"), s["names"].get("kind")) for s in without if isinstance(s.get("names"), dict)]
+    there = [s for s in specs if isinstance(s, dict) and s.get("scope") == scope]
+    named = [(s.get("group"), s["names"].get("kind")) for s in there if isinstance(s.get("names"), dict)]
     return frozenset((str(group), str(kind)) for group, kind in named)

@@ -21,10 +21,12 @@ from reconciler.control.survey import Survey
 from reconciler.errors import Evidence, Invalid, Permanent, Transient
 from reconciler.model.resource import Component, Expected, Resource
 from reconciler.settings import FILE_VARIABLE
+from reconciler.spec.load import FLEET
 from reconciler.toolchain import Toolbox
 from tests.unit.cli.conftest import Run
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
+from tests.unit.spec.tenancy.scene import entry, fleet
 
 ROOT = Path(__file__).parents[3]
 VERBS = ["init", "validate", "plan", "drift", "apply", "run", "doctor", "tools", "demo", "version", "sandbox"]
@@ -90,7 +92,31 @@ def test_version(run: Run) -> None:
 
 def test_the_repositorys_own_desired_state_is_valid(run: Run) -> None:
     said = run("-C", ROOT, "validate")
-    assert (said.code, said.out, said.err) == (0, "valid: 1 cluster (demo)\n", "")
+    assert (said.code, said.err) == (0, "")
+    note, valid = said.out.splitlines()
+    assert note.startswith(
+        "note: desired/fleet.yaml has no spec.policy.tenants: every cluster's folder may use everything"
+    )
+    assert valid == "valid: 1 cluster (demo)"
+
+
+def test_what_the_policy_does_not_allow_is_refused_with_its_place(run: Run, clone: Path) -> None:
+    (clone / FLEET).write_text(fleet(entry("demo", clouds=["moc"], namespaces=["env-*"]), defaults=""))
+    said = run("-C", clone, "validate")
+    who = "desired/fleet.yaml is a platform administrator's to change"
+    assert (said.code, said.out) == (2, "")
+    assert said.err.splitlines() == [
+        "error: the policy in desired/fleet.yaml does not allow everything that is asked for",
+        f"  {FILE}:6:3 spec.cloud: demo may not use cloud 'sandbox'",
+        f"    hint: clouds that desired/fleet.yaml:7 allows: moc; {who}",
+        *said.err.splitlines()[3:],
+    ]
+    (clone / FLEET).write_text(fleet(entry("demo")))
+    said = run("-C", clone, "validate")
+    assert said.code == 0
+    assert said.out.splitlines()[0].startswith("note: there is no CODEOWNERS: whoever may merge may change the policy")
+    (clone / "CODEOWNERS").write_text("* @a\n")
+    assert run("-C", clone, "validate").out == "valid: 1 cluster (demo)\n"
 
 
 def test_what_could_not_be_checked_is_said(run: Run, clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +126,7 @@ def test_what_could_not_be_checked_is_said(run: Run, clone: Path, monkeypatch: p
     kustomization.write_text("resources: [a.yaml]\n")
     said = run("-C", clone, "validate")
     assert said.code == 0
-    assert said.out.splitlines() == [
+    assert [line for line in said.out.splitlines() if not line.startswith("note: ")] == [
         "not checked: manifests/sid is built by kubectl, which is not here (`reconciler tools kubectl` gets it)",
         "valid: 1 cluster (demo)",
     ]

@@ -17,6 +17,8 @@ from reconciler.control.ways import Terms
 from reconciler.errors import Invalid, ReconcilerError, Transient
 from reconciler.model.outcome import Status
 from reconciler.ports import Touched
+from reconciler.spec.load import FLEET
+from tests.unit.spec.tenancy.scene import entry, fleet
 
 from .scene import cluster_file, scene, until
 
@@ -187,6 +189,22 @@ def test_a_mistake_in_one_clusters_yaml_leaves_the_others_alone_and_has_its_line
         until(lambda: len(it.cycles("a")) == 2 and len(it.cycles("b")) == 2)
     assert it.cycles("b")[1]["outcome"] == "in sync"
     assert "desired/a/cluster.yaml:1" in str(it.cycles("a")[1]["problems"])
+
+
+def test_what_the_policy_does_not_allow_one_cluster_leaves_the_others_alone_and_has_its_line() -> None:
+    it = scene("good", "bad", "worse")
+    it.repository.push(
+        {
+            FLEET: fleet(entry("good"), entry("bad", clouds=["moc"])).encode(),
+            "desired/good/cluster.yaml": cluster_file("good", "  # a comment\n"),
+        }
+    )
+    with it.running():
+        until(lambda: it.cycles("good") and it.cycles("bad") and it.cycles("worse"))
+    assert set(it.begun) == {"good"}
+    assert "desired/bad/cluster.yaml:6:3: spec.cloud: bad may not use cloud 'sandbox'" in str(it.cycles("bad")[0])
+    assert "worse may not use cloud 'sandbox'" in str(it.cycles("worse")[0]["problems"])
+    assert it.cycles("good")[0]["outcome"] == "in sync"
 
 
 def test_a_cluster_that_another_reconciler_applies_shows_who() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from reconciler.errors import Invalid, Problem
-from reconciler.spec import desired_state, tree
+from reconciler.spec import desired_state, sealed
 from tests.unit.examples import CLUSTER, FILE, application
 from tests.unit.spec.test_wiring import TWO
 
@@ -111,8 +111,8 @@ def test_json_that_cannot_be_parsed_is_read_line_by_line() -> None:
 @pytest.mark.parametrize("path", [WORKLOAD, JSON])
 def test_what_sops_keeps_is_known_in_yaml_and_in_json(path: str) -> None:
     desired_state.refuse_plain_secrets({path: KEPT.encode()})
-    assert tree.encrypted(path, KEPT.encode())
-    assert not tree.encrypted(path, SECRET.encode())
+    assert sealed.encrypted(path, KEPT.encode())
+    assert not sealed.encrypted(path, SECRET.encode())
 
 
 HELD = "secrets: {DATABASE_PASSWORD: {secret: postgres-credentials, key: password}}"

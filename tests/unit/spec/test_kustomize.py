@@ -12,10 +12,11 @@ from reconciler.errors import Invalid, Permanent, Problem
 from reconciler.progress import QuietProgress
 from reconciler.settings import Settings
 from reconciler.spec import desired_state
-from reconciler.spec.load import DesiredCluster
+from reconciler.spec.load import FLEET, DesiredCluster
 from reconciler.spec.render import objects
 from reconciler.toolchain import Toolbox
 from tests.unit.examples import CLUSTER, FILE
+from tests.unit.spec.tenancy.scene import entry, fleet
 
 K = "kustomization.yaml"
 BASE, OVER = "manifests/base", "manifests/over"
@@ -116,6 +117,23 @@ def test_components(kustomize: Kustomize) -> None:
     more = {f"{OVER}/{K}": "resources: [../base]\ncomponents: [../part]\n", f"manifests/part/{K}": part}
     found = {str(objects.key(m)) for m in objects.workloads(load(kustomize, more), files(more))}
     assert found == {"ConfigMap sid/settings-x", "Deployment sid/web-x"}
+
+
+def test_what_a_build_makes_is_held_against_the_policy(kustomize: Kustomize) -> None:
+    patch = "apiVersion: v1\nkind: Namespace\nmetadata: {name: sid}\n"
+    more = {
+        f"{OVER}/{K}": "resources: [../base, n.yaml]\nnamespace: kube-system\nnamePrefix: kube-\n",
+        f"{OVER}/n.yaml": patch,
+        FLEET: fleet(entry("demo", namespaces=["sid"])),
+    }
+    refused = problems(kustomize, more)
+    assert {p.file for p in refused} == {f"{OVER}/{K}"}
+    assert {p.message.rpartition("demo may not use ")[2].partition(",")[0] for p in refused} == {
+        "namespace 'kube-system'"
+    }
+    assert load(kustomize, {**more, FLEET: fleet(entry("demo", namespaces=["sid", "kube-system"]))})
+    (reached,) = problems(kustomize, {**more, FLEET: fleet(entry("demo", paths=[f"{OVER}/**"]))})
+    assert (reached.file, reached.line, reached.column) == (f"{OVER}/{K}", 1, 13)
 
 
 def test_what_was_built_is_not_built_again(kubectl: Path, tmp_path: Path) -> None:

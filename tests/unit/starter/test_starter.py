@@ -19,10 +19,11 @@ from reconciler import process
 from reconciler.adapters.forge.connect import _GITLAB_TOKENS
 from reconciler.errors import Invalid, Permanent
 from reconciler.report import bundle
-from reconciler.spec import desired_state
+from reconciler.spec import codeowners, desired_state, tenancy
 from reconciler.starter import UNDECIDED, answered, files, write
 from reconciler.toolchain import Toolbox
 from tests.unit.examples import KEY
+from tests.unit.spec.tenancy.scene import fleet
 from tests.unit.test_docs import complain
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -115,6 +116,26 @@ class TestFiles:
         assert text != MADE[path]
         (cluster,) = desired_state.load({**MADE, path: text})
         assert "supplementary_addresses_in_ssl_keys" in cluster.cluster.spec.kubernetes.variables
+
+    def test_the_policy_that_is_suggested_suits_the_example(self) -> None:
+        """Without its comment signs it lets the cluster be, and refuses what it does not name."""
+        text = MADE["desired/fleet.yaml"].decode()
+        block = re.search(r"(?:^    # .*\n)+", text[text.index("    # tenants:") :], re.M)
+        assert block
+        policy = text.replace(block[0], re.sub(r"^(    )# ", r"\1", block[0], flags=re.M))
+        made = {**MADE, "desired/fleet.yaml": policy.encode()}
+        desired_state.load(made)
+        path = "desired/physics/cluster.yaml"
+        with pytest.raises(Invalid) as refused:
+            desired_state.load({**made, path: made[path].replace(b"externalNetwork: external", b"externalNetwork: a")})
+        assert [problem.path for problem in refused.value.problems] == ["spec.network.externalNetwork"]
+
+    def test_code_owners_protect_the_policy_and_what_runs_with_the_credentials(self) -> None:
+        owners = {".github/CODEOWNERS": MADE[".github/CODEOWNERS"]}
+        assert tenancy.remarks(fleet().encode(), owners) == []
+        given = b"\n".join(owners[".github/CODEOWNERS"].splitlines()[-7:])
+        assert codeowners.unowned(given, [path for path in MADE if path.startswith((".github/", "terraform/"))]) == []
+        assert codeowners.unowned(given, ["desired/physics/cluster.yaml"]) == ["desired/physics/cluster.yaml"]
 
     def test_nothing_is_left_to_fill_in(self) -> None:
         assert [path for path, text in MADE.items() if re.search(rb"@[A-Z]+@", text)] == []
