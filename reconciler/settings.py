@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from .errors import Invalid
+from .model.lease import LONGEST_SECONDS
 from .spec.validate import validate
 from .spec.yaml import Unreadable, parse
 
@@ -52,7 +53,7 @@ class Git(_Model):
     observed_branch: str = "observed"
     author_name: str = "reconciler"
     author_email: str = "reconciler@localhost"
-    lease_seconds: float = Field(default=300.0, ge=5)
+    lease_seconds: float = Field(default=300.0, ge=5, le=LONGEST_SECONDS)
     signers: Signers = Signers()
     signing_key: Place | None = None
 
