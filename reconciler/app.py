@@ -105,10 +105,10 @@ class App:
 
     def _running(self, cluster: str) -> tuple[str, ...]:
         try:
-            text = self.repository.observed(cluster).get(f"{cluster}/{record.APPLIED}")
+            applied = record.applied(self.repository, self.repository.observed(cluster), cluster)
         except ReconcilerError:  # no clone, or none that could be read: then nothing is known of what runs
             return ()
-        return record.versions_applied(record.read_applied(text))
+        return record.versions_applied(applied)
 
     def at(self, ref: str) -> Desired:
         """The desired state at a commit, whatever lies in the working tree. Raises Invalid."""
@@ -245,8 +245,7 @@ class App:
         snapshot = self._cloud(cluster.spec.cloud).observe((cluster.name,))
         state = known(self.toolkit.workspace(cluster.name))
         servers = recognised(cluster, snapshot.of(cluster.name), state)["server"]
-        text = self.repository.observed(cluster.name).get(f"{cluster.name}/{record.OBSERVED}")
-        failed = record.read_failed(text)
+        failed = record.last_failed(self.repository, cluster.name)
         return Seen(servers, self._nodes(access), snapshot.flavors, failed.error, failed.commit)
 
     def _nodes(self, access: Access) -> Listing:
@@ -290,6 +289,7 @@ class App:
             kubeconfigs=self.settings.kubeconfigs,
             whisper=self._whisper,
             ephemeral=not self.settings.terraform.keeps_disk and _in_ci(os.environ),
+            accept_rewrite=self.settings.git.accept_rewrite,
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
         )
 

@@ -16,7 +16,7 @@ from ..errors import Problem
 from ..ports import RECORD_BYTES
 from .yaml import Unreadable, decoded, events, position, syntax
 
-Plain: TypeAlias = "str | int | float | bool | None | tuple[Plain, ...] | dict[str, Plain]"
+Plain: TypeAlias = "str | int | float | bool | tuple[Plain, ...] | dict[str, Plain] | None"
 
 _MAX_DEPTH = 20
 _MAX_VALUES = 1_000_000  # 5,000 objects and 1,000 machines are 250,000

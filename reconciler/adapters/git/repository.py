@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
 from ...ports import Change, Files
-from . import branch as branches
 from . import ancestry, folders, records, refs
+from . import branch as branches
 from .branch import Branch
 from .commands import DEADLINE_SECONDS, Answer
 from .folders import within

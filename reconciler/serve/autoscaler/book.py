@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...engine import autoscale
-from ...errors import Invalid
+from ...errors import Invalid, ReconcilerError
 from ...model.autoscale import Decision
 from ...model.desired import Autoscale, effective
 from ...ports import Branches, Change
@@ -71,7 +71,7 @@ class Book:
         """The names of all machines that the autoscaler's groups had at a commit; none where that can't be read."""
         try:
             found = self._ground(commit, None)
-        except Invalid:
+        except ReconcilerError:
             return frozenset()
         groups = found.cluster.spec.node_groups
         return frozenset(f"{self.cluster}-{g.name}-{n}" for g in groups for n in g.numbers)
