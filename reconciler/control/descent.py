@@ -57,8 +57,8 @@ def _refusal(cluster: str, commit: str, last: str, descends: bool | None, *, rem
     who = "was applied from" if remembered else "was last recorded as applied from"
     return Blocked(
         f"{cluster!r} {who} {last[:12]}, and {commit[:12]} {why}",
-        hint="nothing was applied. An older clone: pull. A branch that was rewritten: push a signed commit that descends"
-        f" from both, or, when it is meant so, name it in this machine's settings (git: {{acceptRewrite: {commit}}})",
+        hint="nothing was applied. An older clone: pull. A rewritten branch: push a signed commit that descends from "
+        f"both, or, when it is meant so, name it in this machine's settings (git: {{acceptRewrite: {commit}}})",
     )
 
 

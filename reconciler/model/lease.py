@@ -33,7 +33,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The ref holds something that is no lease, for the reason `why`. Somebody may mean to hold it; nobody knows who."""
+    """The ref holds something that is no lease, for the reason `why`. Somebody may mean to hold it."""
 
     why: str
     commit: str = ""

@@ -141,6 +141,7 @@ def test_taken_renewed_seen_and_given_back(remote: Path, clone: Make) -> None:
     assert first == git(remote, "rev-parse", REF)
     seen = two.read("demo")
     assert seen is not None
+    assert isinstance(seen[1], Lease)
     assert (seen[0], seen[1].host, seen[1].pid) == (first, "a", 7)
     second = one.swap("demo", first, lease())
     assert two.read("demo") == one.read("demo") != seen
@@ -148,6 +149,7 @@ def test_taken_renewed_seen_and_given_back(remote: Path, clone: Make) -> None:
     assert one.swap("demo", second, over(lease()))
     there = two.read("demo")
     assert there
+    assert isinstance(there[1], Lease)
     assert there[1].released
 
 
@@ -457,5 +459,7 @@ def test_a_heartbeat_keeps_a_lease_that_is_shorter_than_the_work(clone: Make, tm
         last = two.read("demo")
         assert first is not None
         assert last is not None
+        assert isinstance(first[1], Lease)
+        assert isinstance(last[1], Lease)
         assert (last[1].id, last[1].since) == (first[1].id, first[1].since)
         assert last[1].expires > datetime.datetime.now(datetime.UTC)

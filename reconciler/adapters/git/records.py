@@ -12,9 +12,10 @@ from ...ports import RECORD_BYTES
 from .branch import Branch
 from .objects import Entry, Objects, blob_id
 
-_MAX_ENTRIES = 10_000  # looked at for one folder, which has five files
+_MAX_ENTRIES = 1000  # looked at for one folder, which has five files
 _MAX_DEPTH = 8
 _ALL_BYTES = 4 * RECORD_BYTES
+_TOLD = 3  # of what is left out of one folder: who pushes ten thousand links fills no log
 _REMEMBERED = 1000  # warnings that were given
 # path, id, and what is wrong
 Doubt: TypeAlias = Callable[[str, str, str], None]
@@ -41,64 +42,62 @@ class Doubts:
 def read(objects: Objects, commit: str, folder: str, doubt: Doubt) -> dict[str, bytes]:
     """The files below `folder` ("": all of them), by their paths from the root."""
     content: dict[str, bytes] = {}
-    left = _ALL_BYTES
-    for path, entry in _listing(objects, commit, folder, doubt).files.items():
+    listing, left = _listing(objects, commit, folder), _ALL_BYTES
+    for path, entry in listing.files.items():
         try:
             content[path] = objects.content(entry, min(left, RECORD_BYTES))
         except Invalid as error:
-            doubt(path, entry.id, error.message)
+            listing.leave_out(path, entry.id, error.message)
         else:
             left -= len(content[path])
+    for path, id_, why in listing.left_out[:_TOLD]:
+        doubt(path, id_, why)
     return content
 
 
 def holds(objects: Objects, commit: str, folder: str, content: Mapping[str, bytes]) -> bool:
     """Is `content` (plain files) all that the folder has?"""
-    there = _listing(objects, commit, folder, lambda *_: None)
+    there = _listing(objects, commit, folder)
     files = {path: (entry.mode, entry.id) for path, entry in there.files.items()}
-    return not there.strange and files == {path: ("100644", blob_id(data)) for path, data in content.items()}
+    return not there.left_out and files == {path: ("100644", blob_id(data)) for path, data in content.items()}
 
 
 @dataclass
 class _Listing:
-    """The plain files of a folder by path, and whether there is anything else."""
+    """The plain files of a folder by path, and what else is there: path, id, and what is wrong with it."""
 
     files: dict[str, Entry] = field(default_factory=dict)
-    strange: bool = False
-    left: int = _MAX_ENTRIES
+    left_out: list[tuple[str, str, str]] = field(default_factory=list)
+    more: int = _MAX_ENTRIES
+
+    def leave_out(self, path: str, id_: str, why: str) -> None:
+        self.left_out.append((path, id_, why))
 
 
-def _listing(objects: Objects, commit: str, folder: str, doubt: Doubt) -> _Listing:
+def _listing(objects: Objects, commit: str, folder: str) -> _Listing:
     listing = _Listing()
-
-    def strange(path: str, id_: str, why: str) -> None:
-        listing.strange = True
-        doubt(path, id_, why)
-
     tree = objects.commit(commit)[1]
     try:
         start = objects.at(tree, folder) if folder else Entry("", "40000", tree)
         if start is not None:
-            _walk(objects, start, listing, strange, 0)
+            _walk(objects, start, listing, 0)
     except Invalid as error:
-        strange(folder, commit, error.message)
+        listing.leave_out(folder, commit, error.message)
     return listing
 
 
-def _walk(objects: Objects, at: Entry, listing: _Listing, strange: Doubt, depth: int) -> None:
-    if not at.is_folder:
-        return strange(at.path, at.id, "is not a folder")
-    if depth > _MAX_DEPTH:
-        return strange(at.path, at.id, "is nested too deeply")
+def _walk(objects: Objects, at: Entry, listing: _Listing, depth: int) -> None:
+    if not at.is_folder or depth > _MAX_DEPTH:
+        return listing.leave_out(at.path, at.id, "is nested too deeply" if at.is_folder else "is not a folder")
     for entry in objects.listing(at.id):
-        listing.left -= 1
-        if listing.left < 0:
-            return strange(at.path, at.id, f"has more than {_MAX_ENTRIES} files")
+        listing.more -= 1
+        if listing.more < 0:
+            raise Invalid(f"has more than {_MAX_ENTRIES} files")
         path = f"{at.path}/{entry.path}".lstrip("/")
         if entry.is_folder:
-            _walk(objects, Entry(path, entry.mode, entry.id), listing, strange, depth + 1)
+            _walk(objects, Entry(path, entry.mode, entry.id), listing, depth + 1)
         elif entry.is_file:
             listing.files[path] = Entry(path, entry.mode, entry.id)
         else:
-            strange(path, entry.id, "is not a plain file")
+            listing.leave_out(path, entry.id, "is not a plain file")
     return None
