@@ -229,7 +229,7 @@ class App:
         terms = autoscaler.Terms(said.provision_minutes * 60, said.gpu_label, said.gpu_resource)
         bot = said.pull_request_branch.replace("{cluster}", cluster)
         return Server(
-            book=Book(self.repository, cluster, said.branch, bot),
+            book=Book(self.repository, cluster, said.branch, bot, self.progress.log),
             journal=Journal(self.state / cluster / "autoscaler"),
             look=self._seen,
             tell=self.progress.log,
