@@ -19,10 +19,11 @@ from ..spec import wiring
 from ..spec.load import DesiredCluster
 from ..spec.render.application import Sealed
 from ..spec.wiring import Output, Outputs
+from ..spec.yaml import Unreadable
+from . import shapes
 from .toolkit import Access, Toolkit
 
 FILE = "outputs.yaml"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _API_VERSIONS = {
     "services": ("v1", "Service"),
     "ingresses": ("networking.k8s.io/v1", "Ingress"),
@@ -40,10 +41,12 @@ def text(known: Outputs, cluster: str) -> str:
 
 def recorded(repository: Repository, cluster: str) -> dict[str, str]:
     """A cluster's outputs by path, as the observed branch has them in this clone. What can't be read says nothing."""
+    path = f"{cluster}/{FILE}"
+    text = repository.observed(cluster).get(path, b"")
     try:
-        found = yaml.load(repository.observed(cluster).get(f"{cluster}/{FILE}", b""), Loader=_LOADER)  # noqa: S506 - the safe loader
-        return {str(path): str(value) for path, value in found.items()} if isinstance(found, dict) else {}
-    except yaml.YAMLError:
+        return shapes.read(shapes.OUTPUTS, FILE, text, {})
+    except Unreadable as error:
+        repository.disregard(path, text, str(error))
         return {}
 
 

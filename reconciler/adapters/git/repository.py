@@ -13,15 +13,15 @@ from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
 from ...ports import Change, Files, Snapshot
+from . import ancestry, folders, records, refs
 from . import branch as branches
-from . import folders, refs
 from . import snapshot as snapshots
 from .branch import Branch
 from .commands import DEADLINE_SECONDS, Answer
 from .folders import within
-from .history import COMMITS, versions
+from .history import COMMITS, trailers, versions
 from .mend import mend
-from .objects import Objects
+from .objects import Objects, blob_id
 from .salvage import lost_folders
 from .signatures import Signature, Signers
 from .stream import Author, commit_stream
@@ -29,6 +29,7 @@ from .stream import Author, commit_stream
 _MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
 _REFUSALS = 3  # how often a push may be refused while nobody moved the branch: once may be somebody else's lock
 _MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
+_ID = re.compile(r"[0-9a-f]{40}")
 _T = TypeVar("_T")
 
 
@@ -71,6 +72,7 @@ class GitRepository:
         self._signature = signature
         self._moved: dict[str, str] = {}  # refs of the remote that a fetch moved, and from where
         self._mended = float("-inf")
+        self._doubts = records.Doubts(log)
 
     def resolve(self, ref: str) -> str:
         """Return the commit id of a branch, a tag, HEAD or a (shortened) commit id.
@@ -107,16 +109,43 @@ class GitRepository:
         return self._whole(branch, lambda: snapshots.snapshot(_objects(branch), commit, roots, only))
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
-        """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
-        Starts no program. Raises like `read`."""
-        tip = self._branch().known()
-        return self.read(tip, folder) if tip else {}
+        """Return the plain files below `folder` on the observed branch as this clone knows it; empty where there is
+        none. Anybody may have pushed them: what is no plain file, or more than a record can be, is left out, and `log`
+        told. Starts no program. Raises Permanent when the repository is damaged or incomplete."""
+        branch, folder = self._branch(), within(folder)
+        tip = branch.known()
+        return self._whole(branch, lambda: self._recorded(branch, tip, folder)) if tip else {}
+
+    def disregard(self, path: str, content: bytes, why: str) -> None:
+        """Tell `log`, once for each content, that what the observed branch has at `path` counts as nothing."""
+        branch = self._branch()
+        self._doubts.at(branch, branch.known() or "")(path, blob_id(content), why)
+
+    def _recorded(self, branch: Branch, commit: str, folder: str) -> dict[str, bytes]:
+        return records.read(_objects(branch), commit, folder, self._doubts.at(branch, commit))
 
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Return what the file at `path` held on the observed branch, newest first, each with the time (ISO 8601, UTC)
         of the commit that wrote it, as far as this clone's history goes. Lazy; starts no program."""
         tip = self._branch().known()
         return versions(_objects(self._branch()), tip, within(path)) if tip else iter(())
+
+    def last_recorded(self, folder: str) -> str:
+        """Return the desired commit that the last record of `folder` names, as far as this clone's history of the
+        observed branch goes; empty where none does. Whoever may push there may have written it. Starts no program."""
+        tip = self._branch().known()
+        said = trailers(_objects(self._branch()), tip, within(folder), "Desired-Commit") if tip else iter(())
+        return next((commit for commit in said if _ID.fullmatch(commit)), "")
+
+    def descends(self, commit: str, ancestor: str) -> bool | None:
+        """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell: it is not in this
+        clone, and the remote does not give it."""
+        return ancestry.descends(self._branch(), commit, ancestor)
+
+    @property
+    def signed(self) -> bool:
+        """Are only signed commits to be applied?"""
+        return bool(self._signers)
 
     def fetch(self) -> None:
         """Bring the remote's branches, the observed one included, into this clone; nothing to do without a remote. What
@@ -136,13 +165,7 @@ class GitRepository:
         branch = self._branch()
         if branch.remote is None or commit in self._tips(branch).values():
             return False
-        older = branch.older(commit, by)
-        if older is None or (branch.shallow and not older):
-            depth = (f"--depth={COMMITS}",) if branch.shallow else ()
-            with branch.locked():
-                branch.git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, branch.remote, by)
-            older = branch.older(commit, by)
-        return bool(older)
+        return ancestry.behind(branch, commit, by)
 
     def merged(self, ref: str, head: str) -> str | None:
         """Bring the commit at `ref` of the remote here and return its id, if it is `head` merged into something; else
@@ -246,7 +269,7 @@ class GitRepository:
             commit = place.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
             place.git.must("update-ref", ref, commit, "0" * 40)
         if push and place.remote:
-            answer = place.git("push", "--quiet", "--no-verify", place.remote, f"{ref}:{ref}")
+            answer = place.git.push(place.remote, commit, ref)
             if not answer.ok:
                 hint = f"the branch is there locally: git push {place.remote} {branch}"
                 raise Permanent(f"{branch!r} could not be pushed", hint=hint, evidence=answer.evidence)
@@ -254,7 +277,7 @@ class GitRepository:
 
     def _resolve(self, branch: Branch, ref: str) -> str:
         objects = _objects(branch)
-        id_ = ref if re.fullmatch(r"[0-9a-f]{40}", ref) else None
+        id_ = ref if _ID.fullmatch(ref) else None
         if id_ is not None:
             return _given(objects, id_)
         name, id_ = refs.find(branch.dirs, ref, branch.remote) if refs.valid(ref) else ("", None)
@@ -285,7 +308,7 @@ class GitRepository:
             tip = branch.tip()
             self._heard = tip, time.monotonic()
             parent = self._whole_of(branch, branch.bring(tip))
-            content = folders.wanted(files, folders.read(_objects(branch), parent, folder) if parent else {}, folder)
+            content = folders.wanted(files, self._recorded(branch, parent, folder) if parent else {}, folder)
             commit = parent if content is None else self._child(branch, parent, folder, content, message)
             if commit is None or commit == tip:
                 return None
@@ -307,14 +330,14 @@ class GitRepository:
         if tip is None or time.monotonic() - when >= self._trust or tip != branch.known():
             return False
         objects = _objects(branch)
-        content = folders.wanted(files, folders.read(objects, tip, folder), folder)
-        return content is None or folders.holds(objects, tip, folder, content)
+        content = folders.wanted(files, self._recorded(branch, tip, folder), folder)
+        return content is None or records.holds(objects, tip, folder, content)
 
     def _child(
         self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
     ) -> str:
         """A commit on top of `parent` with the content, reachable from nowhere yet; `parent` itself if it has it."""
-        if parent and folders.holds(_objects(branch), parent, folder, content):
+        if parent and records.holds(_objects(branch), parent, folder, content):
             return parent
         stream = commit_stream(self._author, message, parent, folder, content)
         commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
@@ -336,7 +359,7 @@ class GitRepository:
         for folder in lost_folders(branch, objects, kept, tip):
             self._log(f"{branch.name!r} was rewritten and lacks what was recorded of {folder!r}: put back")
             message = f"{folder}: put back what was recorded before the branch was rewritten\n"
-            tip = self._child(branch, tip, folder, folders.read(objects, kept, folder), message)
+            tip = self._child(branch, tip, folder, self._recorded(branch, kept, folder), message)
         return tip
 
     def _fetch(self, branch: Branch) -> None:

@@ -34,7 +34,7 @@ def _folders(
 ) -> Iterator[tuple[str, Iterator[Entry]]]:
     """The folders directly below `root`, and last what lies beside them."""
     try:
-        listed = [entry for entry in objects.listing(tree, root) if only is None or entry.path in only]
+        listed = [entry for entry in objects.beside(tree, root) if only is None or entry.path in only]
     except Invalid as error:
         refused[root] = problem(root, error)
         return

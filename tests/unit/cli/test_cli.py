@@ -106,7 +106,7 @@ def test_what_the_policy_does_not_allow_is_refused_with_its_place(run: Run, clon
     who = "desired/fleet.yaml is a platform administrator's to change"
     assert (said.code, said.out) == (2, "")
     assert said.err.splitlines() == [
-        "error: the policy in desired/fleet.yaml does not allow everything that is asked for",
+        "error: the desired state has 2 mistakes",
         f"  {FILE}:6:3 spec.cloud: demo may not use cloud 'sandbox'",
         f"    hint: clouds that desired/fleet.yaml:7 allows: moc; {who}",
         *said.err.splitlines()[3:],

@@ -38,6 +38,10 @@ class Branch:
     def observed(self, folder: str) -> Mapping[str, bytes]:
         return {f"{folder}/outputs.yaml": self.content}
 
+    def disregard(self, path: str, content: bytes, why: str) -> None:
+        assert path.endswith("/outputs.yaml")
+        assert content == self.content
+
 
 def known(kind: str, field: str, obj: object, *, servers: Any = SERVERS, before: bytes = b"") -> Outputs:
     """What is known of one output whose object is `obj`."""
@@ -113,6 +117,8 @@ def test_what_was_never_seen_says_why() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"a: [", b"\x00"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"a: [", b"\x00", b"[" * 100_000, b"services.sid/backend.address: [1]", b"a: &a {a: *a}"]
+)
 def test_a_record_that_cannot_be_read_says_nothing(content: bytes) -> None:
     assert list(known("services", "address", None, before=content).values) == []

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.control.revision import Desired, Reader, Revision
-from reconciler.errors import Invalid, Problem
+from reconciler.errors import Invalid, Problem, ReconcilerError
 from reconciler.ports import Rendering
 from reconciler.spec import desired_state
 from reconciler.spec.desired_state import Sources
@@ -91,8 +91,8 @@ class World:
 
     @staticmethod
     def _of(desired: Desired) -> tuple[DesiredCluster, ...]:
-        for error in desired.failed.values():
-            raise error
+        if desired.failed:
+            raise Invalid("some can't be loaded", problems=[p for e in desired.failed.values() for p in problems_of(e)])
         return desired.clusters
 
     def refused(self, way: str) -> tuple[Problem, ...]:
@@ -112,6 +112,11 @@ class World:
             return text
         self.opened.append(path)
         return text.replace(SOPS.encode(), b"").replace(SEALED.encode(), CANARY.encode())
+
+
+def problems_of(error: ReconcilerError) -> tuple[Problem, ...]:
+    assert isinstance(error, Invalid)
+    return error.problems
 
 
 def world(files: Mapping[str, str], policy: str | None) -> World:
