@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from . import interrupt
@@ -22,7 +22,7 @@ from .adapters.openstack import OpenStackCloud
 from .adapters.sops import Sops
 from .adapters.terraform import Encryption, known
 from .adapters.terraform import Terraform as OpenTofu
-from .control import record
+from .control import kubeconfigs, record
 from .control.cycle import Cycle, Moment
 from .control.executor import Executor
 from .control.lease import Terms
@@ -35,7 +35,7 @@ from .control.watched import watched
 from .control.ways import Ways
 from .errors import Invalid, ReconcilerError
 from .model.resource import Listing, Unknown
-from .ports import Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
+from .ports import Cloud, Feed, Forge, Gate, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
@@ -144,7 +144,8 @@ class App:
 
         kustomize = Kustomize(lambda: program("kubectl"), self._which("kubectl"), cache / "kustomize")
         helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=not here)
-        return desired_state.load(files, kustomize, raw, helm, others)
+        allowed = self.settings.ansible.allow_variables
+        return desired_state.load(files, kustomize, raw, helm, others, allowed_variables=allowed)
 
     def _which(self, name: str) -> str:
         return f"{pins.load()[name].version} {self.settings.tools.get(name, '')}"
@@ -188,7 +189,8 @@ class App:
 
     def parts(self) -> Parts:
         """What a daemon is made of."""
-        return Parts(self.ways, KubernetesWatches, lambda moved: RefWatch(self.path, moved))
+        watches = partial(KubernetesWatches, gate=self._gate)
+        return Parts(self.ways, watches, lambda moved: RefWatch(self.path, moved))
 
     def listening(self) -> Listening:
         """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
@@ -291,7 +293,12 @@ class App:
             whisper=self._whisper,
             ephemeral=not self.settings.terraform.keeps_disk and _in_ci(os.environ),
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
+            gate=self._gate,
         )
+
+    @cached_property
+    def _gate(self) -> Gate:
+        return kubeconfigs.by_place(self.settings.state_folder)
 
     def _whisper(self, text: str) -> None:
         """What may hold anything is shown on a terminal; CI and a daemon's log keep what they are given."""
@@ -308,6 +315,7 @@ class App:
             private_key=self.settings.ssh_key,
             timeout=self.settings.timeouts.playbook,
             environment=self._environment(),
+            templates=self.settings.ansible.allow_variables,
             cancel=interrupt.requested,
         )
 
@@ -334,6 +342,7 @@ class App:
                 field_manager=access.manager,
                 timeout=self.settings.timeouts.kubernetes,
                 cache=self.state / "seen" / f"{name}.json",
+                gate=self._gate,
             )
         return self._kept(name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -77,9 +77,12 @@ def shown(change: Proposal) -> str:
     return "".join(lines)
 
 
-def propose(change: Proposal, repository: Repository, branch: str, *, push: bool) -> str:
-    """Commit the change to a new branch. Raises Invalid, with every mistake, when it would make git's state invalid."""
+def propose(
+    change: Proposal, repository: Repository, branch: str, *, push: bool, allowed_variables: Collection[str] = ()
+) -> str:
+    """Commit the change to a new branch. Raises Invalid, with every mistake, when it would make git's state invalid;
+    `allowed_variables` as in `desired_state.load`."""
     changed = change.changed
     desired_state.refuse_plain_secrets(changed)
-    desired_state.load({**change.files, **changed})
+    desired_state.load({**change.files, **changed}, allowed_variables=allowed_variables)
     return repository.propose(branch, change.commit, changed, change.message, push=push)

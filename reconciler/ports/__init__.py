@@ -3,7 +3,7 @@
 from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Comment, Forge, Issue
 from .git import Branches, Change, Files, Followed, Leases, Repository
-from .kubernetes import Allowance, Api, Comparison, Kubernetes, Watcher
+from .kubernetes import Allowance, Api, Comparison, Gate, Kubernetes, Watcher, as_it_is
 from .kubespray import Kubespray, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering
 from .progress import Progress, Task
@@ -24,6 +24,7 @@ __all__ = [
     "Files",
     "Followed",
     "Forge",
+    "Gate",
     "Helm",
     "Ids",
     "Issue",
@@ -41,4 +42,5 @@ __all__ = [
     "Touched",
     "Watcher",
     "Workspace",
+    "as_it_is",
 ]

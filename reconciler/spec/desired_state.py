@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import applications, credentials, environments, helm, kustomize, secrets, wiring
+from . import applications, credentials, environments, helm, kubespray_variables, kustomize, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
@@ -21,11 +21,14 @@ def load(
     raw: Mapping[str, bytes] | None = None,
     charts: Helm | None = None,
     others: Collection[str] = (),
+    *,
+    allowed_variables: Collection[str] = (),
 ) -> tuple[DesiredCluster, ...]:
     """Load and check every cluster. `files` has desired/ and manifests/; `raw` the same as git has it, where something
     was decrypted. `program` builds kustomize folders and `charts` renders Helm's; without them these are not looked
-    into. `others` are clusters that are not among `files`, and that references may lead to. Raises Invalid with every
-    problem, and what rendering a chart raises."""
+    into. `others` are clusters that are not among `files`, and that references may lead to. `allowed_variables`
+    are Kubespray's that git may set though they touch this machine. Raises Invalid with every problem, and what
+    rendering a chart raises."""
 
     def exists(folder: str) -> bool:
         prefix = folder.rstrip("/") + "/"
@@ -35,6 +38,7 @@ def load(
     _refuse_encrypted_applications(raw or files)
     clusters = load_clusters(mine, exists)
     problems = environments.check(clusters) + applications.check(clusters)
+    problems += [p for cluster in clusters for p in kubespray_variables.check(cluster, allowed_variables)]
     clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
     clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
     asked = wiring.objects_asked_of(clusters)
