@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from reconciler.model.resource import Unknown
 from reconciler.ports import Api, as_it_is
 from reconciler.progress import QuietProgress
 from reconciler.settings import OpenShift, Settings
+from tests.unit.control.world import World
 from tests.unit.spec.test_kubeconfig import kubeadms, text
 
 
@@ -125,3 +127,23 @@ def test_the_app_reads_every_kubeconfig_through_the_gate(tmp_path: Path) -> None
             kubeconfigs.for_program(access.kubeconfig, tools.gate)
     assert yaml.safe_load(fetched.kubeconfig.read_bytes()) == yaml.safe_load(with_exec(canary))
     assert not canary.exists()
+
+
+def test_terraform_is_handed_the_rebuilt_one_or_nothing(tmp_path: Path) -> None:
+    """An application on the API of a cluster of ours: its kubeconfig was fetched."""
+    for refuses in (False, True):
+        root = tmp_path / str(refuses)
+        root.mkdir()
+        world = World(root)
+        place = root / "moc"
+        place.write_bytes(with_exec(root / "canary") if refuses else text({**kubeadms(), "extensions": ["CANARY"]}))
+        cycle = world.cycle()
+        outcome, _ = replace(cycle, tools=replace(cycle.tools, gate=kubeconfigs.by_place(root))).reconcile()
+        handed = [w.variables["kubeconfig"] for w in world.workspaces if "kubeconfig" in w.variables]
+        failed = [step.error for step in outcome.steps if step.error]
+        if refuses:
+            assert handed == []
+            assert any("would run a program on this machine" in error for error in failed)
+        else:
+            assert handed == [str(place)] * len(handed) != []
+            assert "CANARY" not in place.read_text()

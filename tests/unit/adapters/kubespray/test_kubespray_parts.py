@@ -229,7 +229,7 @@ def test_only_a_plain_file_of_a_sane_size_is_read(tmp_path: Path) -> None:
 )
 def test_the_api_is_where_our_own_inventory_has_it(host: object, variables: object, api: str) -> None:
     hosts = {"b": {"ansible_host": "192.0.2.9"}, "a": host}
-    masters = {"kube_control_plane": {"hosts": {"a": {}, "b": {}}}}
+    masters: dict[str, Any] = {"kube_control_plane": {"hosts": {"a": {}, "b": {}}}}
     assert fetched.api_of({"all": {"hosts": hosts, "vars": variables, "children": masters}}) == api
     assert fetched.api_of({}) == ""
 
