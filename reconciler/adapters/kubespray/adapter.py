@@ -94,6 +94,8 @@ class Kubespray:
                 self._play(folder, installed, replace(playbook, limit=rest), Events(task, len(rest)), ssh, theirs)
             refusal = _refusal(folder, drop, api)
         if status != "successful":
+            if refusal:
+                progress.log(refusal.message)
             failures = explained(events.failures(), playbook.inventory, self._private_key, folder.known_hosts)
             raise failure.error(playbook.name, status, self._timeout, failures, log)
         if refusal:
