@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from . import interrupt
@@ -22,7 +22,7 @@ from .adapters.openstack import OpenStackCloud
 from .adapters.sops import Sops
 from .adapters.terraform import Encryption, known
 from .adapters.terraform import Terraform as OpenTofu
-from .control import record
+from .control import kubeconfigs, record
 from .control.cycle import Cycle, Moment
 from .control.executor import Executor
 from .control.lease import Terms
@@ -35,7 +35,7 @@ from .control.watched import watched
 from .control.ways import Ways
 from .errors import Invalid, ReconcilerError
 from .model.resource import Listing, Unknown
-from .ports import Boundaries, Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
+from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
@@ -157,7 +157,7 @@ class App:
 
         kustomize = Kustomize(lambda: program("kubectl"), self._which("kubectl"), cache / "kustomize")
         helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=not here)
-        return Sources(files, raw, kustomize, helm)
+        return Sources(files, raw, kustomize, helm, self.settings.ansible.allow_variables)
 
     def _which(self, name: str) -> str:
         return f"{pins.load()[name].version} {self.settings.tools.get(name, '')}"
@@ -202,7 +202,8 @@ class App:
 
     def parts(self) -> Parts:
         """What a daemon is made of."""
-        return Parts(self.ways, KubernetesWatches, lambda moved: RefWatch(self.path, moved))
+        watches = partial(KubernetesWatches, gate=self._gate)
+        return Parts(self.ways, watches, lambda moved: RefWatch(self.path, moved))
 
     def listening(self) -> Listening:
         """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
@@ -310,7 +311,12 @@ class App:
             ephemeral=not self.settings.terraform.keeps_disk and _in_ci(os.environ),
             accept_rewrite=self.settings.git.accept_rewrite,
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
+            gate=self._gate,
         )
+
+    @cached_property
+    def _gate(self) -> Gate:
+        return kubeconfigs.by_place(self.settings.state_folder)
 
     def _whisper(self, text: str) -> None:
         """What may hold anything is shown on a terminal; CI and a daemon's log keep what they are given."""
@@ -327,6 +333,7 @@ class App:
             private_key=self.settings.ssh_key,
             timeout=self.settings.timeouts.playbook,
             environment=self._environment(),
+            templates=self.settings.ansible.allow_variables,
             cancel=interrupt.requested,
         )
 
@@ -353,6 +360,7 @@ class App:
                 field_manager=access.manager,
                 timeout=self.settings.timeouts.kubernetes,
                 cache=self.state / "seen" / f"{name}.json",
+                gate=self._gate,
             )
         return self._kept(name)
 

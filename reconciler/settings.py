@@ -99,6 +99,14 @@ def _private(file: Path) -> str:
         raise Invalid(f"cannot read the passphrase in {file}: {reason}", hint="terraform.keyFile names it") from None
 
 
+class Ansible(_Model):
+    """`allow_variables` are names of Kubespray's variables that git may set although they could run a program on this
+    machine: those that change how Ansible connects or touch this machine, and those whose values are templates. Whoever
+    may change such a variable in git may do here what the reconciler may."""
+
+    allow_variables: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
+
+
 class Timeouts(_Model):
     """All in seconds."""
 
@@ -161,6 +169,7 @@ class Settings(_Model):
     ssh_key: Place = Path("~/.ssh/id_ed25519").expanduser()
     kubespray: Place | None = None
     kubespray_mirror: str | None = Field(default=None, min_length=1)
+    ansible: Ansible = Ansible()
     tools: dict[str, Place] = Field(default_factory=dict)
     openshift: dict[str, OpenShift] = Field(default_factory=dict)
     kubeconfigs: Place | None = None

@@ -49,7 +49,8 @@ def adopt(
     if dry_run or not change.adoptions:
         raise typer.Exit(0)
     name = branch or change.branch
-    commit = propose(change, mine.app.repository, name, push=push)
+    allowed = mine.app.settings.ansible.allow_variables
+    commit = propose(change, mine.app.repository, name, push=push, allowed_variables=allowed)
     out().print(f"branch {name}, commit {commit[:12]}" + (", pushed: open a pull request for it" if push else ""))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -77,11 +77,15 @@ def shown(change: Proposal) -> str:
     return "".join(lines)
 
 
-def propose(change: Proposal, repository: Repository, branch: str, *, push: bool) -> str:
-    """Commit the change to a new branch. Raises Invalid, with every mistake, when it would make git's state invalid."""
+def propose(
+    change: Proposal, repository: Repository, branch: str, *, push: bool, allowed_variables: Collection[str] = ()
+) -> str:
+    """Commit the change to a new branch. Raises Invalid, with every mistake, when it would make git's state invalid;
+    `allowed_variables` as in `desired_state.Sources`."""
     changed = change.changed
     desired_state.refuse_plain_secrets(changed)
     files = {**change.files, **changed}
-    if error := desired_state.each(desired_state.Sources(files, files)).failed.get(change.cluster):
+    sources = desired_state.Sources(files, files, allowed_variables=allowed_variables)
+    if error := desired_state.each(sources).failed.get(change.cluster):
         raise error
     return repository.propose(branch, change.commit, changed, change.message, push=push)

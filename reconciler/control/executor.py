@@ -25,7 +25,7 @@ from ..spec.render.paths import without
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
-from . import fetched, installed
+from . import fetched, installed, kubeconfigs
 from .sight import Sight, balancer_of, openshift, part_of
 from .toolkit import Access, Toolkit
 
@@ -262,6 +262,7 @@ class Executor:
     def _openshift_app(self, step: Step, sight: Sight) -> None:
         target = step.arguments["target"]
         access = openshift(self.desired, target, self.tools)
+        kubeconfig = kubeconfigs.for_program(access.kubeconfig, self.tools.gate)
         manifests = [_left_alone(m, step) for m in sight.manifests[Component.APPLICATIONS].get(target, ())]
         group = part_of(self.desired.name, Component.APPLICATIONS)
         texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests if m["kind"] != "Secret"}
@@ -271,7 +272,7 @@ class Executor:
         place = self._workspace(
             "openshift-app",
             f"applications-{target}",
-            {"manifests": texts, "kubeconfig": str(access.kubeconfig), "context": access.context},
+            {"manifests": texts, "kubeconfig": str(kubeconfig), "context": access.context},
             may_destroy=frozenset(objects.address(key) for key in doomed),
             forget=frozenset(objects.address(key) for key in sight.held.get(target, ())),
         )

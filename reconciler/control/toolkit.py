@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..ports import Cloud, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform
+from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform, as_it_is
 from .lease import Terms
 
 
@@ -29,7 +29,8 @@ class Toolkit:
     playbook fetched here. `whisper` shows a line to whoever sits at a terminal, and to nothing that is kept. The
     factories are lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when
     we end. `sealing`: Terraform's state and plans are encrypted.
-    `accept_rewrite`: the commit from which what was applied may be left out (`descent`); "" for none."""
+    `accept_rewrite`: the commit from which what was applied may be left out (`descent`); "" for none.
+    `gate` says how kubeconfigs may be read."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -48,6 +49,7 @@ class Toolkit:
     ephemeral: bool = False
     sealing: bool = False
     accept_rewrite: str = ""
+    gate: Gate = as_it_is
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

@@ -3,7 +3,7 @@
 from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Boundaries, Boundary, Comment, Forge, Issue, PullRequest, Standing
 from .git import RECORD_BYTES, Branches, Change, Files, Followed, Leases, Repository, Snapshot
-from .kubernetes import Allowance, Api, Comparison, Kubernetes, Watcher
+from .kubernetes import Allowance, Api, Comparison, Gate, Kubernetes, Watcher, as_it_is
 from .kubespray import Kubespray, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering
 from .progress import Progress, Task
@@ -27,6 +27,7 @@ __all__ = [
     "Files",
     "Followed",
     "Forge",
+    "Gate",
     "Helm",
     "Ids",
     "Issue",
@@ -47,4 +48,5 @@ __all__ = [
     "Touched",
     "Watcher",
     "Workspace",
+    "as_it_is",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import applications, credentials, environments, helm, kustomize, tenancy, wiring
+from . import applications, credentials, environments, helm, kubespray_variables, kustomize, tenancy, wiring
 from .load import FLEET, FOLDER, DesiredCluster, counted, folders, strays
 from .load import each as load_each
 from .outline import Outline
@@ -22,12 +22,14 @@ from .tree import Raw, mistakes
 @dataclass(frozen=True)
 class Sources:
     """The files a desired state is made of, `files` in the clear and `raw` as git has them, and the programs that build
-    workloads; without them kustomize folders and charts are not looked into."""
+    workloads; without them kustomize folders and charts are not looked into. `allowed_variables` are Kubespray's that
+    git may set though they touch this machine."""
 
     files: Mapping[str, bytes]
     raw: Mapping[str, bytes]
     kustomize: Kustomize | None = None
     helm: Helm | None = None
+    allowed_variables: Collection[str] = ()
 
     def exists(self, folder: str) -> bool:
         """Is there anything below this folder?"""
@@ -51,9 +53,11 @@ def load(
     program: Kustomize | None = None,
     raw: Mapping[str, bytes] | None = None,
     charts: Helm | None = None,
+    *,
+    allowed_variables: Collection[str] = (),
 ) -> tuple[DesiredCluster, ...]:
     """Load and check every cluster. Raises as `complete` does."""
-    return complete(Sources(files, files if raw is None else raw, program, charts))
+    return complete(Sources(files, files if raw is None else raw, program, charts, allowed_variables))
 
 
 def complete(sources: Sources) -> tuple[DesiredCluster, ...]:
@@ -87,6 +91,7 @@ def each(sources: Sources, names: Collection[str] | None = None, others: Sequenc
     for cluster in clusters:  # before anything is decrypted, built or fetched for it
         with failures.of(cluster.name):
             failures.add(cluster.name, tenancy.named(policy, cluster, sources.raw))
+            failures.add(cluster.name, kubespray_variables.check(cluster, sources.allowed_variables))
     clusters = tuple(_built(failures.without(clusters), sources, failures))
     elsewhere = {*(outline.name for outline in others), *failed, *failures.names} - {c.name for c in clusters}
     asked = wiring.objects_asked_of(clusters)

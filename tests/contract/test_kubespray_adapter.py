@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 import reconciler.sandbox.kubespray
 from reconciler.adapters.kubespray import Given, Kubespray
 from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.ports import Playbook
 from reconciler.sandbox.machines import Machines
+from tests.unit.spec.test_kubeconfig import kubeadms, text
 
 pytestmark = pytest.mark.live
 STATE = "100% state"  # odd on purpose: paths go through several programs' command lines
@@ -36,10 +38,10 @@ PLAYBOOKS = {
     - name: Who is it
       command: "echo {{ inventory_hostname }} {{ secret | default('') }}"
     - name: Fetch the kubeconfig
-      copy: {content: "kubeconfig", dest: "{{ artifacts_dir }}/admin.conf", mode: "0644"}
+      copy: {content: "{{ admin_conf | default('') }}", dest: "{{ artifacts_dir }}/admin.conf", mode: "0644"}
       delegate_to: localhost
       run_once: true
-      when: kubeconfig_localhost and kubeconfig_localhost_ansible_host
+      when: kubeconfig_localhost and kubeconfig_localhost_ansible_host and admin_conf is defined
 """,
     "fail.yml": """
 - name: Go wrong
@@ -152,8 +154,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 def playbooks(tmp_path: Path) -> Path:
     folder = tmp_path / "kube spray"
     folder.mkdir()
-    for name, text in PLAYBOOKS.items():
-        (folder / name).write_text(text)
+    for name, content in PLAYBOOKS.items():
+        (folder / name).write_text(content)
     return folder
 
 
@@ -189,7 +191,8 @@ def test_a_run_shows_progress_and_fetches_the_kubeconfig(
     make: Callable[..., Kubespray], hosts: Hosts, tmp_path: Path
 ) -> None:
     kubespray, first, second = make(), Shown(), Shown()
-    kubespray.run("demo", Playbook("ok.yml", hosts.inventory(), variables={"secret": "hunter2"}), first)
+    variables = {"secret": "hunter2", "admin_conf": text(kubeadms()).decode()}
+    kubespray.run("demo", Playbook("ok.yml", hosts.inventory(), variables=variables), first)
     assert first.lines[0] == "ok.yml"
     assert "Look around: Who is it" in first.lines
     assert "ok.yml: 2 hosts, 3 ok, 3 changed in" in first.lines[-1]
@@ -202,7 +205,8 @@ def test_a_run_shows_progress_and_fetches_the_kubeconfig(
     assert second.advanced == 2
     assert inventory.stat().st_mtime_ns == written
     kubeconfig = kubespray.kubeconfig("demo")
-    assert kubeconfig.read_text() == "kubeconfig"
+    assert yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"] == "https://127.10.77.1:6443"
+    assert [path.name for path in kubeconfig.parent.parent.rglob("admin.conf*")] == ["admin.conf"]
     assert stat.S_IMODE(kubeconfig.stat().st_mode) == 0o600
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
+from reconciler.adapters.kubespray.unsafe import loaded
 from reconciler.sandbox.sandbox import Sandbox
 from reconciler.toolchain import Toolbox
 
@@ -36,7 +36,7 @@ def test_what_is_there_is_used_and_stays(
     assert list(network.networks(name="guest")) == []
     (known,) = world.state.rglob("known_hosts")
     (written,) = world.state.rglob("hosts.yaml")
-    said = yaml.safe_load(written.read_text())["all"]
+    said = loaded(written.read_text())["all"]
     bastion = said["children"]["bastion"]["hosts"]["guest-bastion-1"]
     assert str(bastion["ansible_host"]) in said["vars"]["ansible_ssh_common_args"]
     assert f"[{bastion['ansible_host']}]:2222 " in known.read_text()  # Ansible never logs in there: ssh went through it

@@ -113,3 +113,12 @@ def test_kubespray_is_a_folder_or_comes_from_a_mirror(home: Path) -> None:
     assert found.kubespray_mirror == "https://git.invalid/k"
     with pytest.raises(Invalid):
         settings.load(written(home / "c", 'kubesprayMirror: ""\n'), {})
+
+
+def test_variables_that_git_may_set_are_named_as_ansible_names_them(home: Path) -> None:
+    named = written(home / "c.yaml", "ansible: {allowVariables: [ansible_connection, dl_k8s_io_url]}\n")
+    assert settings.load(named, {}).ansible.allow_variables == ("ansible_connection", "dl_k8s_io_url")
+    assert Settings().ansible.allow_variables == ()
+    for wrong in ("[a-b]", "['*']", "['{{ x }}']", "all", "[1]"):
+        with pytest.raises(Invalid):
+            settings.load(written(home / "d.yaml", f"ansible: {{allowVariables: {wrong}}}\n"), {})

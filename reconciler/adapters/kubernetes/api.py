@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import Permanent, Transient
 from ...model.resource import Listing, Resource, Symptom, Unknown
-from ...ports import Allowance, Comparison, Manifest, Progress
+from ...ports import Allowance, Comparison, Gate, Manifest, Progress, as_it_is
 from . import certificates, nodes, pods
 from .apply import Applier
 from .compare import Comparer
@@ -23,7 +23,7 @@ class KubernetesApi:
     or Permanent. Nothing is read or connected to before the first call.
 
     `timeout` (seconds) is for one request, `wait` for all of what was applied to become healthy. `cache` is a file
-    that remembers which objects were found as desired.
+    that remembers which objects were found as desired. `gate` says how the kubeconfig may be read.
     """
 
     def __init__(
@@ -35,9 +35,10 @@ class KubernetesApi:
         timeout: float = 10,
         wait: float = 300,
         cache: Path | None = None,
+        gate: Gate = as_it_is,
     ) -> None:
-        self._kubeconfig, self._context, self._timeout = kubeconfig, context, timeout
-        self._connection = Connection(kubeconfig, context, timeout)
+        self._kubeconfig, self._context, self._timeout, self._gate = kubeconfig, context, timeout, gate
+        self._connection = Connection(kubeconfig, context, timeout, gate)
         self._discovery = Discovery(self._connection)
         self._wait = wait
         self._comparer = Comparer(self._connection, self._discovery, field_manager, Remembered(cache))
@@ -59,7 +60,7 @@ class KubernetesApi:
 
     def certificates(self) -> tuple[Resource, ...]:
         """Those of the kubeconfig and of the server, with when they end; what can't be read is left out."""
-        return certificates.shown(self._kubeconfig, self._context, min(CONNECT_SECONDS, self._timeout))
+        return certificates.shown(self._kubeconfig, self._context, min(CONNECT_SECONDS, self._timeout), self._gate)
 
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         try:

@@ -13,19 +13,22 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from ...errors import Permanent
 from ...model.naming import API_SERVER, CERTIFICATE, ENDS, KUBECONFIG
 from ...model.resource import Resource
+from ...ports import Gate, as_it_is
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PORT = 443  # of an https address that names none
 
 
-def shown(kubeconfig: Path, context: str | None, timeout: float) -> tuple[Resource, ...]:
+def shown(kubeconfig: Path, context: str | None, timeout: float, gate: Gate = as_it_is) -> tuple[Resource, ...]:
     """The certificates of `kubeconfig` and of its API server, as far as there are any and they can be read; what can't
     is left out. One TLS handshake, of at most `timeout` seconds."""
     try:
-        cluster, user = _used(yaml.load(kubeconfig.read_bytes(), Loader=_LOADER), context)  # noqa: S506 - the safe loader
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, StopIteration):
+        text = kubeconfig.read_bytes()
+        cluster, user = _used(yaml.load(gate(kubeconfig, text) or text, Loader=_LOADER), context)  # noqa: S506 - safe
+    except (Permanent, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, StopIteration):
         return ()  # whoever connects with it says what is wrong
     ends = {KUBECONFIG: _client(user, kubeconfig.parent), API_SERVER: _server(cluster, timeout)}
     return tuple(Resource(CERTIFICATE, name, {ENDS: end.isoformat()}) for name, end in sorted(ends.items()) if end)

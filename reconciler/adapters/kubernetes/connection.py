@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from ...errors import Permanent, ReconcilerError, Transient
 from ...importing import one_at_a_time
+from ...ports import Gate, as_it_is
 
 _PAGE = 500
 CONNECT_SECONDS = 5.0
@@ -74,8 +75,9 @@ class Metadata:
 class Connection:
     """Plain requests with the kubeconfig's credentials. Opened at first use; safe for several threads."""
 
-    def __init__(self, kubeconfig: Path, context: str | None, timeout: float) -> None:
+    def __init__(self, kubeconfig: Path, context: str | None, timeout: float, gate: Gate = as_it_is) -> None:
         self._kubeconfig = kubeconfig
+        self._gate = gate
         self._context = context
         self._timeout = timeout
         self._opening = threading.Lock()
@@ -192,12 +194,12 @@ class Connection:
     def _open(self) -> tuple[Any, Any]:
         with self._opening:
             if self._opened is None:
-                self._opened = _load(self._kubeconfig, self._context)
+                self._opened = _load(self._kubeconfig, self._context, self._gate)
             return self._opened
 
 
-def _load(kubeconfig: Path, context: str | None) -> tuple[Any, Any]:
-    configuration = open_kubeconfig(kubeconfig, context)
+def _load(kubeconfig: Path, context: str | None, gate: Gate) -> tuple[Any, Any]:
+    configuration = open_kubeconfig(kubeconfig, context, gate)
     with one_at_a_time:
         import urllib3
         from kubernetes.client.rest import RESTClientObject
@@ -212,9 +214,10 @@ def _load(kubeconfig: Path, context: str | None) -> tuple[Any, Any]:
     return configuration, pool
 
 
-def open_kubeconfig(kubeconfig: Path, context: str | None) -> Any:
-    """The client library reads the kubeconfig (exec plugins, OIDC, certificates); its models are never imported. Raises
-    Permanent."""
+def open_kubeconfig(kubeconfig: Path, context: str | None, gate: Gate = as_it_is) -> Any:
+    """The client library reads the kubeconfig (exec plugins, OIDC, certificates); its models are never imported. Of one
+    that another machine wrote it gets what the gate lets through, and never the file. Raises Refused for one that the
+    gate refuses, else Permanent."""
     if not kubeconfig.is_file():
         raise Permanent(
             f"there is no kubeconfig {kubeconfig}",
@@ -224,13 +227,11 @@ def open_kubeconfig(kubeconfig: Path, context: str | None) -> Any:
         import urllib3
         import yaml
         from kubernetes.client.configuration import Configuration
-        from kubernetes.config import ConfigException
-        from kubernetes.config.kube_config import load_kube_config
+        from kubernetes.config import ConfigException, kube_config  # noqa: F401 - _read imports it again, without the lock
 
     configuration = Configuration()
     try:
-        load_kube_config(str(kubeconfig), context=context, client_configuration=configuration, persist_config=False)
-        token_file = _token_file(kubeconfig, context)
+        _read(kubeconfig, context, gate, configuration)
     except urllib3.exceptions.HTTPError as error:
         raise Transient(
             f"the identity provider in {kubeconfig} does not answer: {_reason(error)}",
@@ -238,9 +239,24 @@ def open_kubeconfig(kubeconfig: Path, context: str | None) -> Any:
         ) from None
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise _unusable(kubeconfig, error) from None
-    if token_file is not None:
-        _follow(configuration, token_file)
     return configuration
+
+
+def _read(kubeconfig: Path, context: str | None, gate: Gate, configuration: Any) -> None:
+    import yaml
+    from kubernetes.config.kube_config import load_kube_config, load_kube_config_from_dict
+
+    text = kubeconfig.read_bytes()
+    try:
+        passed = gate(kubeconfig, text)
+    except Permanent as error:
+        raise Refused(error.message, hint=error.hint) from None
+    if passed is None:
+        load_kube_config(str(kubeconfig), context=context, client_configuration=configuration, persist_config=False)
+        if (token_file := _token_file(kubeconfig, context)) is not None:
+            _follow(configuration, token_file)
+    else:
+        load_kube_config_from_dict(yaml.safe_load(passed), context, configuration, persist_config=False)
 
 
 def _token_file(kubeconfig: Path, context: str | None) -> Path | None:

@@ -20,7 +20,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from ...errors import Permanent
-from ...ports import Api
+from ...ports import Api, Gate, as_it_is
 from .connection import CONNECT_SECONDS, credentials, open_kubeconfig
 from .fields import PART_OF
 from .http2 import Answer, Broken, Http2, connect
@@ -48,10 +48,12 @@ class _Refused(Exception):
 
 
 class KubernetesWatches:
-    """Implements ports.Watcher. `seen` is called with a cluster and what happened, from the thread of the watches."""
+    """Implements ports.Watcher. `seen` is called with a cluster and what happened, from the thread of the watches.
+    `gate` says how kubeconfigs may be read."""
 
-    def __init__(self, seen: Callable[[str, str], None]) -> None:
+    def __init__(self, seen: Callable[[str, str], None], gate: Gate = as_it_is) -> None:
         self._seen = seen
+        self._gate = gate
         self._apis: dict[str, _Watched] = {}
         self._wanted: dict[str, tuple[Api, ...]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,7 +95,7 @@ class KubernetesWatches:
                 await watched.close()
         for key, api in keys.items():
             if key not in self._apis:
-                self._apis[key] = _Watched(api, self._seen)
+                self._apis[key] = _Watched(api, self._seen, self._gate)
             self._apis[key].join(cluster, api)
 
     async def _end(self) -> None:
@@ -125,8 +127,9 @@ class _Stream:
 class _Watched:
     """One API server: who is on it, and a stream for each kind that any of them has. Lives on the watches' loop."""
 
-    def __init__(self, api: Api, seen: Callable[[str, str], None]) -> None:
+    def __init__(self, api: Api, seen: Callable[[str, str], None], gate: Gate) -> None:
         self._api = api
+        self._gate = gate
         self._seen = seen
         self._kinds: dict[str, frozenset[str]] = {}
         self._owners: set[str] = set()
@@ -318,14 +321,14 @@ class _Watched:
         async with self._opening:
             if self._connection is None or self._connection.lost:
                 loop = asyncio.get_running_loop()
-                self._configuration, context = await loop.run_in_executor(None, _load, self._api)
+                self._configuration, context = await loop.run_in_executor(None, _load, self._api, self._gate)
                 self._connection = await connect(self._configuration.host, context, CONNECT_SECONDS)
             return self._connection
 
 
-def _load(api: Api) -> tuple[Any, ssl.SSLContext]:
+def _load(api: Api, gate: Gate) -> tuple[Any, ssl.SSLContext]:
     """The kubeconfig as the client library reads it, and TLS as it says. Raises Permanent."""
-    configuration = open_kubeconfig(api.kubeconfig, api.context)
+    configuration = open_kubeconfig(api.kubeconfig, api.context, gate)
     if not configuration.host.startswith("https"):
         raise Permanent(f"{configuration.host} is not https", hint="its objects are looked at every now and then")
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)

@@ -16,6 +16,7 @@ from . import failure, hangup
 from .bastion import through_bastion
 from .environment import environment
 from .events import Events
+from .fetched import api_of
 from .folder import Folder
 from .offered import offered
 from .reach import explained
@@ -36,6 +37,7 @@ class Kubespray:
 
     `state` holds a private folder per cluster. `timeout` is seconds for one playbook. Ansible gets a short list of our
     environment and all of `environment`. `cancel` is asked every second or so; once it says True the playbook is ended.
+    Variables reach Ansible as text; those of the inventory's groups that are called as in `templates` may be templates.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Kubespray:
         private_key: Path,
         timeout: float,
         environment: Mapping[str, str],
+        templates: Collection[str] = (),
         cancel: Callable[[], bool] = _never,
     ) -> None:
         self._source = source
@@ -53,6 +56,7 @@ class Kubespray:
         self._private_key = private_key.expanduser().resolve()
         self._timeout = timeout
         self._environment = environment
+        self._templates = templates
         self._cancel = cancel
 
     def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
@@ -68,17 +72,19 @@ class Kubespray:
         folder = self._folder(cluster)
         folder.make()
         ours, theirs = folder.root / "reconciler.lock", folder.root / "playbook.lock"
-        values = {**playbook.variables, **_kubeconfig_variables(folder)}
+        api = playbook.api or api_of(playbook.inventory)
         with (
             turn(cluster, ours, theirs),
-            folder.variables(values),
+            folder.fetching() as drop,
+            folder.variables({**playbook.variables, **_kubeconfig_variables(drop, bool(api))}),
             progress.task(playbook.name) as task,
             control_sockets(folder.root) as ssh,
         ):
             events, started = Events(task, _hosts(playbook)), time.monotonic()
             if expected := folder.expected(playbook.name):
                 task.total(expected)
-            folder.take(through_bastion(playbook.inventory, self._private_key, folder.known_hosts))
+            inventory = through_bastion(playbook.inventory, self._private_key, folder.known_hosts)
+            folder.take(inventory, self._templates)
             status, log = self._play(folder, installed, playbook, events, ssh, theirs)
             lost = {f.host for f in events.failures() if f.unreachable}
             rest = tuple(host for host in playbook.limit if host not in lost)
@@ -86,11 +92,14 @@ class Kubespray:
                 # Kubespray ends a play for all when one host is lost: those that answer are joined all the same
                 progress.log(f"{playbook.name}: lost {', '.join(sorted(lost))}; going on with {', '.join(rest)}")
                 self._play(folder, installed, replace(playbook, limit=rest), Events(task, len(rest)), ssh, theirs)
-        if folder.kubeconfig.exists():
-            folder.point(playbook.api)
+            refusal = _refusal(folder, drop, api)
         if status != "successful":
+            if refusal:
+                progress.log(refusal.message)
             failures = explained(events.failures(), playbook.inventory, self._private_key, folder.known_hosts)
             raise failure.error(playbook.name, status, self._timeout, failures, log)
+        if refusal:
+            raise refusal
         folder.remember(playbook.name, events.results)
         progress.log(f"{playbook.name}: {events.recap()} in {time.monotonic() - started:.0f} s")
 
@@ -165,10 +174,19 @@ def _hosts(playbook: Playbook) -> int:
     return len(hosts & set(playbook.limit) or hosts)
 
 
-def _kubeconfig_variables(folder: Folder) -> dict[str, object]:
-    """Kubespray's own settings for fetching the kubeconfig, with the address we reach the control plane at."""
+def _refusal(folder: Folder, drop: Path, api: str) -> Permanent | None:
+    """Keep the kubeconfig that was fetched; return why not. A playbook that failed is the worse news of the two."""
+    try:
+        folder.admit(drop, api)
+    except Permanent as error:
+        return error
+    return None
+
+
+def _kubeconfig_variables(drop: Path, fetch: bool) -> dict[str, object]:
+    """Kubespray's own settings for fetching the kubeconfig. Nothing else of a machine comes to this one."""
     return {
-        "artifacts_dir": str(folder.credentials),
-        "kubeconfig_localhost": True,
+        "artifacts_dir": str(drop),
+        "kubeconfig_localhost": fetch,
         "kubeconfig_localhost_ansible_host": True,
     }

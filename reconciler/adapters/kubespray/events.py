@@ -10,6 +10,8 @@ from typing import Any
 from ...ports import Task
 
 _RESULTS = {"runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable"}
+_DEEPEST = 5  # results within results that are looked into
+_WIDTH = 2000
 _SAYS_NOTHING = ("non-zero return code", "MODULE FAILURE", "All items completed", "One or more items failed")
 
 
@@ -41,15 +43,15 @@ class Events:
 
     def __call__(self, event: Mapping[str, Any]) -> bool:
         """Take an event. Returns False: ansible-runner need not keep a file of each, the log has them."""
-        kind, data = str(event.get("event")), event.get("event_data") or {}
+        kind, data = str(event.get("event")), _mapping(event.get("event_data"))
         if kind == "playbook_on_play_start":
-            self._play = str(data.get("play") or "")
+            self._play = _line(data.get("play") or "")
         elif kind == "playbook_on_task_start":
-            self._now = " ".join(f"{self._play}: {data.get('task') or ''}".split())
+            self._now = f"{self._play}: {_line(data.get('task') or '')}"
             self._through.clear()
             self._show()
         elif kind == "playbook_on_stats":
-            self._stats = data
+            self._stats = {str(name): _counts(counts) for name, counts in data.items()}
         elif kind in _RESULTS:
             self._result(kind, data)
         return False
@@ -75,8 +77,8 @@ class Events:
         self._show()
         unreachable = kind == "runner_on_unreachable"
         if unreachable or (kind == "runner_on_failed" and not data.get("ignore_errors")):
-            host, result = str(data.get("host")), data.get("res") or {}
-            self._last[host] = Failure(host, str(data.get("task")), message(result), unreachable)
+            host, result = str(data.get("host")), _mapping(data.get("res"))
+            self._last[host] = Failure(host, _line(data.get("task")), message(result), unreachable)
         with contextlib.suppress(Exception):  # a bar that can't be drawn must not stop a playbook
             self.task.advance()
 
@@ -87,16 +89,34 @@ class Events:
 
 
 def message(result: Mapping[str, Any]) -> str:
-    """The line of a task's result that says what went wrong."""
-    if "censored" in result:
-        return "its output is hidden (no_log)"
-    items = [r for r in result.get("results") or () if isinstance(r, Mapping) and r.get("failed")]
-    if items:
-        return message(items[0])
-    said = str(result.get("msg") or "").strip()
+    """The line of a task's result that says what went wrong. A machine wrote it: it may be of any shape and length."""
+    for _ in range(_DEEPEST):
+        if "censored" in result:
+            return "its output is hidden (no_log)"
+        results = result.get("results")
+        items = [_mapping(r) for r in results] if isinstance(results, (list, tuple)) else []
+        failed = next((item for item in items if item.get("failed")), None)
+        if failed is None:
+            break
+        result = failed
+    said = _line(result.get("msg") or "")
     if said and not said.startswith(_SAYS_NOTHING):
-        return " ".join(said.split())
-    output = next(
-        (str(result[k]).strip() for k in ("stderr", "module_stderr", "stdout", "module_stdout") if result.get(k)), ""
-    )
-    return output.splitlines()[-1] if output else said or "failed without a message"
+        return said
+    streams = ("stderr", "module_stderr", "stdout", "module_stdout")
+    output = next((str(result[key]).strip() for key in streams if result.get(key)), "")
+    return (_line(output.splitlines()[-1]) if output else "") or said or "failed without a message"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _counts(value: object) -> dict[str, int]:
+    """Of each host, how often."""
+    return {str(host): count for host, count in _mapping(value).items() if isinstance(count, int)}
+
+
+def _line(value: object) -> str:
+    """One line that no terminal obeys."""
+    text = str(value)[: 2 * _WIDTH]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_WIDTH]

@@ -11,6 +11,7 @@ from .events import Failure
 
 _SHOWN = 3
 _TAIL_LINES = 40
+_TAIL_BYTES = 256 << 10
 _UNREACHABLE = "does a security group let us in, is it the right key and user, does the SSH server listen there?"
 _OTHER_KEY = "HOST IDENTIFICATION HAS CHANGED|Host key verification failed"
 _HINTS = (
@@ -59,8 +60,12 @@ def _complaint(lines: Sequence[str]) -> str:
 
 
 def _lines(log: Path) -> list[str]:
+    """The log's last lines, as a terminal may be given them: machines wrote into it."""
     try:
-        text = log.read_text(encoding="utf-8", errors="replace")
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
     except OSError:
         return []
-    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).splitlines()
+    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+    return ["".join(c if c.isprintable() else " " for c in line) for line in plain.splitlines()]

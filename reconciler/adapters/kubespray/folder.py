@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from ... import files
+from ...spec.kubeconfig import rebuilt
+from . import fetched
+from .unsafe import inventory_text, loaded, variables_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +47,24 @@ class Folder:
     def temporary(self) -> Path:
         return self.root / "tmp"
 
-    def point(self, api: str | None) -> None:
-        """Let the kubeconfig, for its owner's eyes only, name `api`: Kubespray writes what a node would use."""
-        self.kubeconfig.chmod(0o600)
-        if api is None:
-            return
-        said = yaml.safe_load(self.kubeconfig.read_text())
-        for entry in said["clusters"]:
-            entry["cluster"]["server"] = api
-        write_private(self.kubeconfig, yaml.safe_dump(said, sort_keys=False))
+    @contextmanager
+    def fetching(self) -> Iterator[Path]:
+        """An empty folder for what a playbook fetches. Nothing in it outlives the block."""
+        folder = self.root / "fetched"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def admit(self, folder: Path, api: str) -> None:
+        """Keep what the kubeconfig in `folder`, if one was fetched, is rebuilt to. It names `api`: Kubespray writes
+        what a node would use, and what a machine says of itself does not count. Raises Permanent for one that is
+        refused; then the one before stays."""
+        text = fetched.content(folder)
+        if text is not None:
+            files.write(self.kubeconfig, rebuilt(f"{fetched.NAME} of {self.root.parent.name}", text, api))
 
     def log(self, run: str) -> Path:
         """Everything Ansible printed in a run."""
@@ -73,18 +85,19 @@ class Folder:
         for folder in (self.inventory.parent, self.facts, self.credentials, self.temporary):
             folder.mkdir(mode=0o700, exist_ok=True)
 
-    def take(self, inventory: Mapping[str, object]) -> None:
-        """Write the inventory, in its order, if it differs from the one that is there."""
-        text = yaml.dump(_plain(inventory), Dumper=_NoAliases, sort_keys=False)
+    def take(self, inventory: Mapping[str, object], templates: Collection[str] = ()) -> None:
+        """Write the inventory, in its order, if it differs from the one that is there. Only variables called as in
+        `templates` may be templates."""
+        text = inventory_text(inventory, templates)
         if not self.inventory.exists() or self.inventory.read_text() != text:
-            write_private(self.inventory, text)
+            files.write(self.inventory, text)
 
     @contextmanager
     def variables(self, values: Mapping[str, object]) -> Iterator[None]:
         """Let Ansible read `values` from a file while the block runs: whoever lists processes sees its arguments."""
         path = self.root / "env" / "extravars"  # the name ansible-runner looks for
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_private(path, yaml.safe_dump(_plain(values), sort_keys=True))
+        files.write(path, variables_text(values))
         try:
             yield
         finally:
@@ -96,7 +109,7 @@ class Folder:
             lines = self.known_hosts.read_text().splitlines(keepends=True)
             kept = [line for line in lines if not _names(line) & set(addresses)]
             if kept != lines:
-                write_private(self.known_hosts, "".join(kept))
+                files.write(self.known_hosts, "".join(kept))
         for host in self._hosts_at(addresses):
             (self.facts / host).unlink(missing_ok=True)
 
@@ -105,7 +118,7 @@ class Folder:
         return self._counts().get(playbook)
 
     def remember(self, playbook: str, results: int) -> None:
-        write_private(self.root / "results.json", json.dumps({**self._counts(), playbook: results}, sort_keys=True))
+        files.write(self.root / "results.json", json.dumps({**self._counts(), playbook: results}, sort_keys=True))
 
     def _counts(self) -> dict[str, int]:
         try:
@@ -116,36 +129,12 @@ class Folder:
     def _hosts_at(self, addresses: Collection[str]) -> Iterator[str]:
         if not self.inventory.exists():
             return
-        inventory = yaml.safe_load(self.inventory.read_text()) or {}
+        inventory = loaded(self.inventory.read_text()) or {}
         for host, variables in ((inventory.get("all") or {}).get("hosts") or {}).items():
             if {(variables or {}).get(name) for name in ("ansible_host", "ip", "access_ip")} & set(addresses):
                 yield str(host)
 
 
-class _NoAliases(yaml.SafeDumper):
-    """Writes out what stands twice: people read this file."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        return True
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file at once, readable by its owner only."""
-    new = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)
-
-
 def _names(line: str) -> set[str]:
     """The hosts a line of known_hosts is about: `a,[b]:2222 ssh-ed25519 …` names a and b."""
     return {re.sub(r"^\[(.*)\]:\d+$", r"\1", name) for name in line.partition(" ")[0].split(",")}
-
-
-def _plain(value: object) -> object:
-    """The same in types YAML has a plain form for: dicts, lists, and strings that are not of an enumeration."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return str(value) if isinstance(value, str) else value

@@ -15,10 +15,14 @@ NetworkPlugin = Literal[
 ]
 
 
+# POSIX.1-2017, 3.437: the portable characters of a file's name, and no hyphen first; 32 is Linux' limit (useradd(8)).
+UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._][-A-Za-z0-9._]*$", max_length=32)]
+
+
 class Ssh(Model):
     """How Ansible logs in. The private key is never in git: the settings say where it lies."""
 
-    user: str = "ubuntu"
+    user: UserName = "ubuntu"
     port: Port = 22
     public_key: PublicKey
 
@@ -39,7 +43,7 @@ class Repair(Model):
 
 
 class Kubernetes(Model):
-    """`variables` go to Kubespray as they are."""
+    """`variables` go to Kubespray as they are: they are text, never templates."""
 
     version: Annotated[str, StringConstraints(pattern=r"^1\.[0-9]+\.[0-9]+$")]
     network_plugin: NetworkPlugin = "calico"

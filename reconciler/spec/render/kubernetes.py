@@ -9,6 +9,7 @@ from typing import cast
 from ...model.desired import Cluster
 from ...model.resource import Resource, Value
 from .balancer import API_PORT
+from .hosts import address, host, url
 from .machines import CONTROL_PLANE_GROUP, Machine, kubespray_groups, machines
 
 
@@ -51,7 +52,7 @@ def _masters(cluster: Cluster, servers: Sequence[Resource]) -> list[Resource]:
 
 
 def _url(at: Resource | None) -> str | None:
-    return f"https://{at.fields['address']}:{API_PORT}" if at else None
+    return url(address(at, "address"), API_PORT) if at else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def inventory(cluster: Cluster, given: Hosts) -> dict[str, object]:
     everything = [m for m in machines(cluster) if m.name in live]
     wanted = [m for m in everything if m.role != "bastion"]
     hosts = {m.name: _host(cluster, live[m.name], m) for m in wanted}
-    hosts |= {name: _host(cluster, live.get(name), None) for name in given.leaving if name not in hosts}
+    hosts |= {host(name): _host(cluster, live.get(name), None) for name in given.leaving if name not in hosts}
     groups = {name: _members(cluster, wanted, name, given) for name in ("kube_control_plane", "etcd", "kube_node")}
     masters = [m.name for m in wanted if m.role == "control-plane"]
     return {
@@ -116,7 +117,7 @@ def _broken(cluster: Cluster, wanted: Sequence[Machine], given: Hosts) -> dict[s
 
 def _bastion(cluster: Cluster, live: Mapping[str, Resource], machines: Sequence[Machine]) -> dict[str, object]:
     """Kubespray's own group: its role bastion-ssh-config makes the way through it."""
-    hosts = {m.name: {"ansible_host": live[m.name].fields.get("address"), "ansible_user": cluster.spec.ssh.user,
+    hosts = {m.name: {"ansible_host": address(live[m.name], "address"), "ansible_user": cluster.spec.ssh.user,
                       "ansible_port": cluster.spec.ssh.port} for m in machines}  # fmt: skip
     return {"bastion": {"hosts": hosts}} if hosts else {}
 
@@ -125,31 +126,31 @@ def _reached_at(masters: Collection[str], live: Mapping[str, Resource], balancer
     """Every address the API is reached at: Kubespray's certificate names only those it knows of, and it knows nothing
     of floating IPs."""
     places = [*(live[name] for name in masters), *([balancer] if balancer else [])]
-    return sorted({str(place.fields["address"]) for place in places if place.fields.get("address")})
+    return sorted({address(place, "address") for place in places} - {""})
 
 
 def _balanced(balancer: Resource | None) -> dict[str, object]:
     """Nodes reach the API at the address within the network."""
-    return {"loadbalancer_apiserver": {"address": balancer.fields["vip"], "port": API_PORT}} if balancer else {}
+    return {"loadbalancer_apiserver": {"address": address(balancer, "vip"), "port": API_PORT}} if balancer else {}
 
 
 def _host(cluster: Cluster, server: Resource | None, machine: Machine | None) -> dict[str, object]:
-    fields: Mapping[str, Value] = server.fields if server else {}
-    fixed = fields.get("fixed_ip") or "192.0.2.1"  # RFC 5737: a host that is gone still needs an address that is none
-    host: dict[str, object] = {
-        "ansible_host": fields.get("address") or fixed,
+    # RFC 5737: a host that is gone still needs an address that is none
+    fixed = (address(server, "fixed_ip") if server else "") or "192.0.2.1"
+    variables: dict[str, object] = {
+        "ansible_host": (address(server, "address") if server else "") or fixed,
         "ansible_port": cluster.spec.ssh.port,
         "ansible_user": cluster.spec.ssh.user,
         "ip": fixed,
         "access_ip": fixed,
     }
     if machine and "etcd" in kubespray_groups(cluster, machine.role):
-        host["etcd_member_name"] = f"etcd-{machine.name}"
+        variables["etcd_member_name"] = f"etcd-{machine.name}"
     if machine and machine.labels:
-        host["node_labels"] = dict(sorted(machine.labels.items()))
+        variables["node_labels"] = dict(sorted(machine.labels.items()))
     if machine and machine.taints:
-        host["node_taints"] = list(machine.taints)
-    return host
+        variables["node_taints"] = list(machine.taints)
+    return variables
 
 
 def _variables(cluster: Cluster) -> dict[str, object]:

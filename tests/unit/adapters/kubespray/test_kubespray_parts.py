@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shlex
 import subprocess
 import sys
@@ -13,16 +14,17 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.adapters.kubespray import failure, hangup
+from reconciler.adapters.kubespray import failure, fetched, hangup
 from reconciler.adapters.kubespray.bastion import through_bastion
 from reconciler.adapters.kubespray.environment import environment, ssh_arguments
 from reconciler.adapters.kubespray.events import Events, Failure, message
 from reconciler.adapters.kubespray.folder import Folder
 from reconciler.adapters.kubespray.offered import offered
-from reconciler.adapters.kubespray.sockets import control_sockets
 from reconciler.adapters.kubespray.source import Installed
 from reconciler.adapters.kubespray.turn import end_leftover, turn
+from reconciler.adapters.kubespray.unsafe import inventory_text, loaded, variables_text
 from reconciler.errors import Permanent, ReconcilerError, Transient
+from tests.unit.spec.test_kubeconfig import kubeadms, text
 
 
 class Silent:
@@ -45,6 +47,11 @@ class Silent:
         ({"msg": "One or more items failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "this"}]}, "this"),
         ({"censored": "the output has been hidden", "changed": True}, "its output is hidden (no_log)"),
         ({}, "failed without a message"),
+        ({"results": 5, "msg": ["a", {"b": 1}]}, "['a', {'b': 1}]"),
+        ({"results": [{"failed": True, "results": [{"failed": True, "msg": "deep"}]}, 7, None]}, "deep"),
+        ({"results": {"failed": True}, "stderr": 5}, "5"),
+        ({"msg": "\x1b]0;title\x07red\u202egnp.exe"}, "]0;title red gnp.exe"),
+        ({"stdout": "\r\n\x1b"}, "failed without a message"),
     ],
 )
 def test_the_line_that_says_what_went_wrong(result: Mapping[str, Any], line: str) -> None:
@@ -53,6 +60,26 @@ def test_the_line_that_says_what_went_wrong(result: Mapping[str, Any], line: str
 
 def result(kind: str, host: str, task: str = "t", **data: object) -> dict[str, object]:
     return {"event": f"runner_on_{kind}", "event_data": {"host": host, "task": task, "res": {"msg": task}, **data}}
+
+
+def test_results_of_any_depth_and_length_are_one_line() -> None:
+    nested: dict[str, Any] = {"failed": True, "msg": "x" * 1_000_000}
+    for _ in range(900):
+        nested = {"failed": True, "results": [nested]}
+    assert message(nested) == "failed without a message"
+    assert len(message({"msg": "x" * 1_000_000})) == 2000
+
+
+@pytest.mark.parametrize(
+    "data", [None, 5, [], "x", {"res": 5}, {"res": None}, {"host": [], "task": {}, "res": {"msg": {}}}]
+)
+def test_an_event_of_any_shape_is_taken(data: object) -> None:
+    events = Events(Silent())
+    kinds = ("playbook_on_play_start", "playbook_on_task_start", "runner_on_failed", "runner_on_unreachable")
+    for kind in (*kinds, "playbook_on_stats", None):
+        assert events({"event": kind, "event_data": data}) is False
+    assert events.recap().startswith("0 hosts")
+    assert events.failures() == ()
 
 
 def test_only_hosts_ansible_gave_up_on_are_failures() -> None:
@@ -135,23 +162,89 @@ def test_the_inventory_is_stable_and_written_only_when_it_changed(tmp_path: Path
     folder.make()
     folder.take(INVENTORY)
     text, written = folder.inventory.read_text(), folder.inventory.stat().st_mtime_ns
-    assert yaml.safe_load(text) == INVENTORY
+    assert loaded(text) == INVENTORY
     folder.take({"all": {"hosts": dict(INVENTORY["all"]["hosts"])}})
     assert (folder.inventory.read_text(), folder.inventory.stat().st_mtime_ns) == (text, written)
-    folder.take({"all": {"hosts": {"taints": ("t=1:NoSchedule",)}}})
-    assert yaml.safe_load(folder.inventory.read_text())["all"]["hosts"]["taints"] == ["t=1:NoSchedule"]
+    folder.take({"all": {"hosts": {"a": {"taints": ("t=1:NoSchedule",)}}}})
+    assert loaded(folder.inventory.read_text())["all"]["hosts"]["a"]["taints"] == ["t=1:NoSchedule"]
 
 
 def test_the_kubeconfig_names_where_we_reach_the_api(tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "k")
+    folder = Folder(tmp_path / "demo" / "kubespray")
     folder.make()
-    text = "clusters: [{cluster: {server: 'https://10.0.0.9:6443'}, name: c}]\n"
-    folder.kubeconfig.write_text(text)
-    folder.point(None)
-    assert yaml.safe_load(folder.kubeconfig.read_text()) == yaml.safe_load(text)
-    folder.point("https://198.51.100.7:6443")
+    with folder.fetching() as drop:
+        folder.admit(drop, "https://198.51.100.7:6443")
+        assert not folder.kubeconfig.exists()
+        (drop / "admin.conf").write_bytes(text(kubeadms()))
+        folder.admit(drop, "https://198.51.100.7:6443")
     assert yaml.safe_load(folder.kubeconfig.read_text())["clusters"][0]["cluster"]["server"].endswith(".7:6443")
     assert folder.kubeconfig.stat().st_mode & 0o077 == 0
+    assert not drop.exists()
+
+
+def test_a_fetched_kubeconfig_that_is_refused_leaves_the_one_before(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "demo" / "kubespray")
+    folder.make()
+    folder.kubeconfig.write_text("before")
+    content = kubeadms()
+    content["users"][0]["user"] = {"exec": {"command": "sh"}}
+    with folder.fetching() as drop:
+        (drop / "admin.conf").write_bytes(text(content))
+        with pytest.raises(Permanent, match=r"admin\.conf of demo:\d+:\d+: users\.0\.user\.exec: would run a program"):
+            folder.admit(drop, "https://198.51.100.7:6443")
+    assert folder.kubeconfig.read_text() == "before"
+    assert not drop.exists()
+
+
+def test_only_a_plain_file_of_a_sane_size_is_read(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "demo" / "kubespray")
+    folder.make()
+    (tmp_path / "ours").write_bytes(text(kubeadms()))
+    for put in (
+        lambda place: place.symlink_to(tmp_path / "ours"),
+        lambda place: place.mkdir(),
+        os.mkfifo,
+        lambda place: place.write_bytes(b"#" * (2 << 20)),
+    ):
+        with folder.fetching() as drop:
+            put(drop / "admin.conf")
+            with pytest.raises(Permanent, match="is not read"):
+                folder.admit(drop, "https://198.51.100.7:6443")
+    assert not folder.kubeconfig.exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "variables", "api"),
+    [
+        ({"ansible_host": "10.0.0.1"}, {}, "https://10.0.0.1:6443"),
+        ({"ansible_host": "2001:db8::1"}, {"kube_apiserver_port": 8443}, "https://[2001:db8::1]:8443"),
+        ({}, {}, ""),
+    ],
+)
+def test_the_api_is_where_our_own_inventory_has_it(host: object, variables: object, api: str) -> None:
+    hosts = {"b": {"ansible_host": "192.0.2.9"}, "a": host}
+    masters: dict[str, Any] = {"kube_control_plane": {"hosts": {"a": {}, "b": {}}}}
+    assert fetched.api_of({"all": {"hosts": hosts, "vars": variables, "children": masters}}) == api
+    assert fetched.api_of({}) == ""
+
+
+HOSTILE = "{{ lookup('pipe', 'touch /tmp/canary') }}"
+
+
+def test_every_text_reaches_ansible_as_text(tmp_path: Path) -> None:
+    variables = {"a": HOSTILE, "b": [{"c": (HOSTILE,)}], "d": {HOSTILE: 1}, "e": True, "f": None, "g": 1.5}
+    inventory = {"all": {"hosts": {"h": variables}, "vars": variables, "children": {"k": {"vars": variables}}}}
+    written = (inventory_text(inventory), variables_text(variables))
+    for told in written:
+        assert told.count("lookup") == told.count("!unsafe '{{ lookup") > 0
+    assert loaded(written[1]) == {**variables, "b": [{"c": [HOSTILE]}]}
+    named = inventory_text(inventory, {"a"})
+    assert named.count("!unsafe") == written[0].count("!unsafe") - 2  # of groups: what the settings let be a template
+    folder = Folder(tmp_path / "x")
+    folder.make()
+    folder.take(inventory)
+    with folder.variables(variables):
+        assert (folder.inventory.read_text(), (tmp_path / "x/env/extravars").read_text()) == written
 
 
 def test_the_way_through_a_bastion_is_checked_like_any_other(tmp_path: Path) -> None:
@@ -174,7 +267,7 @@ def test_variables_are_there_only_while_they_are_needed(tmp_path: Path) -> None:
     folder.take(INVENTORY)
     path = tmp_path / "x/env/extravars"
     with folder.variables({"password": "hunter2"}):
-        assert yaml.safe_load(path.read_text()) == {"password": "hunter2"}
+        assert loaded(path.read_text()) == {"password": "hunter2"}
         assert path.stat().st_mode & 0o077 == 0
     assert not path.exists()
     with pytest.raises(ZeroDivisionError), folder.variables({"password": "hunter2"}):
@@ -250,21 +343,6 @@ def test_a_leftover_playbook_is_ended_with_its_workers(tmp_path: Path, monkeypat
     assert child.wait(5) == -9
     with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_the_folder_for_sockets_is_private_short_and_gone_afterwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    with control_sockets(Path("/a/very/long/path" * 20)) as folder:
-        assert folder.parent == tmp_path
-        assert folder.stat().st_mode & 0o077 == 0
-        assert len(folder.name) < 30
-        (folder / "left").touch()  # as a killed run would
-    assert not folder.exists()
-    folder.symlink_to(tmp_path)
-    with pytest.raises(Permanent, match="not a private folder"), control_sockets(Path("/a/very/long/path" * 20)):
-        pytest.fail("somebody else's folder was used")
 
 
 def test_the_versions_kubespray_installs_are_those_it_has_a_kubelet_of(tmp_path: Path) -> None:
