@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from .. import __version__
 from ..errors import Invalid, ReconcilerError
@@ -35,7 +36,7 @@ def examine(mine: Context) -> int:
     checks += _desired(mine)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for check in checks:
-        mark = "[green]ok[/]" if check.ok else "[red]bad[/]"
+        mark = Text("ok", "green") if check.ok else Text("bad", "red")
         table.add_row(mark, check.what, check.said + (f"\n  hint: {check.hint}" if check.hint else ""))
     out().print(table)
     return 0 if all(check.ok for check in checks) else 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import urllib.error
 import urllib.request
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from ..console import emit
 from ..control.ways import Terms
 from ..errors import Invalid, Permanent, Transient
 from ..serve.logs import Log, LogFormat
@@ -97,11 +97,11 @@ def status(
     """
     document = _asked(context(ctx).app.settings)
     if output is StatusFormat.JSON:
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        emit(json.dumps(document, indent=2) + "\n")
         return
     out().print(_table(document))
     if document["git"]["failures"]:
-        out().print(f"git: {document['git']['reason']}", markup=False)
+        out().print(f"git: {document['git']['reason']}")
 
 
 def _asked(settings: Settings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..spec import wiring
 from ..spec.load import DesiredCluster
 from ..spec.render.application import Sealed
 from ..spec.wiring import Output, Outputs
+from ..yaml_text import dump
 from .toolkit import Access, Toolkit
 
 FILE = "outputs.yaml"
@@ -35,7 +36,7 @@ Live = Mapping[tuple[str, str], "Manifest | Unknown | None"]
 def text(known: Outputs, cluster: str) -> str:
     """A cluster's own outputs as they are recorded; empty for none."""
     mine = {o.path: value for o, value in sorted(known.values.items()) if o.cluster == cluster}
-    return yaml.safe_dump(mine, sort_keys=True, allow_unicode=True, width=120) if mine else ""
+    return dump(mine) if mine else ""
 
 
 def recorded(repository: Repository, cluster: str) -> dict[str, str]:
