@@ -133,10 +133,10 @@ class Proxy(_Model):
     """A reverse proxy that lets people log in: from its `addresses` (of IP, or networks), and from nowhere else, the
     header `user_header` names who asks and `groups_header` that user's groups. Who is in one of `groups` may read."""
 
-    addresses: list[Annotated[str, AfterValidator(_network)]] = Field(min_length=1)
+    addresses: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(min_length=1)
     user_header: str = Field(default="X-Forwarded-User", pattern=_HEADER)
     groups_header: str = Field(default="X-Forwarded-Groups", pattern=_HEADER)
-    groups: list[str] = Field(min_length=1)
+    groups: tuple[str, ...] = Field(min_length=1)
 
     @property
     def trusted(self) -> access.Proxy:
@@ -151,7 +151,7 @@ class Http(_Model):
 
     address: str = "127.0.0.1"
     port: int | None = Field(default=8484, ge=0, le=65535)
-    names: list[Annotated[str, Field(pattern=_NAME)]] = Field(default_factory=list)
+    names: tuple[Annotated[str, Field(pattern=_NAME)], ...] = ()
     token_file: Place | None = None
     token_variable: str | None = Field(default=None, min_length=1)
     proxy: Proxy | None = None

@@ -145,7 +145,11 @@ def _host(address: str) -> str:
 
 def _checked(document: Any) -> dict[str, Any]:
     """The document, where a daemon of ours wrote it. Raises what a wrong shape does: others may have the port."""
-    if not isinstance(document, dict) or not isinstance(document["git"]["failures"], int):
+    if (
+        not isinstance(document, dict)
+        or not isinstance(document["git"]["failures"], int)
+        or not isinstance(document["git"]["reason"], str)
+    ):
         raise TypeError("it is no reconciler")
     for entry in document["clusters"]:
         _row(entry)
