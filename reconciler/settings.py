@@ -166,7 +166,7 @@ class Http(_Model):
     @property
     def access(self) -> Access:
         """Who may read, as the daemon has it."""
-        return Access(self.address, frozenset(self.names), self.proxy and self.proxy.trusted, self.token.named)
+        return Access(self.address, frozenset(self.names), self.proxy.trusted if self.proxy else None, self.token.named)
 
 
 class Webhook(_Model):

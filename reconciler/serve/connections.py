@@ -12,7 +12,7 @@ import contextlib
 import ipaddress
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 from .flood import Bucket
@@ -184,7 +184,7 @@ class Listener:
             connection.over = True
             connection.wire.close()
             return
-        connection.transport = transport  # type: ignore[assignment]
+        connection.transport = transport
         if connection.over:
             connection.cut()
 
@@ -195,8 +195,8 @@ class Listener:
                 each.cut()
                 self._cut("too slow", each.group)
 
-    def _keep(self, work: object) -> None:
-        task = self._loop.create_task(work)  # type: ignore[arg-type]
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -152,7 +152,7 @@ def _strangers(metrics: Metrics, quiet: Quiet) -> dict[str, Any]:
         metrics.answered(status)
         if status != HTTPStatus.TOO_MANY_REQUESTS:
             kind = "webhook" if status < HTTPStatus.BAD_REQUEST else "webhook refused"
-            quiet.event("webhook", kind=kind, status=status, delivery=delivery[:64])
+            quiet.event("webhook", kind, status=status, delivery=delivery[:64])
 
     def refused(status: int, peer: str) -> None:
         metrics.refused(status)
@@ -174,7 +174,7 @@ def _now(secret: Secret, quiet: Quiet) -> bytes | None:
     try:
         return secret.read()
     except Invalid as error:  # while it is being changed
-        quiet.event("no-secret", kind=secret.setting, error=error.message)
+        quiet.event("no-secret", secret.setting, error=error.message)
         return None
 
 

@@ -88,9 +88,7 @@ class Library(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         logger, error = record.name.partition(".")[0], record.exc_info[1] if record.exc_info else None
         text = visible_line(record.getMessage().partition("\n")[0])
-        self._event(
-            "library", kind=f"library {logger}", logger=logger, text=text, error=mistake(error) if error else ""
-        )
+        self._event("library", f"library {logger}", logger=logger, text=text, error=mistake(error) if error else "")
 
 
 class LogProgress:

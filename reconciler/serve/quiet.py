@@ -20,7 +20,7 @@ class Quiet:
     _timers: dict[str, threading.Timer] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def event(self, name: str, *, kind: str = "", **fields: object) -> None:
+    def event(self, name: str, kind: str = "", /, **fields: object) -> None:
         """A line of the log, or a count. `kind` tells lines of one name apart."""
         kind = kind or name
         with self._lock:

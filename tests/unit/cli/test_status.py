@@ -113,12 +113,16 @@ def test_what_it_says_is_shown_and_not_obeyed(run: Run, config: Path, port: Port
         assert unseen(said.out) == []
 
 
+def status(clusters: object, failures: object = 0) -> dict[str, Any]:
+    return {"git": {"failures": failures, "reason": ""}, "clusters": clusters}
+
+
 @pytest.mark.parametrize(
     "document",
-    [None, [], 1, "x", {}, {"git": 1}, {"git": {"failures": "no"}, "clusters": []}, {"git": {"failures": 1}, "clusters": []},
-     {"git": {"failures": 0, "reason": ""}, "clusters": 1}, {"git": {"failures": 0, "reason": ""}, "clusters": [1]},
-     {"git": {"failures": 0, "reason": ""}, "clusters": [{}]}, {"git": {"failures": 0, "reason": ""}, "clusters": [{**HOSTILE_ENTRY, "next": 1}]},
-     {"git": {"failures": 0, "reason": ""}, "clusters": [{**HOSTILE_ENTRY, "last": [1]}]}],
+    [
+        None, [], 1, "x", {}, {"git": 1}, {"git": {"failures": 1}, "clusters": []}, status([], "no"), status(1),
+        status([1]), status([{}]), status([{**HOSTILE_ENTRY, "next": 1}]), status([{**HOSTILE_ENTRY, "last": [1]}]),
+    ],
 )  # fmt: skip
 def test_another_program_on_that_port_is_no_daemon(run: Run, config: Path, port: Port, document: object) -> None:
     port.body = json.dumps(document).encode()

@@ -12,7 +12,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -385,8 +385,11 @@ PROXY = Proxy((ipaddress.ip_network("127.0.0.2"),), "X-Forwarded-User", "X-Forwa
 READING = ("/status", "/metrics", "/nothing", "/status/..", "//status")
 
 
-def shown(token: bytes) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token.decode()}"}
+SHOWN = {"Authorization": f"Bearer {TOKEN.decode()}"}
+
+
+def read(client: Client, path: str, headers: Mapping[str, str], source: str = "127.0.0.1") -> Answer:
+    return client.ask("GET", path, None, source=source, **headers)
 
 
 @pytest.mark.parametrize("client", [GUARDED, {**GUARDED, "access": Access("0.0.0.0", guarded=True)}], indirect=True)
@@ -398,16 +401,16 @@ def test_with_a_token_set_up_nobody_reads_without_it(client: Client) -> None:
         assert "clusters" not in answer.text
     assert [client.ask("GET", path).status for path in READING] == [401] * len(READING)
     assert client.refused == [401] * (len(wrong) + len(READING))
-    assert client.ask("GET", "/status", **shown(TOKEN)).status == 200
-    assert client.ask("GET", "/metrics", **shown(TOKEN)).status == 200
-    assert client.ask("GET", "/nothing", **shown(TOKEN)).status == 404
+    assert read(client, "/status", SHOWN).status == 200
+    assert read(client, "/metrics", SHOWN).status == 200
+    assert read(client, "/nothing", SHOWN).status == 404
     assert client.deliver().status == 202, "a webhook shows its signature"
     assert (client.ask("GET", "/healthz").text, client.ask("GET", "/readyz").text) == ("ok\n", "ok\n")
 
 
 @pytest.mark.parametrize("client", [{**GUARDED, "token": lambda: None}], indirect=True)
 def test_a_token_that_cannot_be_read_lets_nobody_in(client: Client) -> None:
-    assert client.ask("GET", "/status", **shown(TOKEN)).status == 401
+    assert read(client, "/status", SHOWN).status == 401
     assert client.ask("GET", "/status", Authorization="Bearer ").status == 401
 
 
@@ -416,7 +419,7 @@ def test_beyond_loopback_nobody_reads_where_neither_token_nor_proxy_is_set_up(cl
     answer = client.ask("GET", "/status")
     assert answer.status == 403
     assert "http.tokenFile" in answer.text
-    assert client.ask("GET", "/metrics", **shown(TOKEN)).status == 403
+    assert read(client, "/metrics", SHOWN).status == 403
     assert client.deliver().status == 202
     assert client.ask("GET", "/healthz").status == 200
 
@@ -424,11 +427,11 @@ def test_beyond_loopback_nobody_reads_where_neither_token_nor_proxy_is_set_up(cl
 @pytest.mark.parametrize("client", [{"access": Access("127.0.0.1", proxy=PROXY)}], indirect=True)
 def test_a_proxy_s_word_counts_from_the_proxy_alone(client: Client) -> None:
     said = {"X_Forwarded_User": "ada", "X_Forwarded_Groups": "guests, ops"}
-    assert client.ask("GET", "/status", **said).status == 401, "from another address"
-    assert client.ask("GET", "/status", source="127.0.0.2", **said).status == 200
+    assert read(client, "/status", said).status == 401, "from another address"
+    assert read(client, "/status", said, "127.0.0.2").status == 200
     assert client.ask("GET", "/status", source="127.0.0.2").status == 401
-    assert client.ask("GET", "/status", source="127.0.0.2", **{**said, "X_Forwarded_User": " "}).status == 401
-    assert client.ask("GET", "/status", source="127.0.0.2", **{**said, "X_Forwarded_Groups": "guests"}).status == 403
+    assert read(client, "/status", {**said, "X_Forwarded_User": " "}, "127.0.0.2").status == 401
+    assert read(client, "/status", {**said, "X_Forwarded_Groups": "guests"}, "127.0.0.2").status == 403
     assert client.ask("GET", "/status", source="127.0.0.2", X_Forwarded_User="ada").status == 403
 
 

@@ -61,14 +61,14 @@ def test_of_what_anybody_can_bring_about_a_few_lines_and_then_a_count() -> None:
     sink = io.StringIO()
     quiet = Quiet(Log(LogFormat.JSON, sink), most=3, seconds=0.3)
     for n in range(1000):
-        quiet.event("webhook", kind="webhook refused", status=401, delivery=n)
+        quiet.event("webhook", "webhook refused", status=401, delivery=n)
     quiet.event("cut", reason="too slow")
     waited(lambda: "more" in sink.getvalue())
     events = [json.loads(line) for line in sink.getvalue().splitlines()]
     assert [e.get("delivery") for e in events if e["event"] == "webhook"] == [0, 1, 2, None]
     assert next(e for e in events if "more" in e)["more"] == 997
     assert len([e for e in events if e["event"] == "cut"]) == 1
-    quiet.event("webhook", kind="webhook refused", status=401)
+    quiet.event("webhook", "webhook refused", status=401)
     assert len(sink.getvalue().splitlines()) == len(events) + 1, "a minute later it is news again"
 
 
