@@ -39,7 +39,9 @@ from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Progress, T
 from .process import Redactor
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
+from .serve.connections import Limits
 from .serve.daemon import Listening, Parts
+from .serve.secret import Secret
 from .settings import OpenShift, Settings
 from .spec import codeowners, desired_state, versions, wiring
 from .spec.desired_state import Loaded, Sources
@@ -209,11 +211,12 @@ class App:
         """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
         http, hook = self.settings.http, self.settings.webhook
         return Listening(
-            address=http.address,
+            access=http.access,
             port=http.port,
-            must=bool(http.model_fields_set),
-            secret_file=hook.secret_file,
-            secret_variable=hook.secret_variable,
+            must=bool(http.model_fields_set & {"address", "port"}),
+            secret=Secret("the webhook's secret", "webhook.secretFile", hook.secret_file, hook.secret_variable),
+            token=http.token,
+            limits=Limits(http.max_connections, http.per_address),
             max_bytes=hook.max_bytes,
             per_minute=hook.per_minute,
         )

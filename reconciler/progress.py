@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Column
 
+from .console import Console
 from .ports import Task
 
 _HEARTBEAT_SECONDS = 15.0
@@ -36,14 +36,14 @@ class RichProgress:
     """
 
     def __init__(self, console: Console | None = None, *, live: bool | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or Console(sys.stderr)
         plain = bool(os.environ.get("CI") or os.environ.get("NO_COLOR"))
         self._live = self._console.is_terminal and not plain if live is None else live
         self._screen = _Screen(self._console) if self._live else None
 
     def log(self, text: str) -> None:
         """Print a line that stays."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)
 
     @contextmanager
     def task(self, title: str) -> Iterator[Task]:

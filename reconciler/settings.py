@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from .errors import Invalid
 from .model.lease import LONGEST_SECONDS
+from .serve import access
+from .serve.access import Access
+from .serve.secret import Secret
 from .spec.validate import validate
 from .spec.yaml import Unreadable, parse
 
@@ -24,6 +28,13 @@ def _path(value: object) -> object:
     return Path(os.path.expanduser(value)) if isinstance(value, str) else value
 
 
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+_HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
+_NAME = r"^([A-Za-z0-9_.-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$"  # a host or its address; no port, no scheme
 Place = Annotated[Path, BeforeValidator(_path)]
 
 
@@ -129,11 +140,44 @@ class Daemon(_Model):
     workers: int = Field(default=8, ge=1, le=64)
 
 
+class Proxy(_Model):
+    """A reverse proxy that lets people log in: from its `addresses` (of IP, or networks), and from nowhere else, the
+    header `user_header` names who asks and `groups_header` that user's groups. Who is in one of `groups` may read."""
+
+    addresses: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(min_length=1)
+    user_header: str = Field(default="X-Forwarded-User", pattern=_HEADER)
+    groups_header: str = Field(default="X-Forwarded-Groups", pattern=_HEADER)
+    groups: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def trusted(self) -> access.Proxy:
+        networks = tuple(ipaddress.ip_network(each, strict=False) for each in self.addresses)
+        return access.Proxy(networks, self.user_header, self.groups_header, frozenset(self.groups))
+
+
 class Http(_Model):
-    """Where the daemon listens. `port` 0 takes any free one; null listens nowhere."""
+    """Where the daemon listens. `port` 0 takes any free one; null listens nowhere. `names` are further names it is
+    asked by, in the Host header. Status and metrics are for who shows the token, the content of a file or of an
+    environment variable, or comes by the proxy. `max_connections` are open at once, `per_address` from one."""
 
     address: str = "127.0.0.1"
     port: int | None = Field(default=8484, ge=0, le=65535)
+    names: tuple[Annotated[str, Field(pattern=_NAME)], ...] = ()
+    token_file: Place | None = None
+    token_variable: str | None = Field(default=None, min_length=1)
+    proxy: Proxy | None = None
+    max_connections: int = Field(default=256, ge=8, le=4096)
+    per_address: int = Field(default=64, ge=4, le=4096)
+
+    @property
+    def token(self) -> Secret:
+        """What a reader shows."""
+        return Secret("the token", "http.tokenFile", self.token_file, self.token_variable, token=True)
+
+    @property
+    def access(self) -> Access:
+        """Who may read, as the daemon has it."""
+        return Access(self.address, frozenset(self.names), self.proxy.trusted if self.proxy else None, self.token.named)
 
 
 class Webhook(_Model):

@@ -7,7 +7,9 @@ import signal
 import sys
 
 from .. import interrupt
+from ..console import complain
 from ..errors import ReconcilerError
+from ..text import visible_line
 
 _INTERRUPTED = 130  # what Typer makes of a KeyboardInterrupt
 
@@ -25,7 +27,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:
-            sys.stderr.write("interrupted: run it again, it goes on from where things are\n")
+            complain("interrupted: run it again, it goes on from where things are")
         raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -33,6 +35,6 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("RECONCILER_DEBUG"):
             raise
-        sys.stderr.write(f"internal error: {type(error).__name__}: {error}\n")
-        sys.stderr.write("  hint: this is a bug; RECONCILER_DEBUG=1 shows the traceback to report\n")
+        complain(visible_line(f"internal error: {type(error).__name__}: {error}"))
+        complain("  hint: this is a bug; RECONCILER_DEBUG=1 shows the traceback to report")
         sys.exit(1)

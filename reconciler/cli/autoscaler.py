@@ -42,7 +42,9 @@ def serve(
     Each decision becomes a commit to desired/CLUSTER/autoscale.yaml; `reconciler run` carries it out.
     """
     from ..serve.autoscaler import Tls
+    from ..serve.files import raised
 
+    raised()
     mine = context(ctx)
     said = mine.app.settings.autoscaler
     folder = certificates or said.certificates

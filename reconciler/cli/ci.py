@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from ..console import emit
 from ..control import announce
 from ..errors import Blocked, Invalid
 from ..ports import Standing
@@ -75,7 +75,7 @@ def comment(
     told = read(report)
     forge = context(ctx).app.forge
     if dry_run:
-        _print(text.comment(told, limit=forge.limit, key=key, run=forge.run))
+        emit(text.comment(told, limit=forge.limit, key=key, run=forge.run))
         return
     change = pull_request or forge.change
     if change is None:
@@ -102,8 +102,8 @@ def issue(
     if dry_run:
         state = "closed, if there is one" if told.in_sync else "open"
         limit = min(forge.limit, COMMENT_LIMIT)
-        _print(f"{text.title(told)} [{state}; label {label}]\n\n")
-        _print(text.comment(told, limit=limit, key=key, run=forge.run))
+        emit(f"{text.title(told)} [{state}; label {label}]\n\n")
+        emit(text.comment(told, limit=limit, key=key, run=forge.run))
         return
     done = announce.issue(forge, told, key, label)
     out().print(Text(f"issue {done}"))
@@ -112,7 +112,7 @@ def issue(
 @app.command()
 def annotate(report: Report) -> None:
     """Print GitHub's workflow commands: each becomes a note at its file and line in the pull request."""
-    _print(actions.commands(read(report)))
+    emit(actions.commands(read(report)))
 
 
 @app.command()
@@ -122,14 +122,10 @@ def summary(report: Report) -> None:
     file = os.environ.get("GITHUB_STEP_SUMMARY", "")
     made = text.summary(told, limit=text.SUMMARY_LIMIT)
     if not file:
-        _print(made)
+        emit(made)
         return
     try:
         with Path(file).open("a", encoding="utf-8") as stream:
             stream.write(made)
     except OSError as error:
         raise Invalid(f"cannot write GITHUB_STEP_SUMMARY ({file}): {error.strerror}") from None
-
-
-def _print(made: str) -> None:
-    sys.stdout.write(made)

@@ -78,7 +78,7 @@ class _Story:
         self._chapter("10. What git remembers", self._history)
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(text)
 
     def next_steps(self, keep: bool) -> None:
         """Where the report is, and what to try."""

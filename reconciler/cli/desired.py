@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from ..console import emit
 from ..report.json import schema as report_schema
 from ..spec import resolved
 from ..spec.environments import record
@@ -43,7 +43,7 @@ def show(
         said: dict[str, Any] = {"value": resolved.value(found)}
         said |= {"origins": resolved.origins(found)} if origins else {}
         said |= {"environments": [record(env, today) for env in found.environments]}
-        sys.stdout.write(json.dumps(said, indent=2) + "\n")
+        emit(json.dumps(said, indent=2) + "\n")
         return
     told = resolved.lines(found)
     for env in found.environments:
@@ -63,7 +63,7 @@ def schema(
     """Print the JSON Schemas of the desired kinds and of reports, which editors and scripts check against."""
     made = {**schemas(), "report": report_schema()}
     if write is None:
-        sys.stdout.write(json.dumps(made, indent=2) + "\n")
+        emit(json.dumps(made, indent=2) + "\n")
         return
     write.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():

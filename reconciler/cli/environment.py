@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from ..console import emit
 from ..errors import Invalid
 from ..model.desired import Environment
 from ..spec.environments import record
@@ -70,7 +70,7 @@ def new(
     path = Path(FOLDER, found[0].name, "environments", f"{owner}-{name}.yaml")
     _written(context(ctx).app.path, path, text, [env.title for env in found[0].environments])
     out().print(f"wrote {path}. Commit it, by pull request or at once:", soft_wrap=True)
-    out().print(f"  git add {path} && git commit -m '{owner} asks for {type_.value}'", soft_wrap=True, markup=False)
+    out().print(f"  git add {path} && git commit -m '{owner} asks for {type_.value}'", soft_wrap=True)
 
 
 def drafted(name: str, type_: Type, owner: str, expires: str | None = None) -> str:
@@ -110,7 +110,7 @@ def list_(
     chosen = context(ctx).select(context(ctx).app.working_tree(), clusters)
     rows = [{"cluster": c.name, **record(env, today)} for c in chosen for env in c.environments]
     if output is Shape.JSON:
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        emit(json.dumps(rows, indent=2) + "\n")
         return
     table = Table("cluster", "owner", "name", "type", "state", "expires", "opened at", box=None, padding=(0, 2, 0, 0))
     for row in rows:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
-import sys
 import urllib.error
 import urllib.request
 from enum import StrEnum
@@ -12,15 +12,18 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from ..console import emit
 from ..control.ways import Terms
 from ..errors import Invalid, Permanent, Transient
 from ..serve.logs import Log, LogFormat
 from ..settings import Settings
+from ..text import visible_line
 from .context import Context, context
 from .reports import Folder, reported
 from .show import Format, out
 
 _STATUS_SECONDS = 5.0
+_LARGEST = 64 * 1024 * 1024  # bytes of a status: some kilobytes for each cluster
 
 
 class StatusFormat(StrEnum):
@@ -97,25 +100,59 @@ def status(
     """
     document = _asked(context(ctx).app.settings)
     if output is StatusFormat.JSON:
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        emit(json.dumps(document, indent=2) + "\n")
         return
     out().print(_table(document))
     if document["git"]["failures"]:
-        out().print(f"git: {document['git']['reason']}", markup=False)
+        out().print(f"git: {document['git']['reason']}")
 
 
 def _asked(settings: Settings) -> dict[str, Any]:
-    where = f"http://{settings.http.address}:{settings.http.port}/status"
     if not settings.http.port:
         raise Permanent("the settings name no port of the daemon", hint="set http.port")
+    where = f"http://{_host(settings.http.address)}:{settings.http.port}/status"
+    token = settings.http.token.read()
+    headers = {"Authorization": f"Bearer {token.decode('ascii')}"} if token else {}
     try:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(where, timeout=_STATUS_SECONDS) as answer:  # the settings' own address
-            document: dict[str, Any] = json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        # no proxy of the environment's, and no other address that the answer may name: the token is for this one
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stays())
+        with opener.open(urllib.request.Request(where, headers=headers), timeout=_STATUS_SECONDS) as answer:
+            return _checked(json.loads(answer.read(_LARGEST)))
+    except urllib.error.HTTPError as error:
+        hint = "http.tokenFile (or http.tokenVariable) in the settings names what it asks for; http.names its names"
+        raise Permanent(f"the daemon at {where} does not let us read: {error.code} {error.reason}", hint=hint) from None
+    except (urllib.error.URLError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = getattr(error, "reason", error)
         hint = "is `reconciler run` running here, with the same settings (http.address, http.port)?"
         raise Transient(f"no daemon answers at {where}: {reason}", hint=hint) from None
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _host(address: str) -> str:
+    """Where to ask a daemon that listens on the address: on this machine, when that is any of its addresses."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address or "127.0.0.1"
+    if found.is_unspecified:
+        return "127.0.0.1" if found.version == 4 else "[::1]"
+    return address if found.version == 4 else f"[{address}]"
+
+
+def _checked(document: Any) -> dict[str, Any]:
+    """The document, where a daemon of ours wrote it. Raises what a wrong shape does: others may have the port."""
+    if (
+        not isinstance(document, dict)
+        or not isinstance(document["git"]["failures"], int)
+        or not isinstance(document["git"]["reason"], str)
+    ):
+        raise TypeError("it is no reconciler")
+    for entry in document["clusters"]:
+        _row(entry)
     return document
 
 
@@ -123,16 +160,20 @@ def _table(document: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("cluster", "state", "last", "trigger", "commit", "next", "why"):
         table.add_column(title)
-    for one in document["clusters"]:
-        last = one["last"] or {}
-        waits = (one["backOff"] or {}).get("reason") or one["next"]["why"]
-        table.add_row(
-            one["cluster"],
-            one["state"],
-            last.get("outcome", "-"),
-            last.get("trigger", "-"),
-            last.get("commit", "-")[:12],
-            (one["next"]["at"] or "-").partition(".")[0].rpartition("T")[2],
-            waits,
-        )
+    for entry in document["clusters"]:
+        table.add_row(*_row(entry))
     return table
+
+
+def _row(entry: dict[str, Any]) -> list[str]:
+    last = entry["last"] or {}
+    cells = [
+        entry["cluster"],
+        entry["state"],
+        last.get("outcome", "-"),
+        last.get("trigger", "-"),
+        last.get("commit", "-")[:12],
+        (entry["next"]["at"] or "-").partition(".")[0].rpartition("T")[2],
+        (entry["backOff"] or {}).get("reason") or entry["next"]["why"],
+    ]
+    return [visible_line(str(cell)) for cell in cells]

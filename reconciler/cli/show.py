@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 
-from rich.console import Console
 from rich.text import Text
 
+from ..console import Console, emit
 from ..control.sight import Sight
 from ..errors import Invalid, ReconcilerError
 from ..model.outcome import Outcome, Status
@@ -30,22 +30,22 @@ class Format(StrEnum):
 
 def out() -> Console:
     """Where reports go. Rich leaves colours out by itself when this is no terminal or NO_COLOR is set."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(sys.stdout, soft_wrap=not sys.stdout.isatty())
 
 
 def report(views: Sequence[View], form: Format) -> None:
     """Print one report for each cluster, in the form asked for. JSON is always one list."""
     if form is Format.JSON:
-        sys.stdout.write(json.dumps([json_report.document(v) for v in views], indent=2) + "\n")
+        emit(json.dumps([json_report.document(v) for v in views], indent=2) + "\n")
     elif form is Format.SARIF:
-        sys.stdout.write(json.dumps(sarif.document(views), indent=2) + "\n")
+        emit(json.dumps(sarif.document(views), indent=2) + "\n")
     elif form is Format.TEXT:
         console = out()
         for view in views:
             console.print(terminal.render(view))
     else:
         render = markdown.render if form is Format.MARKDOWN else html.render
-        sys.stdout.write("\n".join(render(view) for view in views) + "\n")
+        emit("\n".join(render(view) for view in views) + "\n")
 
 
 def outcome_view(outcome: Outcome, sight: Sight) -> View:
@@ -56,7 +56,7 @@ def outcome_view(outcome: Outcome, sight: Sight) -> View:
 
 def failure(error: ReconcilerError) -> None:
     """What happened, where, and what to do about it."""
-    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    console = Console(sys.stderr, soft_wrap=True)
     console.print(Text.assemble(("error: ", "bold red"), error.message))
     for problem in error.problems if isinstance(error, Invalid) else ():
         console.print(Text.assemble("  ", (f"{problem.file}:{problem.line}:{problem.column}", "bold"), " "), end="")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from ..console import emit
 from ..engine.simulation import simulate as replay
 from ..errors import Invalid
 from ..model.simulation import PodRun, Pool, Rules, Setting, Size, Told
@@ -84,14 +84,14 @@ def simulate(
     if plot:
         _write(plot, report.curves(told, f"{cluster}: {len(runs)} pods"))
     if output is Form.JSON:
-        sys.stdout.write(json.dumps(report.data(told), indent=2) + "\n")
+        emit(json.dumps(report.data(told), indent=2) + "\n")
         return
     out().print(f"{len(runs)} pods; how long they waited, and what it took:")
     out().print(report.table(told))
     for one in told:
         if one.never:
             shown = ", ".join(one.never[:5]) + (" …" if len(one.never) > 5 else "")
-            out().print(f"{one.title}: {len(one.never)} pods fit no node group: {shown}", markup=False, soft_wrap=True)
+            out().print(f"{one.title}: {len(one.never)} pods fit no node group: {shown}", soft_wrap=True)
 
 
 def _told(ctx: typer.Context, runs: Sequence[PodRun], setting: Setting, rules: Rules) -> Told:

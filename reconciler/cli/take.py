@@ -9,8 +9,8 @@ from typing import Annotated
 
 import click
 import typer
-from rich.text import Text
 
+from ..console import complain, emit
 from ..control.take import Taken, Undecided
 from ..errors import Invalid
 from ..spec.found import Choice, Guesses
@@ -63,7 +63,7 @@ def take(
     if imports is not None:
         _write(imports, _blocks(found))
     if target is None:
-        sys.stdout.write(found.text)
+        emit(found.text)
         return
     _write(target, found.text)
     _say(f"wrote {target}")
@@ -117,4 +117,4 @@ def _write(file: Path, text: str) -> None:
 
 def _say(text: str) -> None:
     """On stderr: stdout may be the file."""
-    sys.stderr.write(Text("".join(c if c.isprintable() else " " for c in text)).plain + "\n")
+    complain(text)

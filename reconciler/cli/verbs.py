@@ -84,7 +84,7 @@ def validate(ctx: typer.Context, folder: Folder = None) -> None:
     for cluster in state.clusters:
         made = objects.environments(cluster, state.files)
         for told in environments.remarks(cluster, made, state.files, datetime.datetime.now(datetime.UTC).date()):
-            out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""), markup=False)
+            out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""))
     out().print(f"valid: {count} cluster{'s' * (count != 1)} ({', '.join(c.name for c in state.clusters)})")
 
 

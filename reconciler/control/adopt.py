@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ..model.change import Difference
+from ..model.message import commit_message
 from ..ports import Repository
 from ..spec import desired_state
 from ..spec.adopt import Adoption, Left, Scene, adoptions
@@ -43,11 +44,11 @@ class Proposal:
     @property
     def message(self) -> str:
         """The commit's message: what is adopted and what for."""
-        lines = [f"{self.cluster}: adopt what is live", ""]
+        lines = []
         for one in self.adoptions:
             lines.append(f"- {one.said}")
             lines += [f"  {d.key} {d.field}".rstrip() + f": {d.cls}, {d.why}" for d in one.differences]
-        return "\n".join(lines) + "\n"
+        return commit_message(f"{self.cluster}: adopt what is live", lines)
 
 
 def proposal(cycle: Cycle, files: Mapping[str, bytes], only: Sequence[str] = ()) -> Proposal:

@@ -11,8 +11,6 @@ import binascii
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-import yaml
-
 from ..model.resource import Known, Listing, Resource, Unknown
 from ..ports import Manifest, Repository
 from ..spec import wiring
@@ -20,6 +18,7 @@ from ..spec.load import DesiredCluster
 from ..spec.render.application import Sealed
 from ..spec.wiring import Output, Outputs
 from ..spec.yaml import Unreadable
+from ..yaml_text import dump
 from . import shapes
 from .toolkit import Access, Toolkit
 
@@ -36,7 +35,7 @@ Live = Mapping[tuple[str, str], "Manifest | Unknown | None"]
 def text(known: Outputs, cluster: str) -> str:
     """A cluster's own outputs as they are recorded; empty for none."""
     mine = {o.path: value for o, value in sorted(known.values.items()) if o.cluster == cluster}
-    return yaml.safe_dump(mine, sort_keys=True, allow_unicode=True, width=120) if mine else ""
+    return dump(mine) if mine else ""
 
 
 def recorded(repository: Repository, cluster: str) -> dict[str, str]:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
-import yaml
-
 from ..engine.history import Identity, Version, identity
 from ..model.change import Difference
+from ..model.message import commit_message
 from ..model.naming import ENDS, IN_STATE, NAME
 from ..model.outcome import Outcome
 from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Value
 from ..ports import Repository
 from ..spec.yaml import Unreadable
+from ..yaml_text import dump
 from . import shapes
 
 OBSERVED = "observed.yaml"
@@ -40,7 +40,7 @@ def observed_text(cluster: str, status: str, observed: Observed, failed: Failed 
     """What is live, by component, kind and name; and what the last cycle failed with, if it did."""
     components = {str(c): _kinds(kinds) for c, kinds in observed.components.items()}
     said = {"failed": {"commit": failed.commit, "error": failed.error}} if failed and failed.error else {}
-    return _dump({"cluster": cluster, "status": str(status), "components": components, **said})
+    return dump({"cluster": cluster, "status": str(status), "components": components, **said})
 
 
 def read_failed(text: bytes | None, doubt: Doubt = lambda _: None) -> Failed:
@@ -60,7 +60,7 @@ def last_failed(repository: Repository, cluster: str) -> Failed:
 
 def applied_text(applied: Expected) -> str:
     """What was asked for when each component was last in sync: the third layer of every comparison."""
-    return _dump({str(c): [_applied(r) for r in resources] for c, resources in applied.components.items()})
+    return dump({str(c): [_applied(r) for r in resources] for c, resources in applied.components.items()})
 
 
 def read_applied(text: bytes | None, doubt: Doubt = lambda _: None) -> Expected:
@@ -102,7 +102,7 @@ def drift_text(differences: Sequence[Difference]) -> str:
     """What differs, one line each, without values: from its history every difference knows since when it is there."""
     told = sorted({(*identity(d), d.cls.value) for d in differences})
     names = ("component", "kind", "name", "target", "field", "class")
-    return _dump([{k: v for k, v in zip(names, one, strict=True) if v} for one in told])
+    return dump([{k: v for k, v in zip(names, one, strict=True) if v} for one in told])
 
 
 def read_drift(text: bytes, doubt: Doubt = lambda _: None) -> frozenset[Identity] | None:
@@ -134,24 +134,14 @@ def now_applied(expected: Expected, before: Expected, outcome: Outcome) -> Expec
 def message(outcome: Outcome, lease: str = "") -> str:
     """The commit message: what happened in one line, then the steps, then trailers for programs: which desired commit,
     how many steps, and the id of the lease under which they were carried out ("": none was needed)."""
-    lines = [f"{outcome.cluster}: {outcome.status}", ""]
-    for done in outcome.steps:
-        lines.append(f"- {done.step.component} {done.step.operation}: {done.error or done.step.summary}")
+    lines = [
+        f"- {done.step.component} {done.step.operation}: {done.error or done.step.summary}" for done in outcome.steps
+    ]
     for difference in outcome.after.open:
         lines.append(f"- left: {difference.key} {difference.field}".rstrip() + f" ({difference.cls})")
-    trailers = [f"Desired-Commit: {outcome.commit}", f"Changes: {len(outcome.steps)}"]
-    trailers += [f"Lease: {lease}"] if lease else []
-    return "\n".join([*lines, "", *trailers]).replace("\n\n\n", "\n\n") + "\n"
-
-
-# libyaml's writer where it was built in
-_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-def _dump(value: Any) -> str:
-    return str(
-        yaml.dump(value, Dumper=_DUMPER, sort_keys=True, allow_unicode=True, width=120, default_flow_style=False)
-    )
+    trailers = [("Desired-Commit", outcome.commit), ("Changes", str(len(outcome.steps)))]
+    trailers += [("Lease", lease)] if lease else []
+    return commit_message(f"{outcome.cluster}: {outcome.status}", lines, trailers)
 
 
 def _kinds(kinds: Kinds) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ..model.autoscale import Decision, ErrorClass, Group, Instance, Live, Outlo
 from ..model.change import Action, Class, Difference, Severity
 from ..model.desired import Autoscale, Cluster, NodeGroup, Removed, ScaledGroup, effective
 from ..model.desired.autoscale import LARGEST
+from ..model.message import commit_message
 from ..model.naming import FAULT, GROUP_KEY
 from ..model.resource import Component, Key
 
@@ -189,13 +190,13 @@ def message(cluster: str, before: Mapping[str, int], after: Mapping[str, int], f
     the groups' targets."""
     touched = list(dict.fromkeys(d.group for d in fresh))
     sizes = [f"{g} from {before.get(g, 0)} to {after.get(g, 0)}" for g in touched]
-    lines = [f"{cluster}: autoscale {', '.join(sizes)}", ""]
+    lines = []
     for d in fresh:
         names = ", ".join(f"{cluster}-{d.group}-{n}" for n in (*d.add, *d.remove))
         verb = "comes" if d.add else "goes"
         lines.append(f"- {names} {verb}: {d.why}" if names else f"- {d.group} stays as it is: {d.why}")
-    trailers = [f"Autoscale-Decision: {d.id} {d.group} {len(d.add) - len(d.remove):+d}" for d in fresh]
-    return "\n".join([*lines, "", *trailers]) + "\n"
+    trailers = [("Autoscale-Decision", f"{d.id} {d.group} {len(d.add) - len(d.remove):+d}") for d in fresh]
+    return commit_message(f"{cluster}: autoscale {', '.join(sizes)}", lines, trailers)
 
 
 # what there is

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..model.change import Class, Severity
+from ..text import visible, visible_line
 from .bundle import Failure, Report
 from .values import number, told
 from .view import Finding, View
@@ -90,8 +91,8 @@ def _command(a: Annotation) -> str:
 
 def _data(text: str) -> str:
     """As the runner reads it back: a line end in a value can't end the command and begin another one."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _data(visible_line(text)).replace(":", "%3A").replace(",", "%2C")

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from ..errors import Problem
 from ..model.outcome import Status
+from ..text import visible_line
 from . import markdown
 from .bundle import Failure, Report
-from .markdown import code, prose
+from .foreign import cell, code, html_prose, prose
 from .values import line, number, some, told
 from .view import View
 
@@ -39,7 +40,12 @@ def title(report: Report) -> str:
     names += [f.cluster or "the desired state" for f in report.failures]
     if report.in_sync or not names:
         return "Drift: all clusters are in sync"
-    return f"Drift: {some(list(dict.fromkeys(names)), 3)}"
+    return f"Drift: {some([_titled(name) for name in dict.fromkeys(names)], 3)}"
+
+
+def _titled(name: str) -> str:
+    """A name that a tag gave, which others can write, in a place where there is no code to put it into."""
+    return re.sub(r"[^\w .-]|(?<=[Gg][Hh]-)", "_", visible_line(name))
 
 
 def summary(report: Report, *, limit: int, run: str = "") -> str:
@@ -54,7 +60,12 @@ def summary(report: Report, *, limit: int, run: str = "") -> str:
     if sum(len(text) + 1 for text in whole) <= room:
         return "\n".join([head, *whole, foot])
     kept, cut = _fitted(views, whole, room - len(left))
-    return "\n".join([head, *kept, *_left(cut, run), foot])[:limit]
+    return _cut("\n".join([head, *kept, *_left(cut, run), foot]), limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    """Whole lines only: half a code span is none."""
+    return text if len(text) <= limit else text[: limit + 1].rpartition("\n")[0]
 
 
 def _head(report: Report) -> list[str]:
@@ -77,8 +88,8 @@ def _table(views: Sequence[View]) -> list[str]:
     if not views:
         return []
     rows = [
-        f"| {code(v.cluster)} | {'' if v.status in _CALM else '**'}{v.status}{'' if v.status in _CALM else '**'} "
-        f"| {len(v.findings)} | {len(v.steps)} | {code(v.digest)} |"
+        f"| {cell(v.cluster)} | {'' if v.status in _CALM else '**'}{v.status}{'' if v.status in _CALM else '**'} "
+        f"| {len(v.findings)} | {len(v.steps)} | {cell(v.digest)} |"
         for v in views[:_ROWS]
     ]
     more = [f"*{number(len(views) - _ROWS, 'more cluster')}, less urgent.*", ""] if len(views) > _ROWS else []
@@ -116,7 +127,7 @@ def _problem(p: Problem) -> str:
 
 def _section(view: View, limit: int) -> str:
     """One cluster, collapsed. Longer than `limit` where not even its first lines fit."""
-    before = f"<details><summary>{prose(view.cluster)}: {prose(view.headline)}</summary>\n\n"
+    before = f"<details><summary>{html_prose(f'{view.cluster}: {view.headline}')}</summary>\n\n"
     after = "\n</details>\n"
     return before + markdown.section(view, limit=limit - len(before) - len(after)) + after
 

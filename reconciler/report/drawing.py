@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
-
+from .foreign import html
 from .picture import Group, Layer, Picture, Server, State
 from .values import ABSENT, number, some
 
@@ -20,10 +19,10 @@ def drawing(picture: Picture) -> str:
         return ""
     groups = "\n".join(_group(group) for group in picture.groups)
     layers = "\n".join(_layer(layer) for layer in picture.layers)
-    cidr = f" <code>{escape(picture.cidr)}</code>" if picture.cidr else ""
+    cidr = f" <code>{html(picture.cidr)}</code>" if picture.cidr else ""
     return (
         f'<section class="picture" aria-label="the cluster">\n'
-        f'<div class="network">network <b>{escape(picture.network)}</b>{cidr}</div>\n'
+        f'<div class="network">network <b>{html(picture.network)}</b>{cidr}</div>\n'
         f'<div class="groups">\n{groups}\n</div>\n'
         f'<div class="layers">\n{layers}\n</div>\n</section>'
     )
@@ -31,14 +30,14 @@ def drawing(picture: Picture) -> str:
 
 def _group(group: Group) -> str:
     servers = "\n".join(_server(server) for server in group.servers)
-    return f'<div class="group">\n<h3>{escape(group.name)}</h3>\n<div class="servers">\n{servers}\n</div>\n</div>'
+    return f'<div class="group">\n<h3>{html(group.name)}</h3>\n<div class="servers">\n{servers}\n</div>\n</div>'
 
 
 def _server(server: Server) -> str:
     facts = [server.status, server.ip, *([] if server.node == ABSENT else [f"node {server.node}"])]
-    told = " · ".join(escape(fact) for fact in facts if fact != ABSENT) or _NOT_SEEN.get(server.state, "")
+    told = " · ".join(html(fact) for fact in facts if fact != ABSENT) or _NOT_SEEN.get(server.state, "")
     return (
-        f'<div class="server {server.state.value}"><b>{escape(server.name)}</b> '
+        f'<div class="server {server.state.value}"><b>{html(server.name)}</b> '
         f'<span class="state">{server.state.value}</span><small>{told}</small></div>'
     )
 
@@ -50,4 +49,4 @@ def _layer(layer: Layer) -> str:
             "drifted",
             f"{number(len(layer.different), 'resource')} of {layer.total}: {some(layer.different, 3)}",
         )
-    return f'<div class="layer {state}"><b>{escape(layer.name)}</b><small>{escape(told)}</small></div>'
+    return f'<div class="layer {state}"><b>{html(layer.name)}</b><small>{html(told)}</small></div>'

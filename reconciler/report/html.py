@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from importlib.resources import files
 
 from .drawing import drawing
+from .foreign import html
 from .values import about, line, number, some, when
 from .view import Finding, PlannedStep, Result, View, alike, by_component
 
@@ -24,11 +24,11 @@ def render(view: View, *, history: Sequence[str] = ()) -> str:
             _findings(view),
             _plan(view),
             _results(view),
-            _section("History", "ol", "history", (f"<li><code>{escape(line(h))}</code></li>" for h in history)),
+            _section("History", "ol", "history", (f"<li><code>{html(line(h))}</code></li>" for h in history)),
         )
         if part
     )
-    title = escape(f"{view.cluster}: {view.headline}")
+    title = html(f"{view.cluster}: {view.headline}")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -39,25 +39,23 @@ def render(view: View, *, history: Sequence[str] = ()) -> str:
 
 
 def _head(view: View) -> str:
-    hint = f'\n<p class="hint">{escape(view.hint)}</p>' if view.hint else ""
+    hint = f'\n<p class="hint">{html(view.hint)}</p>' if view.hint else ""
     return (
-        f'<header class="{escape(view.status.name.lower())}">\n'
-        f'<h1>{escape(view.cluster)} <span class="status">{escape(view.status.value)}</span></h1>\n'
-        f'<p class="headline">{escape(view.headline)}</p>{hint}\n'
-        f'<p class="quiet">desired state <code>{escape(view.commit[:12])}</code>'
-        f" · plan <code>{escape(view.digest)}</code></p>\n</header>"
+        f'<header class="{html(view.status.name.lower())}">\n'
+        f'<h1>{html(view.cluster)} <span class="status">{html(view.status.value)}</span></h1>\n'
+        f'<p class="headline">{html(view.headline)}</p>{hint}\n'
+        f'<p class="quiet">desired state <code>{html(view.commit[:12])}</code>'
+        f" · plan <code>{html(view.digest)}</code></p>\n</header>"
     )
 
 
 def _findings(view: View) -> str:
     parts = [
-        f"<h3>{escape(component.value)}</h3>\n" + "\n".join(_finding(group) for group in alike(findings))
+        f"<h3>{html(component.value)}</h3>\n" + "\n".join(_finding(group) for group in alike(findings))
         for component, findings in by_component(view.findings).items()
     ]
     if view.ignored:
-        entries = "\n".join(
-            f"<li>{escape(f'{f.resource} {f.field}'.rstrip())}: {escape(f.why)}</li>" for f in view.ignored
-        )
+        entries = "\n".join(f"<li>{html(f'{f.resource} {f.field}'.rstrip())}: {html(f.why)}</li>" for f in view.ignored)
         summary = f"<summary>{number(len(view.ignored), 'difference')} ignored</summary>"
         parts.append(f'<details class="quiet">{summary}<ul>\n{entries}\n</ul></details>')
     title = "Was different" if view.repaired else "Differences"
@@ -65,18 +63,18 @@ def _findings(view: View) -> str:
 
 
 def _finding(group: Sequence[Finding]) -> str:
-    f, resources = group[0], "<br>".join(escape(each.resource) for each in group)
+    f, resources = group[0], "<br>".join(html(each.resource) for each in group)
     sides = (("git says", f.desired), ("last applied", f.applied), ("live", f.live))
-    values = "".join(f"<div><dt>{name}</dt><dd><code>{escape(value)}</code></dd></div>" for name, value in sides)
+    values = "".join(f"<div><dt>{name}</dt><dd><code>{html(value)}</code></dd></div>" for name, value in sides)
     return (
         f'<article class="{f.severity}">\n'
         f'<p class="labels"><b class="severity">{f.severity}</b> <span class="class">{f.cls.value}</span></p>\n'
         f"<h4>{resources}</h4>\n"
-        + (f'<p class="field"><code>{escape(f.field)}</code></p>\n<dl>{values}</dl>\n' if f.field else "")
-        + f"<p>{escape(f.why)}</p>\n"
-        + (f'<p class="chain">{escape(f.chain)}</p>\n' if f.chain else "")
+        + (f'<p class="field"><code>{html(f.field)}</code></p>\n<dl>{values}</dl>\n' if f.field else "")
+        + f"<p>{html(f.why)}</p>\n"
+        + (f'<p class="chain">{html(f.chain)}</p>\n' if f.chain else "")
         + f'<p class="quiet">{when(f.since)}</p>\n'
-        f'<p class="repair">repair: {escape(f.repair)}</p>\n</article>'
+        f'<p class="repair">repair: {html(f.repair)}</p>\n</article>'
     )
 
 
@@ -85,17 +83,17 @@ def _plan(view: View) -> str:
 
 
 def _step(step: PlannedStep) -> str:
-    targets = f'<p class="quiet">{escape(some(step.targets))}</p>' if step.targets else ""
-    command = f'<p class="quiet"><code>{escape(step.command)}</code> {about(step.seconds)}</p>' if step.command else ""
+    targets = f'<p class="quiet">{html(some(step.targets))}</p>' if step.targets else ""
+    command = f'<p class="quiet"><code>{html(step.command)}</code> {about(step.seconds)}</p>' if step.command else ""
     held = ' <b class="failed">held</b>' if step.held else ""
-    named = f"<b>{escape(step.tool)} {escape(step.operation)}</b> {escape(step.summary)}{held}"
+    named = f"<b>{html(step.tool)} {html(step.operation)}</b> {html(step.summary)}{held}"
     return f"<li>{named}{targets}{command}</li>"
 
 
 def _refusals(view: View) -> str:
     entries = [
-        f'<li><b>{escape(r.guard)}</b>: {escape(r.message)}<p class="hint">{escape(r.approval)}</p>'
-        + (f"<pre>{escape(r.paste)}</pre>" if r.paste else "")
+        f'<li><b>{html(r.guard)}</b>: {html(r.message)}<p class="hint">{html(r.approval)}</p>'
+        + (f"<pre>{html(r.paste)}</pre>" if r.paste else "")
         + "</li>"
         for r in view.refusals
     ]
@@ -104,7 +102,7 @@ def _refusals(view: View) -> str:
 
 def _unknowns(view: View) -> str:
     entries = (
-        f"<li><b>{escape(u.component.value)} {escape(u.what)}</b>: {escape(u.reason)}{_hint(u.hint)}</li>"
+        f"<li><b>{html(u.component.value)} {html(u.what)}</b>: {html(u.reason)}{_hint(u.hint)}</li>"
         for u in view.unknowns
     )
     return _section("Could not be observed: not compared, not touched", "ul", "unknowns", entries)
@@ -116,19 +114,19 @@ def _results(view: View) -> str:
 
 def _result(result: Result) -> str:
     mark = '<span class="done">✓</span>' if result.ok else '<span class="failed">✗</span>'
-    error = f'<p class="failed">{escape(result.error)}</p>' if result.error else ""
+    error = f'<p class="failed">{html(result.error)}</p>' if result.error else ""
     return (
-        f'<li>{mark} {escape(result.title)} <span class="quiet">{result.seconds:.1f} s</span>'
+        f'<li>{mark} {html(result.title)} <span class="quiet">{result.seconds:.1f} s</span>'
         f"{error}{_hint(result.hint)}</li>"
     )
 
 
 def _hint(hint: str) -> str:
-    return f'<p class="hint">{escape(hint)}</p>' if hint else ""
+    return f'<p class="hint">{html(hint)}</p>' if hint else ""
 
 
 def _section(title: str, tag: str, name: str, entries: Iterable[str]) -> str:
     content = "\n".join(entries)
     if not content:
         return ""
-    return f'<section class="{name}">\n<h2>{escape(title)}</h2>\n<{tag}>\n{content}\n</{tag}>\n</section>'
+    return f'<section class="{name}">\n<h2>{html(title)}</h2>\n<{tag}>\n{content}\n</{tag}>\n</section>'

@@ -6,18 +6,16 @@ The same view gives the same text: no clock, no durations, so that a commit mean
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ..model.change import Severity
+from .foreign import cell, code, prose
 from .values import about, number, some, when
 from .view import Finding, View, by_component
 
 # what GitHub accepts as one comment, in characters
 COMMENT_LIMIT = 65_536
-
-_PLAIN_CODE = re.compile(r"[^`|\\<>&]+")
-_SPECIAL = re.compile(r"[`|\\<>&*\[\]~]")
 
 
 def render(view: View, *, limit: int = COMMENT_LIMIT) -> str:
@@ -52,18 +50,6 @@ def _cut_to(view: View, limit: int, *, dated: bool = True, headed: bool = True) 
     return _render(view, fits, dated, headed)
 
 
-def prose(text: str) -> str:
-    """Return `text` so that it reads as it is: no markup, no HTML, and nobody is notified by an @name in it."""
-    return _SPECIAL.sub(lambda m: f"&#{ord(m[0])};", text).replace("@", "@&#8203;")
-
-
-def code(text: str) -> str:
-    """Return `text` as inline code that nothing in it can leave, in a table or outside."""
-    if _PLAIN_CODE.fullmatch(text) and text == text.strip():
-        return f"`{text}`"
-    return "<code>" + re.sub(r"[^\w\s.,:/-]", lambda m: f"&#{ord(m[0])};", text) + "</code>"
-
-
 def _render(view: View, most: int, dated: bool, headed: bool) -> str:
     parts = (
         _head(view, headed, dated),
@@ -94,7 +80,7 @@ def _table(view: View, most: int) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for f in view.findings[:most]:
         severity = f"**{f.severity}**" if f.severity >= Severity.HIGH else str(f.severity)
-        yield f"| {severity} | {f.cls} | {_what(f)} | {code(f.desired)} | {code(f.live)} |"
+        yield f"| {severity} | {f.cls} | {_what(f, cell)} | {cell(f.desired)} | {cell(f.live)} |"
     yield ""
     yield from _cut(len(view.findings), most, "difference")
     if len(view.findings) > most:
@@ -136,8 +122,8 @@ def _finding(f: Finding, dated: bool) -> Iterator[str]:
     yield f"  - repair: {prose(f.repair)}"
 
 
-def _what(f: Finding) -> str:
-    return code(f.resource) + (f" {code(f.field)}" if f.field else "")
+def _what(f: Finding, value: Callable[[str], str] = code) -> str:
+    return value(f.resource) + (f" {value(f.field)}" if f.field else "")
 
 
 def _plan(view: View, most: int, dated: bool) -> Iterator[str]:

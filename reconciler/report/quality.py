@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import Problem
 from ..model.change import Severity
+from ..text import visible_line
 from .values import told
 from .view import View
 
@@ -18,6 +19,8 @@ _SEVERITIES = {
     Severity.LOW: "minor",
     Severity.INFO: "info",
 }
+
+_ANY = "backslashreplace"  # a lone surrogate has no bytes
 
 
 def quality(views: Sequence[View], problems: Sequence[Problem]) -> list[dict[str, Any]]:
@@ -37,9 +40,9 @@ def quality(views: Sequence[View], problems: Sequence[Problem]) -> list[dict[str
 
 def _entry(check: str, severity: str, file: str, line: int, said: str, name: str) -> dict[str, Any]:
     return {
-        "description": said,
+        "description": visible_line(said),
         "check_name": f"reconciler/{check}",
-        "fingerprint": hashlib.sha256("\0".join((check, file, name, said)).encode()).hexdigest()[:32],
+        "fingerprint": hashlib.sha256("\0".join((check, file, name, said)).encode("utf-8", _ANY)).hexdigest()[:32],
         "severity": severity,
-        "location": {"path": file, "lines": {"begin": max(line, 1)}},
+        "location": {"path": visible_line(file), "lines": {"begin": max(line, 1)}},
     }

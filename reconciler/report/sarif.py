@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from .. import __version__
 from ..errors import Problem
 from ..model.change import Severity
+from ..text import visible_line
 from .values import told, when
 from .view import Finding, View
 
@@ -44,16 +46,16 @@ def document(views: Sequence[View], problems: Sequence[Problem] = ()) -> Json:
 def _results(view: View) -> Iterator[Json]:
     yield from (_result(view, f) for f in view.findings)
     for f in view.ignored:
-        yield _result(view, f) | {"suppressions": [{"kind": "external", "justification": f.why}]}
+        yield _result(view, f) | {"suppressions": [{"kind": "external", "justification": visible_line(f.why)}]}
 
 
 def _result(view: View, f: Finding) -> Json:
     name = f"{f.resource} {f.field}".rstrip()
     told = [f"{view.cluster}: {name}: {f.why}", f.change, f.chain, f"repair: {f.repair}", when(f.since)]
     return {
-        "ruleId": f"{f.cls.value}/{f.component.value}/{f.resource.partition(' ')[0]}",
+        "ruleId": _plain(f"{f.cls.value}/{f.component.value}/{f.resource.partition(' ')[0]}"),
         "level": _LEVELS[f.severity],
-        "message": {"text": ". ".join(part for part in told if part) + "."},
+        "message": {"text": _plain(". ".join(part for part in told if part) + ".")},
         "locations": [{"physicalLocation": _place(view)}],
         "partialFingerprints": {"difference/v1": _fingerprint(view, f)},
         "properties": {"severity": str(f.severity), "security-severity": _SCORES[f.severity]},
@@ -63,27 +65,38 @@ def _result(view: View, f: Finding) -> Json:
 def _mistake(problem: Problem) -> Json:
     said = told(f"{problem.path}: {problem.message}" if problem.path else problem.message)
     region = {"startLine": max(problem.line, 1), "startColumn": max(problem.column, 1)}
-    place = {"artifactLocation": {"uri": problem.file, "uriBaseId": "%SRCROOT%"}, "region": region}
-    name = hashlib.sha256("\0".join((problem.file, problem.path, problem.message)).encode()).hexdigest()
+    place = {"artifactLocation": {"uri": quote(visible_line(problem.file)), "uriBaseId": "%SRCROOT%"}, "region": region}
+    name = _digest(problem.file, problem.path, problem.message)
     return {
         "ruleId": "invalid/desired/mistake",
         "level": "error",
-        "message": {"text": f"{said}. {told(problem.hint)}" if problem.hint else said},
+        "message": {"text": _plain(f"{said}. {told(problem.hint)}" if problem.hint else said)},
         "locations": [{"physicalLocation": place}],
-        "partialFingerprints": {"mistake/v1": name[:32]},
+        "partialFingerprints": {"mistake/v1": name},
     }
+
+
+def _plain(text: str) -> str:
+    """A message's text: `[words](address)` would be a link in it (SARIF 3.11.6)."""
+    return visible_line(text).replace("](", "] (")
 
 
 def _place(view: View) -> Json:
     """An alert needs a line of a file: what is live has none, so it is where the cluster is described."""
     file = f"desired/{view.cluster}/cluster.yaml"
-    return {"artifactLocation": {"uri": file, "uriBaseId": "%SRCROOT%"}, "region": {"startLine": 1}}
+    return {
+        "artifactLocation": {"uri": quote(visible_line(file)), "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": 1},
+    }
 
 
 def _fingerprint(view: View, f: Finding) -> str:
     """The same for the same difference, whatever its values are by now: so that an alert is one over many runs."""
-    said = "\0".join((view.cluster, f.component.value, f.resource, f.field))
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+    return _digest(view.cluster, f.component.value, f.resource, f.field)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 def _rule(name: str) -> Json:

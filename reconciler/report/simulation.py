@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 
 from rich.table import Table
 
 from ..model.simulation import Moment, Told
+from .foreign import html
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 960, 180, 60, 56, 46
 _COLOURS = ("#0b6e99", "#c4541a", "#3d7a3a", "#8a3f9c", "#b08900", "#555555", "#c02f4d", "#2f8f83")
@@ -71,9 +71,9 @@ def curves(told: Sequence[Told], title: str) -> str:
     height = top + _TOP + 2 * (_HEIGHT + _GAP)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
-        f'font-family="sans-serif" font-size="11" role="img" aria-label="{escape(title)}">\n'
+        f'font-family="sans-serif" font-size="11" role="img" aria-label="{html(title)}">\n'
         f'<rect width="100%" height="100%" fill="white"/>\n'
-        f'<text x="{_LEFT}" y="22" font-size="15" font-weight="bold">{escape(title)}</text>\n'
+        f'<text x="{_LEFT}" y="22" font-size="15" font-weight="bold">{html(title)}</text>\n'
         + "\n".join([*legend, *parts])
         + "\n</svg>\n"
     )
@@ -82,7 +82,7 @@ def curves(told: Sequence[Told], title: str) -> str:
 def _legend(number: int, one: Told) -> str:
     x, y = _LEFT + number % 3 * 300, 42 + number // 3 * 14
     said = f"{one.title}: {one.hours:.0f} node-hours, 95% wait {duration(one.waiting(0.95))} at most"
-    return f'<text x="{x}" y="{y}" fill="{_colour(number)}">{escape(said)}</text>'
+    return f'<text x="{x}" y="{y}" fill="{_colour(number)}">{html(said)}</text>'
 
 
 def _extra(told: Sequence[Told]) -> int:
@@ -103,7 +103,7 @@ def _chart(told: Sequence[Told], end: float, row: int, title: str, value: Callab
     def y(number: float) -> float:
         return round(top + _HEIGHT - number / most * (_HEIGHT - 16), 1)
 
-    lines = [f'<text x="{_LEFT}" y="{top + 8}" fill="#333">{escape(title)}</text>']
+    lines = [f'<text x="{_LEFT}" y="{top + 8}" fill="#333">{html(title)}</text>']
     for tick in range(_TICKS + 1):
         hour, level = end * tick / _TICKS, most * tick / _TICKS
         lines.append(

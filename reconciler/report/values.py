@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 
 from ..model.change import Difference
 from ..model.resource import Value
+from ..text import visible_line
 
 ABSENT = "—"
 REDACTED = "(redacted)"
 VALUE_LIMIT = 120
 TEXT_LIMIT = 600
 
+_LINE_ENDS = re.compile(r"[ \t\r\n]+")
 _GUARDED = r"(?:password|secret|token|private[_-]?key)"
 _SECRET_NAME = re.compile(_GUARDED, re.IGNORECASE)
 _SECRET_PAIR = re.compile(rf"({_GUARDED}[\w.-]*\s*[=:]\s*)[^\s,;]+", re.IGNORECASE)
@@ -21,10 +23,11 @@ _SHORTEST_SECRET = 4
 
 
 def line(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Return `text` on one line of at most `limit` characters, without anything a terminal would obey."""
+    """Return `text` on one line of at most `limit` characters; what a terminal would obey, and what nobody would see,
+    is written out."""
     # cut before cleaning, so that a megabyte costs no more than a line does
     head = text[: 4 * limit]
-    clean = " ".join("".join(c if c.isprintable() else " " for c in head).split())
+    clean = " ".join(visible_line(_LINE_ENDS.sub(" ", head)).split())
     whole = len(head) == len(text) and len(clean) <= limit
     return clean if whole else clean[: limit - 1].rstrip() + "…"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from .. import interrupt
 from ..control.board import Board
@@ -17,11 +16,18 @@ from ..control.ways import Terms, Ways
 from ..errors import Invalid, Permanent
 from ..ports import Watcher
 from . import memory
+from .access import Access
+from .connections import Limits
+from .files import raised
 from .http import Door, Server
-from .logs import Log, LogProgress
+from .logs import Library, Log, LogProgress
 from .metrics import CONTENT_TYPE, Metrics
+from .quiet import Quiet
+from .secret import Secret
 
 _MISSED = 3  # polls in a row that may fail before we call ourselves not ready
+_SHARE = 4  # of our files so many parts are others': connections of strangers have one
+_BY_PUSHERS = frozenset({"ignored"})  # whoever pushes any branch brings these about
 
 
 class Wakes(Protocol):
@@ -44,38 +50,17 @@ class Parts:
 
 @dataclass(frozen=True)
 class Listening:
-    """Where to listen, None for nowhere; `must`: somebody said so, and it is an error when that can't be."""
+    """Where to listen, None for nowhere; `must`: somebody said so, and it is an error when that can't be. `secret` is
+    what deliveries are signed with, `token` what a reader shows, where `access` asks for one."""
 
-    address: str = "127.0.0.1"
-    port: int | None = 8484
-    must: bool = False
-    secret_file: Path | None = None
-    secret_variable: str | None = None
-    max_bytes: int = 1024 * 1024
-    per_minute: float = 120.0
-
-    def secret(self) -> bytes | None:
-        """What deliveries are signed with, as it is now; None where there is none. Raises Invalid when the settings
-        name one that is not there."""
-        if self.secret_file is not None:
-            try:
-                return _stripped(self.secret_file.read_bytes(), str(self.secret_file))
-            except OSError as error:
-                hint = "the settings' webhook.secretFile names it"
-                raise Invalid(
-                    f"cannot read the webhook's secret {self.secret_file}: {error.strerror}", hint=hint
-                ) from None
-        if self.secret_variable:
-            text = os.environb.get(self.secret_variable.encode(), b"")
-            return _stripped(text, self.secret_variable)
-        return None
-
-
-def _stripped(secret: bytes, where: str) -> bytes:
-    text = secret.strip()
-    if not text:
-        raise Invalid(f"the webhook's secret in {where} is empty", hint="put there what the forge signs with")
-    return text
+    access: Access
+    port: int | None
+    must: bool
+    secret: Secret
+    token: Secret
+    limits: Limits
+    max_bytes: int
+    per_minute: float
 
 
 @dataclass
@@ -90,8 +75,12 @@ class Daemon:
     def run(self) -> None:
         """Raises Invalid or Permanent when it can't begin at all."""
         memory.thrifty()
-        self.listening.secret()
-        board = Board()
+        files = raised()
+        self.listening.secret.read()
+        self.listening.token.read()
+        board, quiet = Board(), Quiet(self.log)
+        library = Library(quiet.event)
+        logging.getLogger().addHandler(library)
 
         def seen(cluster: str, what: str) -> None:
             fleet.seen(cluster, what)
@@ -100,7 +89,7 @@ class Daemon:
         metrics = Metrics(board, watcher.streams)
 
         def told(event: str, **fields: object) -> None:
-            self.log.event(event, **fields)
+            (quiet if event in _BY_PUSHERS else self.log).event(event, **fields)
             metrics.event(event, **fields)
             if event == "cycle":
                 trim.soon()
@@ -109,7 +98,7 @@ class Daemon:
         ways = self.parts.ways(watcher, lambda cluster: LogProgress(self.log, {"cluster": cluster}))
         fleet = Fleet(ways, self.terms, told, board=board)
         interrupt.listen(signal.SIGTERM, signal.SIGINT, also=fleet.stop)
-        server = self._server(fleet, board, metrics)
+        server = self._server(fleet, board, metrics, quiet, files)
         refs = self.parts.refs(fleet.moved)
         if not refs.start():
             self.log.event("no-file-watches", hint="raise fs.inotify.max_user_watches; polling notices the same later")
@@ -120,47 +109,73 @@ class Daemon:
             if server:
                 server.stop()
             watcher.close()
+            logging.getLogger().removeHandler(library)
+            quiet.close()
             self.log.event("stopped")
 
-    def _server(self, fleet: Fleet, board: Board, metrics: Metrics) -> Server | None:
-        if self.listening.port is None:
+    def _server(self, fleet: Fleet, board: Board, metrics: Metrics, quiet: Quiet, files: int) -> Server | None:
+        at = self.listening
+        if at.port is None:
             return None
-
-        def answered(status: int, delivery: str) -> None:
-            metrics.answered(status)
-            if status == HTTPStatus.TOO_MANY_REQUESTS:
-                return  # a flood must not become one of lines
-            self.log.event("webhook", status=status, delivery=delivery[:64])
-
         door = Door(
-            secret=self._secret,
+            secret=lambda: _now(at.secret, quiet),
             pushed=fleet.pushed,
             missed=fleet.missed,
             status=board.document,
             metrics=metrics.page,
             metrics_type=CONTENT_TYPE,
             ready=lambda: _not_ready(board),
-            answered=answered,
-            max_bytes=self.listening.max_bytes,
-            per_minute=self.listening.per_minute,
+            max_bytes=at.max_bytes,
+            per_minute=at.per_minute,
+            access=at.access,
+            token=lambda: _now(at.token, quiet),
+            limits=replace(at.limits, total=max(1, min(at.limits.total, files // _SHARE))),
+            **_strangers(metrics, quiet),
         )
-        server = Server(door, self.listening.address, self.listening.port)
+        server = Server(door, at.access.address, at.port)
         try:
             port = server.start()
         except Permanent as error:
-            if self.listening.must:
+            if at.must:
                 raise
             self.log.event("not-listening", error=error.message, hint=error.hint)
             return None
-        self.log.event("listening", address=self.listening.address, port=port)
+        hint = "nobody may read status and metrics: set http.tokenFile or http.proxy" if at.access.closed else None
+        self.log.event("listening", address=at.access.address, port=port, connections=door.limits.total, hint=hint)
         return server
 
-    def _secret(self) -> bytes | None:
-        try:
-            return self.listening.secret()
-        except Invalid as error:  # while it is being changed
-            self.log.event("no-secret", error=error.message)
-            return None
+
+def _strangers(metrics: Metrics, quiet: Quiet) -> dict[str, Any]:
+    """What anybody can bring about is counted, and written down in so many lines a minute."""
+
+    def answered(status: int, delivery: str) -> None:
+        metrics.answered(status)
+        if status != HTTPStatus.TOO_MANY_REQUESTS:
+            kind = "webhook" if status < HTTPStatus.BAD_REQUEST else "webhook refused"
+            quiet.event("webhook", kind, status=status, delivery=delivery[:64])
+
+    def refused(status: int, peer: str) -> None:
+        metrics.refused(status)
+        quiet.event("refused", status=status, peer=peer)
+
+    def cut(reason: str, peer: str) -> None:
+        metrics.cut()
+        quiet.event("cut", reason=reason, peer=peer)
+
+    return {
+        "answered": answered,
+        "refused": refused,
+        "cut": cut,
+        "trouble": lambda text: quiet.event("http", error=text),
+    }
+
+
+def _now(secret: Secret, quiet: Quiet) -> bytes | None:
+    try:
+        return secret.read()
+    except Invalid as error:  # while it is being changed
+        quiet.event("no-secret", secret.setting, error=error.message)
+        return None
 
 
 def _not_ready(board: Board) -> str:

@@ -1,8 +1,9 @@
-"""The daemon's door: webhooks in, status and metrics out. It listens on loopback; TLS is a reverse proxy's.
+"""The daemon's door: webhooks in, status and metrics out. TLS is a reverse proxy's.
 
-Every connection has a deadline for all of it, bodies have a limit, and few large ones are read at once: who sends
-slowly, much or without end takes little from the others. What is refused unread for what others sent may be a push, so
-a fetch is asked for instead.
+A connection is for one request and has a deadline for all of it (`connections`), bodies have a limit, and few large
+ones are read at once: who sends slowly, much or without end takes little from the others. What is refused unread for
+what others sent may be a push, so a fetch is asked for instead. Who may read is said in `access`; a webhook shows its
+signature instead, and health is one word for everybody.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
-from ..errors import Permanent
+from ..errors import Permanent, mistake
+from .access import Access, Asked
+from .connections import Limits, Listener, Places
 from .flood import Bucket
 from .webhook import Kind, Malformed, delivery, genuine
 
-_CONNECTION_SECONDS = 15.0  # GitHub waits ten
 _BODY_SECONDS = 10.0
+_LINE_BYTES, _HEADERS = 8190, 64  # of a request's head, each line of it
 _SMALL_BYTES = 64 * 1024
 _LARGE_AT_ONCE = 8
 _MISSED_SECONDS = 10.0  # strangers can bring it about: one fetch for all that was refused within so long
@@ -42,8 +45,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @dataclass(frozen=True, slots=True)
 class Door:
     """What the server tells and asks. `secret` is asked for at each delivery (None: there is none), so that a changed
-    one holds at once; `pushed` gets the ref and the commit; `missed` is told that a push may have been refused unread;
-    `ready` says why we are not ready ("": we are)."""
+    one holds at once, and so is the `token` of who reads; `pushed` gets the ref and the commit; `missed` is told that a
+    push may have been refused unread; `ready` says why we are not ready ("": we are); `refused` gets the status and the
+    peer of who may not read, `cut` a reason and the peer of a connection that was ended, `trouble` an error that is
+    nobody's request."""
 
     secret: Callable[[], bytes | None]
     pushed: Callable[[str, str], None]
@@ -55,6 +60,12 @@ class Door:
     answered: Callable[[int, str], None]
     max_bytes: int = 1024 * 1024
     per_minute: float = 120.0
+    access: Access = field(default_factory=Access)
+    token: Callable[[], bytes | None] = lambda: None
+    limits: Limits = field(default_factory=Limits)
+    refused: Callable[[int, str], None] = lambda _status, _peer: None
+    cut: Callable[[str, str], None] = lambda _reason, _peer: None
+    trouble: Callable[[str], None] = lambda _text: None
 
 
 class Server:
@@ -69,7 +80,7 @@ class Server:
         self._bad = Bucket(_BAD_PER_MINUTE / 60, _BAD_BURST)
         self._large = 0
         self._asking = False
-        self._since: dict[Any, float] = {}
+        self._listener: Listener | None = None
         self._runner: web.AppRunner | None = None
 
     def start(self) -> int:
@@ -88,16 +99,24 @@ class Server:
     def stop(self) -> None:
         """Answer nobody any more."""
         if self._thread.is_alive():
-            if self._runner is not None:
-                asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(timeout=10)
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=10)
             self._end_loop()
+
+    async def _close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
 
     async def _start(self) -> int:
-        app = web.Application(middlewares=[_plain_errors], client_max_size=self._door.max_bytes)
+        self._loop.set_exception_handler(self._mistake)
+        app = web.Application(
+            middlewares=[self._one_each, _plain_errors, self._read], client_max_size=self._door.max_bytes
+        )
         app.router.add_post("/webhook", self._webhook)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
@@ -105,26 +124,44 @@ class Server:
         app.router.add_get("/status", self._status)
         # signed is what was sent, and no forge compresses it
         self._runner = web.AppRunner(
-            app, access_log=None, logger=_SILENT, keepalive_timeout=5, shutdown_timeout=2, auto_decompress=False
-        )
+            app, access_log=None, logger=_SILENT, shutdown_timeout=2, auto_decompress=False, lingering_time=2.0,
+            max_line_size=_LINE_BYTES, max_field_size=_LINE_BYTES, max_headers=_HEADERS,
+        )  # fmt: skip
         await self._runner.setup()
-        await web.TCPSite(self._runner, *self._where, backlog=128).start()
-        self._keeper = self._loop.create_task(self._close_late())
-        return int(self._runner.addresses[0][1])
+        proxy = self._door.access.proxy
+        places = Places(self._door.limits, proxy.speaks if proxy else lambda _: False)
+        protocol: Any = self._runner.server
+        self._listener = Listener(protocol, places, cut=self._door.cut, trouble=self._door.trouble)
+        return await self._listener.start(*self._where)
 
-    async def _close_late(self) -> None:
-        """A connection that is not over in time is cut, however busily it trickles."""
-        while True:
-            await asyncio.sleep(1.0)
-            server = self._runner.server if self._runner else None
-            open_now = list(server.connections) if server else []
-            now = time.monotonic()
-            self._since = {connection: self._since.get(connection, now) for connection in open_now}
-            for connection, since in self._since.items():
-                if now - since > _CONNECTION_SECONDS:
-                    connection.force_close()
-                    if connection.transport is not None:
-                        connection.transport.abort()
+    def _mistake(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio would write a traceback for."""
+        error = context.get("exception")
+        self._door.trouble(f"{context.get('message', '')}: {mistake(error) if error else ''}".strip(": "))
+
+    @web.middleware
+    async def _one_each(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A connection is for one request."""
+        if self._listener is not None:
+            self._listener.asked(request.transport)
+        answer = await handler(request)
+        answer.force_close()
+        return answer
+
+    @web.middleware
+    async def _read(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whatever is not for all is for those who may read."""
+        if request.match_info.handler in (self._webhook, self._health, self._ready):
+            return await handler(request)
+        asked = _asked(request)
+        refusal = self._door.access.refusal(asked, self._door.token())
+        if refusal is None:
+            return await handler(request)
+        answer = self._refused(refusal.status, refusal.why)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        self._door.refused(answer.status, asked.peer)
+        return answer
 
     async def _webhook(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -132,7 +169,6 @@ class Server:
         except web.HTTPException as refused:
             answer = _said(refused.status, refused.reason)
         self._door.answered(answer.status, request.headers.get("X-GitHub-Delivery", ""))
-        answer.force_close()
         return answer
 
     async def _delivered(self, request: web.Request) -> web.Response:
@@ -195,6 +231,9 @@ class Server:
             return self._refused(408, "too slow")
         except web.HTTPRequestEntityTooLarge:
             return self._refused(413, f"at most {self._door.max_bytes} bytes")
+        except ConnectionError:  # it was cut, maybe to make room for another
+            self._unread()
+            raise
         finally:
             self._large -= large
 
@@ -202,8 +241,9 @@ class Server:
         return web.Response(text="ok\n")
 
     async def _ready(self, _: web.Request) -> web.Response:
+        """A word: why it is not, is for who may read the status."""
         why = self._door.ready()
-        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
+        return web.Response(text="unready\n" if why else "ok\n", status=503 if why else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         page = await self._loop.run_in_executor(None, self._door.metrics)
@@ -222,12 +262,21 @@ async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamRes
         answer = _said(error.status, error.reason)
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
-        answer.force_close()
         return answer
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception:
         return _said(500, "internal error")
+
+
+def _asked(request: web.Request) -> Asked:
+    transport = request.transport
+    ends = (transport.get_extra_info(name) if transport else None for name in ("peername", "sockname"))
+    peer, here = (str(end[0]) if end else "" for end in ends)
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers.items():
+        headers.setdefault(name.lower(), []).append(value)
+    return Asked(peer, here, headers)
 
 
 def _said(status: int, text: str) -> web.Response:

@@ -29,6 +29,8 @@ class Metrics:
         )
         self._applies = Counter("reconciler_applies", "Cycles that changed something.", ["cluster"], registry=mine)
         self._answers = Counter("reconciler_webhook_answers", "Answers to webhooks.", ["status"], registry=mine)
+        self._refused = Counter("reconciler_http_refused", "Readers who were refused.", ["status"], registry=mine)
+        self._cut = Counter("reconciler_http_cut", "Connections that were ended, late or too many.", registry=mine)
         self._clusters = Gauge("reconciler_clusters", "Clusters by what they do now.", ["state"], registry=mine)
         self._differences = Gauge(
             "reconciler_differences", "Differences left after the last cycle.", ["cluster"], registry=mine
@@ -51,6 +53,14 @@ class Metrics:
     def answered(self, status: int) -> None:
         """Count an answer to a webhook."""
         self._answers.labels(str(status)).inc()
+
+    def refused(self, status: int) -> None:
+        """Count a reader who was refused."""
+        self._refused.labels(str(status)).inc()
+
+    def cut(self) -> None:
+        """Count a connection that was ended."""
+        self._cut.inc()
 
     def page(self) -> bytes:
         """Everything, as Prometheus reads it."""

@@ -1,4 +1,4 @@
-"""What a forge tells when somebody pushed: is it really the forge, and which branch. Pure, but for the secret's file.
+"""What a forge tells when somebody pushed: is it really the forge, and which branch. Pure.
 
 The same work is done for every request, whatever its signature looks like: how long an answer takes says nothing about
 the secret.
@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from .secret import same
 
 _GITHUB = "x-hub-signature-256"
 _GITLAB_TOKEN = "x-gitlab-token"  # noqa: S105 - a header's name
@@ -54,18 +56,12 @@ def genuine(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
     signed = f"{told[0]}.{told[1]}.".encode("utf-8", "surrogateescape") + body
     standard = base64.b64encode(hmac.new(_standard_key(secret), signed, hashlib.sha256).digest()).decode()
     hits = [
-        _same(headers.get(_GITHUB, ""), hub),
-        _same(headers.get(_GITLAB_TOKEN, ""), secret.decode("utf-8", "surrogateescape")),
+        same(headers.get(_GITHUB, ""), hub),
+        same(headers.get(_GITLAB_TOKEN, ""), secret.decode("utf-8", "surrogateescape")),
         # several signatures may stand there, while a secret is changed
-        any([_same(part.partition(",")[2], standard) for part in (told[2].split(" ") + [""] * 4)[:4]]),  # noqa: C419
+        any([same(part.partition(",")[2], standard) for part in (told[2].split(" ") + [""] * 4)[:4]]),  # noqa: C419
     ]
     return bool(secret) and any(hits)
-
-
-def _same(given: str, wanted: str) -> bool:
-    """Equal, in a time that does not depend on where they differ, nor on how long the given one is."""
-    sides = (hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() for text in (given, wanted))
-    return hmac.compare_digest(*sides)
 
 
 def _standard_key(secret: bytes) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .. import process
 from ..errors import Invalid, Permanent
+from ..text import visible_line
 
 _SECONDS = 60.0
 _MESSAGE = "The first state of the clusters, as `reconciler init` makes it"
@@ -120,5 +121,4 @@ def _git(root: Path, *arguments: str, check: bool = True) -> str:
 
 def _shown(path: Path) -> str:
     """The path as a terminal can show it: what is no text in it is escaped."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
+    return visible_line(str(path))

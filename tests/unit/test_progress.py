@@ -6,16 +6,16 @@ import io
 import threading
 
 import pytest
-from rich.console import Console
 
 from reconciler import progress
+from reconciler.console import Console
 from reconciler.ports import Progress
 from reconciler.progress import QuietProgress, RichProgress, spell
 
 
 def made(*, live: bool) -> tuple[RichProgress, io.StringIO]:
     seen = io.StringIO()
-    return RichProgress(Console(file=seen, force_terminal=live, width=120), live=live), seen
+    return RichProgress(Console(seen, force_terminal=live, width=120), live=live), seen
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_ci_is_no_terminal(monkeypatch: pytest.MonkeyPatch, variable: str) -> No
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, "1")
     seen = io.StringIO()
-    with RichProgress(Console(file=seen, force_terminal=True)).task("work"):
+    with RichProgress(Console(seen, force_terminal=True)).task("work"):
         pass
     assert seen.getvalue().startswith("work ...")
 

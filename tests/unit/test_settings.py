@@ -8,6 +8,7 @@ import pytest
 
 from reconciler import settings
 from reconciler.errors import Invalid
+from reconciler.serve.access import Access
 from reconciler.settings import FILE_VARIABLE, Settings
 
 
@@ -122,3 +123,35 @@ def test_variables_that_git_may_set_are_named_as_ansible_names_them(home: Path) 
     for wrong in ("[a-b]", "['*']", "['{{ x }}']", "all", "[1]"):
         with pytest.raises(Invalid):
             settings.load(written(home / "d.yaml", f"ansible: {{allowVariables: {wrong}}}\n"), {})
+
+
+def test_who_may_read_the_daemon(home: Path) -> None:
+    text = """\
+        http:
+          address: 0.0.0.0
+          names: [daemon.example.org, "2001:db8::1"]
+          tokenFile: ~/token
+          proxy: {addresses: [10.0.0.7, "2001:db8::/64"], userHeader: X-Auth-Request-User, groups: [ops]}
+        """
+    http = settings.load(written(home / "c.yaml", text), {}).http
+    assert http.access.proxy
+    assert http.access.proxy.speaks("10.0.0.7")
+    assert not http.access.proxy.speaks("10.0.0.8")
+    assert http.access.proxy.groups_header == "X-Forwarded-Groups"
+    assert (http.access.guarded, http.access.closed, http.token.file) == (True, False, home / "token")
+    assert Settings().http.access == Access("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{names: ['https://daemon.example.org']}", "{names: ['daemon:8484']}", "{proxy: {groups: [a]}}",
+        "{proxy: {addresses: [10.0.0.1]}}", "{proxy: {addresses: [10.0.0.1], groups: []}}",
+        "{proxy: {addresses: [proxy.example.org], groups: [a]}}", "{proxy: {addresses: ['10.0.0.0/99'], groups: [a]}}",
+        "{proxy: {addresses: [10.0.0.1], groups: [a], userHeader: 'X User'}}", "{maxConnections: 0}", "{perAddress: 1}",
+    ],
+)  # fmt: skip
+def test_what_is_no_name_and_no_proxy_is_a_mistake_with_its_line(home: Path, text: str) -> None:
+    with pytest.raises(Invalid) as told:
+        settings.load(written(home / "c.yaml", f"http: {text}\n"), {})
+    assert told.value.problems[0].line == 1

@@ -12,6 +12,7 @@ from ... import __version__
 from ...errors import Invalid, Permanent, ReconcilerError, Transient
 from ...importing import one_at_a_time
 from ...process import Redactor
+from ...text import visible_line
 
 _SECONDS = (10.0, 30.0)  # to connect, to answer
 _ATTEMPTS = 6
@@ -174,7 +175,7 @@ def _said(answer: Any) -> str:
         text = found.get("message") or found.get("error") or "" if isinstance(found, dict) else ""
     except ValueError:
         text = answer.reason
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:_WORDS] or str(answer.reason)
+    return visible_line(" ".join(str(text).split()))[:_WORDS] or str(answer.reason)
 
 
 def _number(text: str | None) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import Invalid, Permanent, ReconcilerError
 from ...model.lease import Lease, Unreadable
+from ...model.message import commit_message
 from . import branch as branches
 from . import lease_file, refs
 from .commands import DEADLINE_SECONDS, Answer, Git
@@ -197,4 +198,5 @@ def _message(cluster: str, lease: Lease) -> str:
     """For people who read the ref's history."""
     who = f"{lease.host} (process {lease.pid})"
     ended = f"given back by {who} at {lease.released:%Y-%m-%d %H:%M:%S} UTC" if lease.released else f"held by {lease}"
-    return f"{cluster}: {ended}\n\nLease: {lease.id}\nDesired-Commit: {lease.commit or 'unknown'}\n"
+    trailers = (("Lease", lease.id), ("Desired-Commit", lease.commit or "unknown"))
+    return commit_message(f"{cluster}: {ended}", trailers=trailers)

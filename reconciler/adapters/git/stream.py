@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...text import visible, visible_line
+
 _NOWHERE = b"0" * 40
 
 
@@ -25,7 +27,7 @@ class Author:
         return {f"GIT_{p}_NAME": name for p in people} | {f"GIT_{p}_EMAIL": email for p in people}
 
     def _clean(self) -> tuple[str, str]:
-        name, email = ("".join(c for c in text if c not in "<>\n\0").strip() for text in (self.name, self.email))
+        name, email = ("".join(c for c in visible_line(t) if c not in "<>").strip() for t in (self.name, self.email))
         return name, email
 
 
@@ -39,7 +41,7 @@ def commit_stream(
     the commit is reachable from nowhere until it is pushed.
     """
     branch = f"refs/reconciler/unpublished/{uuid.uuid4().hex}".encode()
-    text = message.encode()
+    text = visible(message).encode()
     lines = [
         b"commit " + branch,
         b"mark :1",

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...errors import Evidence, Permanent, Transient
+from ...text import visible_line
 from .connection import Connection
 
 _LINES, _WIDTH = 10, 300
@@ -95,7 +96,7 @@ def _sentence(state: Mapping[str, Any]) -> str:
 
 def _printable(line: str) -> str:
     """A line that no terminal obeys."""
-    return "".join(c if c.isprintable() else " " for c in line)[:_WIDTH]
+    return visible_line(line)[:_WIDTH]
 
 
 def _pods(connection: Connection, obj: Mapping[str, Any]) -> Iterator[Trouble]:

@@ -23,6 +23,17 @@ from .wire import externalgrpc_pb2_grpc as pb_grpc
 
 T = TypeVar("T")
 _WORKERS = 8  # calls answered at once: each takes well under a millisecond
+_CALLS = 256  # at once, waiting ones included: more are refused
+# One autoscaler comes, by one connection. Who reaches the port and has no certificate holds a place for three seconds.
+_LIMITS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_allowed_incoming_connections", 64),
+    ("grpc.server_handshake_timeout_ms", 3000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    ("grpc.max_concurrent_streams", 128),
+    ("grpc.max_receive_message_length", 1024 * 1024),
+    ("grpc.max_metadata_size", 16 * 1024),
+)
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds between two tries to push
 
 
@@ -81,7 +92,7 @@ class Server:
         self.desk = Desk(self.journal, self.book.ground(), fresh=max(60.0, 6 * self.poll))
         self._see()
         self._grpc = grpc.server(
-            ThreadPoolExecutor(_WORKERS, thread_name_prefix="rpc"), options=[("grpc.so_reuseport", 0)]
+            ThreadPoolExecutor(_WORKERS, thread_name_prefix="rpc"), options=_LIMITS, maximum_concurrent_rpcs=_CALLS
         )
         pb_grpc.add_CloudProviderServicer_to_server(  # type: ignore[no-untyped-call]
             Service(self.desk, self.terms, self._soon.set), self._grpc

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ...model.resource import Kinds, Known, Resource
+from ...text import visible_line
 
 _NUMBERED = re.compile(r"^(?P<stem>.*?)-?(?P<number>\d+)$")
 
@@ -89,9 +91,12 @@ def candidates(kinds: Kinds) -> tuple[tuple[str, Choice], ...]:
     ports = Counter(str(p.fields.get("network")) for p in _resources(kinds, "port") if not p.owner)
     bare = [s.name for s in _resources(kinds, "server") if not s.owner]
     stems = Counter(found["stem"] for name in bare if (found := _NUMBERED.match(name)) and found["stem"])
-    said = [(f"{n} on the network {net}: --network '{net}'", Choice(network=net)) for net, n in ports.most_common()]
-    said += [(f"{n} called {s}…: --servers '{s}*'", Choice(servers=(f"{s}*",))) for s, n in stems.most_common()]
-    return tuple(("".join(c if c.isprintable() else " " for c in line), choice) for line, choice in said)
+    quote = shlex.quote  # what others called their networks and machines is to be copied into a shell
+    said = [(f"{n} on the network {w}: --network {quote(w)}", Choice(network=w)) for w, n in ports.most_common()]
+    said += [
+        (f"{n} called {s}…: --servers {quote(f'{s}*')}", Choice(servers=(f"{s}*",))) for s, n in stems.most_common()
+    ]
+    return tuple((visible_line(line), choice) for line, choice in said)
 
 
 def marked(kinds: Kinds) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+from ...text import visible_line
+from ...yaml_text import dump
 
 _WIDTH = 116
 
@@ -50,10 +51,10 @@ def _rule(left: Left) -> dict[str, str]:
 
 def _comment(note: str, first: str = "#   - ", then: str = "#     ") -> list[str]:
     """A note as comment lines: nothing a cloud calls itself can end one."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in note).split())
+    clean = visible_line(" ".join(note.split()))
     return textwrap.wrap(clean, _WIDTH, initial_indent=first, subsequent_indent=then)
 
 
 def _yaml(value: Mapping[str, Any]) -> list[str]:
-    written = yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=1 << 16)
+    written = dump(dict(value), sort_keys=False, width=1 << 16)
     return [f"  {line}" if line else "" for line in written.splitlines()]

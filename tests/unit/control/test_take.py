@@ -231,7 +231,7 @@ class TestForeign:
             taken("lab", "sandbox", snapshot(there), {}, Choice(), GUESSES)
         hint = told.value.hint or ""
         assert "clusters that machines name: demo" in hint
-        assert "3 on the network lab: --network 'lab'" in hint
+        assert "3 on the network lab: --network lab" in hint
         assert ("2 called web…: --servers 'web*'", Choice(servers=("web*",))) in told.value.choices
 
     def test_another_clusters_machines_are_not_taken(self) -> None:

@@ -17,7 +17,7 @@ from reconciler.report import actions, bundle, comment
 from reconciler.report.bundle import Failure, Report
 from reconciler.report.quality import quality
 from reconciler.report.view import View, view
-from tests.unit.report.test_report_hostile import HOSTILE, everywhere, structure
+from tests.unit.report.test_report_hostile import HOSTILE, calls, everywhere, structure, unseen
 from tests.unit.report.test_report_view import difference, seen
 
 RUN = "https://forge.example.org/run/1"
@@ -67,7 +67,7 @@ class TestComment:
         if "Cut for length" in text or "left out for length" in text:
             assert f"[the job's summary and artifacts]({RUN})" in text
         elif clusters <= 100:
-            assert text.count("<details><summary>c") == clusters
+            assert text.count("<details><summary><code>c") == clusters
 
     def test_short_sections_stay_whole_beside_a_long_one(self) -> None:
         text = comment.comment(report(named("long", 3000), named("short", 2)), limit=LIMIT, key="plan", run=RUN)
@@ -78,7 +78,7 @@ class TestComment:
     def test_what_failed_is_told_with_its_place(self) -> None:
         text = comment.comment(report(error=MISTAKE, verb="validate"), limit=LIMIT, key="plan")
         assert "### reconciler `validate`: nothing could be seen, 1 failure" in text
-        assert "- `desired/demo/cluster.yaml:12:5` spec.image: is missing (name one)" in text
+        assert "- `desired/demo/cluster.yaml:12:5` `spec.image`: is missing (name one)" in text
 
     @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
     def test_no_value_breaks_out_of_it_mentions_people_or_hides_things(self, text: str) -> None:
@@ -87,15 +87,11 @@ class TestComment:
             failures = (Failure(value, value, value, 1, tuple(problems)),)
             return comment.comment(Report("plan", value, (everywhere(value),), failures), limit=limit, key="plan")
 
-        def untitled(written: str) -> str:
-            return re.sub(r"(?<=<summary>)[^<]*(?=</summary>)", "", written)
-
         written = made(text)
-        assert structure(untitled(written)) == structure(untitled(made("harmless")))
+        assert structure(written) == structure(made("harmless"))
         assert len(made(text, LIMIT)) <= LIMIT
-        assert written.replace("\n", "").isprintable()
-        assert "<!--" not in written.removeprefix(comment.mark("plan"))
-        assert not re.search(r"@\w", re.sub(r"`[^`\n]*`", "", written)), "in code nobody is notified"
+        assert not unseen(written)
+        assert calls(written) == []
 
     def test_many_failures_are_bounded_too(self) -> None:
         problems = [Problem(f"desired/c{n}/cluster.yaml", n, 1, "spec", "x" * 900, "y" * 900) for n in range(1, 60)]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import hmac
 import http.client
+import ipaddress
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +20,8 @@ import pytest
 
 from reconciler.errors import Permanent
 from reconciler.serve import http as door_module
+from reconciler.serve.access import Access, Proxy
+from reconciler.serve.connections import Limits
 from reconciler.serve.http import Door, Server
 
 SECRET = b"between the forge and us"
@@ -42,6 +46,10 @@ class Client:
     answered: list[int] = field(default_factory=list)
     server: Server | None = None
     port: int = 0
+    listen: str = "127.0.0.1"
+    cut: list[str] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
 
     def start(self) -> None:
         door = replace(
@@ -49,12 +57,17 @@ class Client:
             pushed=lambda ref, commit: self.pushed.append((ref, commit)),
             missed=lambda: self.missed.append(time.monotonic()),
             answered=lambda status, _: self.answered.append(status),
+            cut=lambda reason, _: self.cut.append(reason),
+            refused=lambda status, _: self.refused.append(status),
+            trouble=self.trouble.append,
         )
-        self.server = Server(door, "127.0.0.1", 0)
+        self.server = Server(door, self.listen, 0)
         self.port = self.server.start()
 
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, *, source: str = "127.0.0.1", **headers: str
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(source, 0))
         try:
             connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
             answer = connection.getresponse()
@@ -87,7 +100,8 @@ DOOR = Door(
 
 @pytest.fixture
 def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    made = Client(replace(DOOR, **getattr(request, "param", {})))
+    changed = getattr(request, "param", {})
+    made = Client(replace(DOOR, **changed), listen=changed["access"].address if "access" in changed else "127.0.0.1")
     made.start()
     try:
         yield made
@@ -267,8 +281,8 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("client", [{"limits": Limits(head=2.0, whole=4.0)}], indirect=True)
 def test_who_trickles_is_cut_and_keeps_nobody_waiting(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door_module, "_CONNECTION_SECONDS", 2.0)
     monkeypatch.setattr(door_module, "_BODY_SECONDS", 1.0)
     slow = [socket.create_connection(("127.0.0.1", client.port), timeout=30) for _ in range(30)]
     try:
@@ -329,9 +343,9 @@ def test_status_health_metrics(client: Client) -> None:
 
 
 @pytest.mark.parametrize("client", [{"ready": lambda: "git: does not answer"}], indirect=True)
-def test_not_ready_says_why(client: Client) -> None:
+def test_not_ready_is_one_word_and_says_nothing_of_the_reason(client: Client) -> None:
     answer = client.ask("GET", "/readyz")
-    assert (answer.status, answer.text) == (503, "git: does not answer\n")
+    assert (answer.status, answer.text) == (503, "unready\n")
 
 
 def test_an_address_that_is_taken_is_an_error_a_user_can_act_on(client: Client) -> None:
@@ -363,3 +377,176 @@ def test_many_at_once_are_all_answered(client: Client) -> None:
         thread.join(30)
     assert len(found) == 25
     assert set(found) <= {202, 429}
+
+
+TOKEN = b"a token of a test 0123456789".replace(b" ", b"-")
+GUARDED = {"access": Access("127.0.0.1", guarded=True), "token": lambda: TOKEN}
+PROXY = Proxy((ipaddress.ip_network("127.0.0.2"),), "X-Forwarded-User", "X-Forwarded-Groups", frozenset({"ops", "sre"}))
+READING = ("/status", "/metrics", "/nothing", "/status/..", "//status")
+
+
+SHOWN = {"Authorization": f"Bearer {TOKEN.decode()}"}
+
+
+def read(client: Client, path: str, headers: Mapping[str, str], source: str = "127.0.0.1") -> Answer:
+    return client.ask("GET", path, None, source=source, **headers)
+
+
+@pytest.mark.parametrize("client", [GUARDED, {**GUARDED, "access": Access("0.0.0.0", guarded=True)}], indirect=True)
+def test_with_a_token_set_up_nobody_reads_without_it(client: Client) -> None:
+    wrong = ("", "Bearer", "Bearer x", f"Basic {TOKEN.decode()}", f"Bearer {TOKEN.decode()}x", TOKEN.decode())
+    for given in wrong:
+        answer = client.ask("GET", "/status", Authorization=given)
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert "clusters" not in answer.text
+    assert [client.ask("GET", path).status for path in READING] == [401] * len(READING)
+    assert client.refused == [401] * (len(wrong) + len(READING))
+    assert read(client, "/status", SHOWN).status == 200
+    assert read(client, "/metrics", SHOWN).status == 200
+    assert read(client, "/nothing", SHOWN).status == 404
+    assert client.deliver().status == 202, "a webhook shows its signature"
+    assert (client.ask("GET", "/healthz").text, client.ask("GET", "/readyz").text) == ("ok\n", "ok\n")
+
+
+@pytest.mark.parametrize("client", [{**GUARDED, "token": lambda: None}], indirect=True)
+def test_a_token_that_cannot_be_read_lets_nobody_in(client: Client) -> None:
+    assert read(client, "/status", SHOWN).status == 401
+    assert client.ask("GET", "/status", Authorization="Bearer ").status == 401
+
+
+@pytest.mark.parametrize("client", [{"access": Access("0.0.0.0")}], indirect=True)
+def test_beyond_loopback_nobody_reads_where_neither_token_nor_proxy_is_set_up(client: Client) -> None:
+    answer = client.ask("GET", "/status")
+    assert answer.status == 403
+    assert "http.tokenFile" in answer.text
+    assert read(client, "/metrics", SHOWN).status == 403
+    assert client.deliver().status == 202
+    assert client.ask("GET", "/healthz").status == 200
+
+
+@pytest.mark.parametrize("client", [{"access": Access("127.0.0.1", proxy=PROXY)}], indirect=True)
+def test_a_proxy_s_word_counts_from_the_proxy_alone(client: Client) -> None:
+    said = {"X_Forwarded_User": "ada", "X_Forwarded_Groups": "guests, ops"}
+    assert read(client, "/status", said).status == 401, "from another address"
+    assert read(client, "/status", said, "127.0.0.2").status == 200
+    assert client.ask("GET", "/status", source="127.0.0.2").status == 401
+    assert read(client, "/status", {**said, "X_Forwarded_User": " "}, "127.0.0.2").status == 401
+    assert read(client, "/status", {**said, "X_Forwarded_Groups": "guests"}, "127.0.0.2").status == 403
+    assert client.ask("GET", "/status", source="127.0.0.2", X_Forwarded_User="ada").status == 403
+
+
+@pytest.mark.parametrize(
+    "client", [{"access": Access("127.0.0.1", frozenset({"reconciler.example.org"}))}], indirect=True
+)
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200), ("127.0.0.1:8484", 200), ("localhost", 200), ("LOCALHOST.:80", 200),
+        ("reconciler.example.org", 200), ("evil.example.org", 421), ("evil.example.org:8484", 421), ("127.0.0.2", 421),
+        ("reconciler.example.org.evil.example", 421), ("", 421), ("localhost@evil.example", 421), ("a b", 421),
+        ("localhost, evil.example", 421), ("0.0.0.0", 421), ("xn--localhost-9za", 421),
+    ],
+)  # fmt: skip
+def test_who_asks_by_another_name_reads_nothing_on_loopback_too(client: Client, host: str, status: int) -> None:
+    assert client.ask("GET", "/status", Host=host).status == status
+    assert client.ask("GET", "/healthz", Host=host).status == 200
+    assert client.deliver(Host=host or "x").status == 202
+
+
+def raw(client: Client, sent: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as wire:
+        wire.sendall(sent)
+        answer = b""
+        while chunk := _received(wire):
+            answer += chunk
+        return answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+        b"GET /status HTTP/1.0\r\n\r\n",
+        b"GET http://evil.example/status HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"GET /status HTTP/1.1\r\nHost: \xff\r\n\r\n",
+        b"GET /status HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"Host: localhost\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /status HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+    ],
+)
+def test_two_names_none_and_heads_without_end_are_refused(client: Client, head: bytes) -> None:
+    answer = raw(client, head)
+    assert b"clusters" not in answer
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+
+
+def test_a_connection_is_for_one_request(client: Client) -> None:
+    twice = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 50
+    answer = raw(client, twice)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"Connection: close" in answer
+
+
+def idle(client: Client, source: str, count: int) -> list[socket.socket]:
+    return [
+        socket.create_connection(("127.0.0.1", client.port), timeout=10, source_address=(source, 0))
+        for _ in range(count)
+    ]
+
+
+def open_now(client: Client) -> int:
+    assert client.server
+    assert client.server._listener
+    return len([each for each in client.server._listener._places.there if not each.over])
+
+
+@pytest.mark.parametrize("client", [{"limits": Limits(total=40, each=10, head=60.0)}], indirect=True)
+def test_one_address_and_all_together_have_so_many_and_who_comes_is_answered(client: Client) -> None:
+    held: list[socket.socket] = []
+    try:
+        held += idle(client, "127.0.1.1", 30)
+        until(lambda: client.cut.count("too many") == 20)
+        assert open_now(client) == 10
+        for n in range(2, 12):
+            held += idle(client, f"127.0.1.{n}", 10)
+        until(lambda: client.cut.count("too many") == 20 + 70)
+        assert open_now(client) == 40
+        assert client.ask("GET", "/healthz").status == 200
+        assert client.ask("GET", "/healthz", source="127.0.1.11").status == 200
+        assert client.deliver().status == 202
+    finally:
+        for wire in held:
+            wire.close()
+    assert client.trouble == []
+
+
+@pytest.mark.parametrize("client", [{"limits": Limits(head=0.6, whole=1.2)}], indirect=True)
+def test_who_says_nothing_or_never_ends_is_cut_whatever_it_sends(client: Client) -> None:
+    silent, trickling = idle(client, "127.0.0.1", 2)
+    began = time.monotonic()
+    trickling.sendall(b"GET /healthz HTTP/1.1\r\n")
+    while time.monotonic() - began < 5 and client.cut.count("too slow") != 2:
+        with contextlib.suppress(OSError):
+            trickling.sendall(b"X: y\r\n")
+        time.sleep(0.05)
+    assert client.cut == ["too slow"] * 2
+    assert (_received(silent), open_now(client)) == (b"", 0)
+
+
+def test_when_no_file_is_left_it_waits_and_says_so_once_a_second(
+    client: Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def none_left(self: socket.socket) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket.socket, "accept", none_left)
+        waiting = idle(client, "127.0.0.1", 5)
+        until(lambda: client.trouble)
+        time.sleep(0.3)
+        assert len(client.trouble) == 1
+    assert client.ask("GET", "/healthz").status == 200
+    for wire in waiting:
+        wire.close()
+    assert client.trouble[0] == "accept: Too many open files"
+    assert capfd.readouterr().err == ""
