@@ -116,7 +116,7 @@ class App:
         files = self.raw(commit)
         desired_state.refuse_plain_secrets(files)
         clear = {path: self._opened(path, text) for path, text in files.items()}
-        return Desired(commit, clear, self._checked(clear, files))
+        return Desired(commit, files, self._checked(clear, files))
 
     def raw(self, commit: str) -> dict[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
@@ -124,7 +124,7 @@ class App:
 
     def _opened(self, path: str, text: bytes) -> bytes:
         """The file in the clear. What SOPS keeps is decrypted once for each content, in memory only."""
-        if not desired_state.encrypted(path, text):
+        if not desired_state.opens(path, text):
             return text
         name = hashlib.sha256(text).hexdigest()
         if name not in self._plain:

@@ -22,8 +22,9 @@ FOLDERS = ("desired", "kubespray", "manifests", "terraform")
 
 @dataclass(frozen=True)
 class Desired:
-    """The desired state at one commit (or in the working tree, then `commit` is empty). `referred` is what clusters
-    that are not among `clusters` want of those."""
+    """The desired state at one commit (or in the working tree, then `commit` is empty). `files` are as git has them:
+    what SOPS keeps is opened in the objects of `clusters`, and nowhere else. `referred` is what clusters that are not
+    among `clusters` want of those."""
 
     commit: str
     files: Mapping[str, bytes]
@@ -100,7 +101,7 @@ class Reader:
         self._refuse_plain_secrets(mine)
         clear = {path: self.opened(path, text) for path, text in mine.items()}
         others = frozenset(at.clusters) - {cluster}
-        return Desired(at.commit, clear, self.checked(clear, mine, others), wanted_of(cluster, at.mentions))
+        return Desired(at.commit, mine, self.checked(clear, mine, others), wanted_of(cluster, at.mentions))
 
     def _refuse_plain_secrets(self, files: Mapping[str, bytes]) -> None:
         names = {path: hashlib.sha256(f"{path}\0".encode() + text).digest() for path, text in files.items()}

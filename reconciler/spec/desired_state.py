@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import applications, credentials, environments, helm, kustomize, secrets, wiring
+from . import applications, credentials, environments, helm, kustomize, sealed, secrets, wiring
 from .load import FOLDER, DesiredCluster
 from .load import load as load_clusters
 from .render import objects
-from .yaml import SUFFIXES, Unreadable, parse
+from .yaml import SUFFIXES, Document, Path, Unreadable, parse
 
 
 def load(
@@ -31,12 +31,14 @@ def load(
         prefix = folder.rstrip("/") + "/"
         return any(path.startswith(prefix) for path in files)
 
+    raw = raw or files
     mine = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
-    _refuse_encrypted_applications(raw or files)
+    _refuse_encrypted(raw)
     clusters = load_clusters(mine, exists)
     problems = environments.check(clusters) + applications.check(clusters)
-    clusters = _built(clusters, Sources(files, raw or files, program, charts), problems)
-    clusters = tuple(replace(c, secrets=credentials.values(c, files, raw or files, problems)) for c in clusters)
+    clusters = _built(clusters, Sources(files, raw, program, charts), problems)
+    kept = sealed.encrypted(raw, files)
+    clusters = tuple(replace(c, secrets=credentials.values(c, files, raw, problems), encrypted=kept) for c in clusters)
     asked = wiring.objects_asked_of(clusters)
     problems += wiring.check(clusters, {c.name: _offered(c, files) for c in clusters if c.name in asked}, others)
     hosts = environments.claimed(clusters)
@@ -52,16 +54,45 @@ def load(
     return clusters
 
 
-def _refuse_encrypted_applications(raw: Mapping[str, bytes]) -> None:
-    """What stands in an application's `env` goes into a ConfigMap, encrypted in git or not."""
-    hint = "name what is secret under spec.secrets, and keep it in a SOPS file below manifests/"
-    problems = [
-        Problem(path, 1, 1, "", "is encrypted: an application's settings are not secret", hint)
-        for path, text in raw.items()
-        if path.startswith(f"{FOLDER}/") and "/applications/" in path and encrypted(path, text)
-    ]
-    if problems:
-        raise Invalid("an application is encrypted", problems=problems)
+def _refuse_encrypted(raw: Mapping[str, bytes]) -> None:
+    """What stands below desired/ goes into plans, reports, records, inventories and Terraform's state: nothing of it is
+    opened. Raises Invalid with the line of every encrypted value there."""
+    mine = (
+        (path, text)
+        for path, text in sorted(raw.items())
+        if path.startswith(f"{FOLDER}/") and sealed.MARK.encode() in text
+    )
+    if problems := [problem for path, text in mine for problem in _encrypted_values(path, text)]:
+        raise Invalid("there is an encrypted value that nothing may open", problems=problems)
+
+
+def _encrypted_values(file: str, text: bytes) -> Iterator[Problem]:
+    try:
+        documents = parse(file, text)
+    except Unreadable:  # told where it is loaded
+        return
+    for document in documents:
+        for path in document.positions:
+            if path[:1] != ("sops",) and secrets.sealed(_at(document, path)):
+                yield document.problem(path, *_said_of(file, path))
+
+
+def _at(document: Document, path: Path) -> object:
+    value = document.value
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _said_of(file: str, path: Path) -> tuple[str, str]:
+    if "/applications/" in file:
+        hint = "name what is secret under spec.secrets, and keep it in a SOPS file below manifests/"
+        return "is encrypted: an application's settings are not secret", hint
+    if "helm" in path and "values" in path:
+        hint = "put it into a file of its own, encrypt that with SOPS, and name it under valuesFiles"
+        return "is an encrypted value that would be decrypted for the chart", hint
+    hint = "keep it in a Secret below manifests/, and encrypt it there"
+    return f"is encrypted, and what stands below {FOLDER}/ is shown in plans and reports", hint
 
 
 def _offered(cluster: DesiredCluster, files: Mapping[str, bytes]) -> Sequence[Manifest] | None:
@@ -85,12 +116,12 @@ def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
 
 def encrypted(path: str, text: bytes) -> bool:
     """Is this a file that SOPS keeps?"""
-    if not path.endswith(SUFFIXES) or b"sops" not in text:
-        return False
-    try:
-        return any(isinstance(d.value, dict) and "sops" in d.value for d in parse(path, text))
-    except Unreadable:
-        return False
+    return sealed.is_kept(path, text)
+
+
+def opens(path: str, text: bytes) -> bool:
+    """Is this one to be opened? Of what stands below desired/ nothing is."""
+    return not path.startswith(f"{FOLDER}/") and sealed.is_kept(path, text)
 
 
 def _plain_secrets(path: str, text: bytes) -> list[Problem]:
@@ -124,7 +155,7 @@ def _with(
 ) -> DesiredCluster:
     made: dict[str, kustomize.Built | helm.Built | None] = {}
     document = cluster.documents["Cluster", cluster.name]
-    problems += helm.inline_mistakes(document, sources.raw.get(document.file))
+    problems += helm.inline_mistakes(document)
     for index, workload in enumerate(cluster.cluster.spec.workloads):
         try:
             if helm.is_chart(sources.raw, workload):
