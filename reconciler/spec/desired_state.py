@@ -57,12 +57,9 @@ def load(
 def _refuse_encrypted(raw: Mapping[str, bytes]) -> None:
     """What stands below desired/ goes into plans, reports, records, inventories and Terraform's state: nothing of it is
     opened. Raises Invalid with the line of every encrypted value there."""
-    mine = (
-        (path, text)
-        for path, text in sorted(raw.items())
-        if path.startswith(f"{FOLDER}/") and sealed.MARK.encode() in text
-    )
-    if problems := [problem for path, text in mine for problem in _encrypted_values(path, text)]:
+    below = ((path, text) for path, text in sorted(raw.items()) if path.startswith(f"{FOLDER}/"))
+    marked = ((path, text) for path, text in below if sealed.MARK.encode() in text)
+    if problems := [problem for path, text in marked for problem in _encrypted_values(path, text)]:
         raise Invalid("there is an encrypted value that nothing may open", problems=problems)
 
 
@@ -74,7 +71,7 @@ def _encrypted_values(file: str, text: bytes) -> Iterator[Problem]:
     for document in documents:
         for path in document.positions:
             if path[:1] != ("sops",) and secrets.sealed(_at(document, path)):
-                yield document.problem(path, *_said_of(file, path))
+                yield document.problem(path, *_why_refused(file, path))
 
 
 def _at(document: Document, path: Path) -> object:
@@ -84,7 +81,7 @@ def _at(document: Document, path: Path) -> object:
     return value
 
 
-def _said_of(file: str, path: Path) -> tuple[str, str]:
+def _why_refused(file: str, path: Path) -> tuple[str, str]:
     if "/applications/" in file:
         hint = "name what is secret under spec.secrets, and keep it in a SOPS file below manifests/"
         return "is encrypted: an application's settings are not secret", hint

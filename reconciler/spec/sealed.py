@@ -136,9 +136,9 @@ def is_kept(path: str, text: bytes) -> bool:
 
 def values(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> Values:
     """What is encrypted in the files `used`, which are as git has them."""
-    found = list(_values(used, clear))
-    plain = {token: value for token, value, _ in found}
-    origins = {token: origin for token, _, origin in found}
+    known = list(_values(used, clear))
+    plain = {token: value for token, value, _ in known}
+    origins = {token: origin for token, _, origin in known}
     return Values(plain, origins, any(MARK.encode() in text for text in used.values()))
 
 
@@ -198,10 +198,9 @@ def no_text(manifest: Mapping[str, Any]) -> Iterator[Path]:
 
 def leaks(manifest: Mapping[str, Any], known: Values) -> list[Leak]:
     """Every place of an object that breaks the rule; the object is as it was built, nothing opened."""
-    if not known.present:
-        return []
-    found = (_leak(manifest, path, text, known, key) for path, text, key in _texts(manifest, ()) if path[0] != "sops")
-    return [leak for leak in found if leak]
+    texts = _texts(manifest, ()) if known.present else ()
+    judged = (_leak(manifest, path, text, known, key) for path, text, key in texts if path[0] != "sops")
+    return [leak for leak in judged if leak]
 
 
 def _leak(manifest: Mapping[str, Any], path: Path, text: str, known: Values, key: bool) -> Leak | None:
@@ -248,12 +247,12 @@ def unsealed(manifest: Mapping[str, Any], known: Values) -> dict[str, Any]:
     """The object with what is encrypted in the clear, and without SOPS's own notes; it has no leaks."""
     if not known.present:
         return dict(manifest)
-    made = {key: value for key, value in manifest.items() if key != "sops"}
+    clear = {key: value for key, value in manifest.items() if key != "sops"}
     for section in SECTIONS:
-        entries = made.get(section)
+        entries = clear.get(section)
         if isinstance(entries, Mapping) and _holds(manifest, (section, "")):
-            made[section] = {name: _opened(value, known) for name, value in entries.items()}
-    return made
+            clear[section] = {name: _opened(value, known) for name, value in entries.items()}
+    return clear
 
 
 def _opened(value: Any, known: Values) -> Any:
@@ -274,12 +273,12 @@ def _write(part: _Part, known: Values) -> str:
 
 def _parts(text: str, depth: int = _DEPTH) -> tuple[_Part, ...]:
     """A text cut at its encrypted values, and at Base64 that has such in it."""
-    made: list[_Part] = []
+    parts: list[_Part] = []
     last = 0
     for token in _TOKEN.finditer(text):
-        made += [*_around(text[last : token.start()], depth), _Token(token[0])]
+        parts += [*_around(text[last : token.start()], depth), _Token(token[0])]
         last = token.end()
-    return (*made, *_around(text[last:], depth))
+    return (*parts, *_around(text[last:], depth))
 
 
 def _around(text: str, depth: int) -> Iterator[_Part]:

@@ -62,22 +62,22 @@ def about_secrets(path: str) -> bool:
 def repeatable(status: int, answer: Mapping[str, Any], sent: object) -> str:
     """An answer that refused a request about Secrets, in words that hold nothing of any; `sent` is the object that was
     sent, if one was."""
-    said = str(answer.get("message") or "")
-    if _KNOWN.fullmatch(said):
-        return said
+    message = str(answer.get("message") or "")
+    if _KNOWN.fullmatch(message):
+        return message
     reason = answer.get("reason")
     name = f" {reason}" if isinstance(reason, str) and reason in _REASONS else ""
-    fields = ", ".join(dict.fromkeys(_fields(said, answer, sent)))
+    fields = ", ".join(dict.fromkeys(_fields(message, answer, sent)))
     return f"the server refuses it (HTTP {status}{name}{': ' if fields else ''}{fields}); {_HIDDEN}"
 
 
-def _fields(said: str, answer: Mapping[str, Any], sent: object) -> Iterator[str]:
+def _fields(message: str, answer: Mapping[str, Any], sent: object) -> Iterator[str]:
     """The fields that the answer speaks of, among those that were sent: their names are in git."""
     details = answer.get("details")
     causes = details.get("causes") if isinstance(details, Mapping) else None
     named = {str(cause.get("field")) for cause in causes or () if isinstance(cause, Mapping)}
     for field, forms in _names(sent):
-        if any(form in named or f".{form}:" in said for form in forms):
+        if any(form in named or f".{form}:" in message for form in forms):
             yield field
 
 

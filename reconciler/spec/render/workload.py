@@ -70,9 +70,9 @@ def read(
             found = _sound(*_looked_into(built.documents))
         else:
             found = _sound(*_read({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, encrypted))
-    made = [replace(one, workload=source.name, values=built.values if built else one.values) for one in found]
-    _refuse([problem for one in made for problem in _leaks(one, built)])
-    return made
+    objects = [replace(one, workload=source.name, values=built.values if built else one.values) for one in found]
+    _refuse([problem for one in objects for problem in _leaks(one, built)])
+    return objects
 
 
 def _leaks(one: Placed, built: Built | None = None) -> Iterator[Problem]:
