@@ -48,7 +48,6 @@ from .spec.desired_state import Loaded, Sources
 from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster, counted
 from .spec.outline import Outline
-from .spec.sealed import encrypted
 from .spec.tree import Raw, mistakes
 from .toolchain import Toolbox, pins
 
@@ -129,7 +128,7 @@ class App:
 
     def _opened(self, path: str, text: bytes) -> bytes:
         """The file in the clear. What SOPS keeps is decrypted once for each content, in memory only."""
-        if not encrypted(path, text):
+        if not desired_state.opens(path, text):
             return text
         name = hashlib.sha256(text).hexdigest()
         if name not in self._plain:

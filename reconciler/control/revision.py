@@ -26,7 +26,8 @@ FOLDERS = ("desired", "kubespray", "manifests", "terraform")
 
 @dataclass(frozen=True)
 class Desired:
-    """The desired state at one commit (or in the working tree, then `commit` is empty). `referred` is what clusters
+    """The desired state at one commit (or in the working tree, then `commit` is empty). `files` are as git has them:
+    what SOPS keeps is opened in the objects of `clusters`, and nowhere else. `referred` is what clusters
     that are not among `clusters` want of those; `failed` are clusters that could not be loaded, and why."""
 
     commit: str
@@ -127,7 +128,7 @@ class Reader:
         if error := loaded.failed.get(cluster):
             raise error
         mine = tuple(c for c in loaded.clusters if c.name == cluster)
-        return Desired(at.commit, clear, mine, wanted_of(cluster, at.mentions))
+        return Desired(at.commit, raw, mine, wanted_of(cluster, at.mentions))
 
     def everything(self, at: Revision) -> Desired:
         """Every cluster that can be loaded. Raises Invalid for what is wrong with the fleet, or with all of it."""
@@ -135,7 +136,7 @@ class Reader:
         clear = Opened(raw, tenancy.opener(raw, at.clusters, self.opened))
         loaded = self.loaded(clear, raw, None, ())
         referred = {output for wanted in at.mentions.values() for output in wanted}
-        return Desired(at.commit, clear, loaded.clusters, frozenset(referred), loaded.failed)
+        return Desired(at.commit, raw, loaded.clusters, frozenset(referred), loaded.failed)
 
     def _others(self, at: Revision, clear: Mapping[str, bytes], near: Collection[str]) -> list[Outline]:
         """The outlines of all clusters but `near`. One that has a mistake now still claims what it did before that."""

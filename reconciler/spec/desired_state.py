@@ -9,14 +9,25 @@ from dataclasses import dataclass, field, replace
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Workload
 from ..ports import Helm, Kustomize, Manifest
-from . import applications, credentials, environments, helm, kubespray_variables, kustomize, tenancy, wiring
+from . import (
+    applications,
+    credentials,
+    environments,
+    helm,
+    kubespray_variables,
+    kustomize,
+    sealed,
+    secrets,
+    tenancy,
+    wiring,
+)
 from .load import FLEET, FOLDER, DesiredCluster, counted, folders, strays
 from .load import each as load_each
 from .outline import Outline
 from .render import objects
-from .sealed import encrypted
 from .tenancy import Tenancy
 from .tree import Raw, mistakes
+from .yaml import Document, Path, Unreadable, parse
 
 
 @dataclass(frozen=True)
@@ -43,9 +54,6 @@ class Loaded:
 
     clusters: tuple[DesiredCluster, ...]
     failed: Mapping[str, ReconcilerError] = field(default_factory=dict)
-
-
-__all__ = ["Sources", "encrypted", "load", "refuse_plain_secrets"]
 
 
 def load(
@@ -79,11 +87,11 @@ def each(sources: Sources, names: Collection[str] | None = None, others: Sequenc
     waiting. `others` are the outlines of clusters that are not among them. Raises Invalid for what is wrong with the
     fleet, and where there is no cluster at all."""
     failures = _Failures()
+    _refuse_encrypted(sources.raw, FLEET)
     policy = tenancy.read(sources.files.get(FLEET))
     for name in (n for n in folders(sources.files) if names is None or n in names):
         with failures.of(name):
-            _refuse_encrypted_applications(sources.raw, name)
-            failures.add(name, tenancy.closed(policy, name, sources.raw))
+            _refuse_encrypted(sources.raw, f"{FOLDER}/{name}")
     refused = failures.names
     clusters, failed = load_each(sources.files, sources.exists, names)
     failures.failed.update({name: error for name, error in failed.items() if name not in refused})
@@ -95,7 +103,7 @@ def each(sources: Sources, names: Collection[str] | None = None, others: Sequenc
     clusters = tuple(_built(failures.without(clusters), sources, failures))
     elsewhere = {*(outline.name for outline in others), *failed, *failures.names} - {c.name for c in clusters}
     asked = wiring.objects_asked_of(clusters)
-    offered = {c.name: _offered(c, sources.files) for c in clusters if c.name in asked}
+    offered = {c.name: _offered(c, sources.raw) for c in clusters if c.name in asked}
     failures.add("", environments.check(clusters, others))
     failures.add("", applications.check(clusters, others))
     failures.add("", wiring.check(clusters, offered, elsewhere))
@@ -153,16 +161,42 @@ class _Failures:
         return mistaken | self.failed
 
 
-def _refuse_encrypted_applications(raw: Mapping[str, bytes], cluster: str) -> None:
-    """What stands in an application's `env` goes into a ConfigMap, encrypted in git or not."""
-    hint = "name what is secret under spec.secrets, and keep it in a SOPS file below manifests/"
-    problems = [
-        Problem(path, 1, 1, "", "is encrypted: an application's settings are not secret", hint)
-        for path in raw
-        if path.startswith(f"{FOLDER}/{cluster}/applications/") and encrypted(path, raw[path])
-    ]
-    if problems:
-        raise Invalid("an application is encrypted", problems=problems)
+def _refuse_encrypted(raw: Mapping[str, bytes], below: str) -> None:
+    """What stands below desired/ goes into plans, reports, records, inventories and Terraform's state: nothing of it is
+    opened. Raises Invalid with the line of every encrypted value in the folder or file `below`."""
+    paths = [path for path in raw if path == below or path.startswith(f"{below}/")]
+    marked = {path: text for path in paths if sealed.MARK.encode() in (text := raw[path])}
+    if problems := [problem for path, text in marked.items() for problem in _encrypted_values(path, text)]:
+        raise Invalid("there is an encrypted value that nothing may open", problems=problems)
+
+
+def _encrypted_values(file: str, text: bytes) -> Iterator[Problem]:
+    try:
+        documents = parse(file, text)
+    except Unreadable:  # told where it is loaded
+        return
+    for document in documents:
+        for path in document.positions:
+            if path[:1] != ("sops",) and secrets.sealed(_at(document, path)):
+                yield document.problem(path, *_why_refused(file, path))
+
+
+def _at(document: Document, path: Path) -> object:
+    value = document.value
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _why_refused(file: str, path: Path) -> tuple[str, str]:
+    if "/applications/" in file:
+        hint = "name what is secret under spec.secrets, and keep it in a SOPS file below manifests/"
+        return "is encrypted: an application's settings are not secret", hint
+    if "helm" in path and "values" in path:
+        hint = "put it into a file of its own, encrypt that with SOPS, and name it under valuesFiles"
+        return "is an encrypted value that would be decrypted for the chart", hint
+    hint = "keep it in a Secret below manifests/, and encrypt it there"
+    return f"is encrypted, and what stands below {FOLDER}/ is shown in plans and reports", hint
 
 
 def _offered(cluster: DesiredCluster, files: Mapping[str, bytes]) -> Sequence[Manifest] | None:
@@ -180,17 +214,23 @@ def refuse_plain_secrets(files: Mapping[str, bytes]) -> None:
         raise Invalid("there is a secret in plain text", problems=problems)
 
 
+def opens(path: str, text: bytes) -> bool:
+    """Is this one to be opened? Of what stands below desired/ nothing is."""
+    return not path.startswith(f"{FOLDER}/") and sealed.is_kept(path, text)
+
+
 def _built(clusters: Sequence[DesiredCluster], sources: Sources, failures: _Failures) -> Iterator[DesiredCluster]:
     """The clusters with what programs make of workloads, each kustomize folder once, and with the values of files that
     SOPS keeps. One whose workloads have mistakes goes on, for the mistakes that can be seen without them."""
     known: dict[str, kustomize.Built | Invalid | None] = {}
+    encrypted = sealed.Encrypted(sources.raw, sources.files)
     for cluster in clusters:
         with failures.of(cluster.name):
             problems: list[Problem] = []
             made = _with(cluster, sources, known, problems)
             values = credentials.values(made, sources.files, sources.raw, problems)
             failures.add(cluster.name, problems)
-            yield replace(made, secrets=values)
+            yield replace(made, secrets=values, encrypted=encrypted)
 
 
 def _with(
@@ -201,7 +241,7 @@ def _with(
 ) -> DesiredCluster:
     made: dict[str, kustomize.Built | helm.Built | None] = {}
     document = cluster.documents["Cluster", cluster.name]
-    problems += helm.inline_mistakes(document, sources.raw.get(document.file))
+    problems += helm.inline_mistakes(document)
     for index, workload in enumerate(cluster.cluster.spec.workloads):
         try:
             if helm.is_chart(sources.raw, workload):
@@ -248,9 +288,9 @@ def _rendered(
         return [_no_templates(cluster, env.title, env.spec.type) for env in without]
     known = [w for w in cluster.cluster.spec.workloads if w.name not in cluster.unbuilt]
     try:
-        placed = objects.each_once(cluster, sources.files, known)
-        objects.environments(cluster, sources.files, placed)
-        brought = objects.of_environments(cluster, sources.files, placed) if policy else ()
+        placed = objects.each_once(cluster, sources.raw, known)
+        objects.environments(cluster, sources.raw, placed)
+        brought = objects.of_environments(cluster, sources.raw, placed) if policy else ()
     except Invalid as error:
         return error.problems
     return [*environments.check_workloads(hosts, placed), *tenancy.rendered(policy, cluster, placed, brought)]

@@ -17,10 +17,10 @@ import yaml
 from ..errors import Invalid, Problem
 from ..model.desired import HelmRelease, Workload
 from ..ports import Archive, Helm, Rendering
-from . import sealed, secrets
+from . import sealed
 from .scalars import older
 from .tree import below
-from .yaml import Document, Path, Unreadable, parse, quoted
+from .yaml import Document, Path, Unreadable, dotted, parse, quoted
 
 CHART = "Chart.yaml"
 _LONGEST = 600
@@ -57,11 +57,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Built:
-    """What came out of a chart, secrets still encrypted, and what each encrypted value is in the clear."""
+    """What came out of a chart, secrets still encrypted, and what is encrypted in the files it was given."""
 
     place: Place
     documents: Sequence[Document] = field(default=(), repr=False)
-    opened: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    values: sealed.Values = field(default_factory=sealed.Values, repr=False)
 
     def told(self, problem: Problem) -> Problem:
         """A problem of what came out, at the template it came from, or at the workload of a chart that is not here."""
@@ -73,39 +73,11 @@ class Built:
         at = self.place.problem(("helm",), message, problem.hint)
         return replace(at, path=".".join(part for part in (at.path, problem.path) if part))
 
-    def unsealed(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        """The object with all that is encrypted in the clear, which only a Secret's data may be. Raises Invalid."""
-        secret = manifest.get("kind") == "Secret"
-        made = dict(manifest)
-        for key in ("data", "stringData") if secret else ():
-            if isinstance(entries := manifest.get(key), dict):
-                made[key] = {name: self._datum(key, value) for name, value in entries.items()}
-        for key, value in manifest.items():
-            if not (secret and key in ("data", "stringData")) and any(_sealed(text) for text in _texts(value)):
-                kind, name = manifest.get("kind"), manifest.get("metadata", {}).get("name")
-                self._refuse(
-                    f"an encrypted value would come to lie in {kind} {name}, in plain text",
-                    "reports show everything but Secrets: give the chart a Secret's name instead of the value",
-                )
-        return made
-
-    def _datum(self, key: str, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            plain = sealed.decoded(value) if key == "data" else None
-            return sealed.inside(value, self.opened) if plain is None else sealed.encoded(self._inside(plain))
-        except KeyError:
-            self._refuse(
-                "makes something of an encrypted value that can't be opened",
-                "a chart may pass it on, write text around it, or encode it as Base64, and nothing else",
-            )
-
-    def _inside(self, plain: str) -> str:
-        return sealed.inside(plain, self.opened)
-
-    def _refuse(self, message: str, hint: str) -> Any:
-        raise Invalid("a chart has mistakes", problems=[self.place.problem(("helm",), message, hint)])
+    def leaked(self, leak: sealed.Leak) -> Problem:
+        """The problem of a leak in what came out, at the workload: it is what gives the chart its values."""
+        message = f"{leak.message} (it is {leak.origin})" if leak.origin else leak.message
+        hint = f"give the chart a Secret's name instead of the value: {leak.hint}"
+        return self.place.problem(("helm",), f"{dotted(leak.path)}: {message}", hint)
 
 
 def is_chart(files: Mapping[str, bytes], workload: Workload) -> bool:
@@ -138,7 +110,7 @@ def built(
     if text is None:
         return None
     named = {path: raw[path] for path in release.values_files}
-    made = Built(at, (), sealed.opened({**used, **named}, clear))
+    made = Built(at, (), sealed.values({**used, **named}, clear))
     return replace(made, documents=_documents(made, text, release))
 
 
@@ -181,30 +153,14 @@ def _values(raw: Mapping[str, bytes], release: HelmRelease, at: Place, *, at_cha
     return (*texts, inline) if inline else tuple(texts)
 
 
-def inline_mistakes(document: Document, raw: bytes | None) -> Iterator[Problem]:
-    """What is wrong with values that stand in a cluster's own file: words that Helm reads otherwise than we do, and
-    encrypted ones, which are in the clear by the time they are read."""
+def inline_mistakes(document: Document) -> Iterator[Problem]:
+    """Words among the values in a cluster's own file that Helm reads otherwise than we do."""
     for path, word in document.loose.items():
         if "helm" in path and "values" in path:
             said = str(older(word)).lower()
             yield document.problem(
                 path, f"{quoted(word)} is {said} to Helm and something else here", "put it in quotes"
             )
-    try:
-        closed = parse(document.file, raw) if raw and sealed.MARK.encode() in raw else []
-    except Unreadable:
-        closed = []
-    for one in closed:
-        for path in one.positions:
-            if "helm" in path and "values" in path and secrets.sealed(_at(one.value, path)):
-                hint = "put it into a file of its own, encrypt that with SOPS, and name it under valuesFiles"
-                yield one.problem(path, "is an encrypted value that would be decrypted for the chart", hint)
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        value = value[step]
-    return value
 
 
 def _lists(value: Any) -> Any:
@@ -274,22 +230,6 @@ def _with(value: Any, path: Path, new: Any) -> Any:
         return {**value, path[0]: _with(value[path[0]], path[1:], new)}
     number = int(path[0])
     return (*value[:number], _with(value[number], path[1:], new), *value[number + 1 :])
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield str(key)
-            yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item)
-
-
-def _sealed(text: str) -> bool:
-    return sealed.MARK in text or sealed.decoded(text) is not None
 
 
 _PLACE = re.compile(r"([\w.@+-]+/[^\s:()\"'`]+?\.[\w]+)(?::(\d+))?(?=[:)\s]|$)")

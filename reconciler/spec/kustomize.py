@@ -17,7 +17,7 @@ from ..errors import Invalid, Problem
 from ..ports import Kustomize
 from . import sealed, secrets
 from .tree import below
-from .yaml import Document, Path, Unreadable, parse, quoted
+from .yaml import Document, Path, Unreadable, dotted, parse, quoted
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _YAML = (".yaml", ".yml", ".json", "/Kustomization")
@@ -26,6 +26,11 @@ _LISTS = (
     *("generators", "transformers", "validators", "patchesStrategicMerge"),
 )
 _WITH_PATH = ("patches", "patchesJson6902", "replacements")
+# What takes a value from one object to another, the likeliest first.
+_CARRIERS = (
+    *("replacements", "vars", "configMapGenerator", "patches", "patchesStrategicMerge", "patchesJson6902"),
+    *("transformers", "generators", "components", "resources", "bases"),
+)
 _REMOTE = re.compile(r"[a-z+]+://|[a-z]+::|[\w.-]+@[\w.-]+:|(?:[\w-]+\.)+[a-z]{2,}/|.*\?(?:ref|version|timeout)=", re.I)
 _REFUSED = {
     "secretGenerator": (
@@ -46,11 +51,13 @@ _LONGEST = 600
 
 @dataclass(frozen=True)
 class Built:
-    """What a build made, secrets still encrypted, and what each encrypted value is in the clear."""
+    """What a build made, secrets still encrypted, and what is encrypted in the files it was made from. `line` is where
+    the kustomization does something with its resources, else its first."""
 
     file: str
     documents: Sequence[Document] = field(repr=False)
-    opened: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    values: sealed.Values = field(default_factory=sealed.Values, repr=False)
+    line: int = 1
 
     def told(self, problem: Problem) -> Problem:
         """A problem of what came out, at the kustomization it came from."""
@@ -59,20 +66,14 @@ class Built:
         shown = f"look at it: kubectl kustomize {folder}"
         return Problem(self.file, 1, 1, problem.path, message, f"{problem.hint}; {shown}" if problem.hint else shown)
 
-    def unsealed(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        """The object with all that is encrypted in the clear. Raises Invalid for what was encrypted, then changed."""
-        return {key: self._unsealed(value) for key, value in manifest.items() if key != "sops"}
-
-    def _unsealed(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self._unsealed(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._unsealed(item) for item in value]
-        if isinstance(value, str) and sealed.MARK in value and value not in self.opened:
-            message = "makes something of an encrypted value that can't be opened: it can only be passed on whole"
-            hint = "take out the patch, generator or replacement that does so; what SOPS keeps has to be YAML"
-            raise Invalid("a kustomization has mistakes", problems=[Problem(self.file, 1, 1, "", message, hint)])
-        return self.opened.get(value, value) if isinstance(value, str) else value
+    def leaked(self, leak: sealed.Leak) -> Problem:
+        """The problem of a leak in what came out: at the encrypted file where that is wrong itself, else at what of the
+        kustomization is most likely to have carried the value there."""
+        origin = leak.origin
+        if origin and not origin.kept:
+            return Problem(origin.file, origin.line, 1, origin.path, leak.message, leak.hint)
+        message = f"{leak.message} (it is {origin})" if origin else leak.message
+        return Problem(self.file, self.line, 1, dotted(leak.path), message, leak.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,20 @@ def built(raw: Mapping[str, bytes], clear: Mapping[str, bytes], folder: str, pro
         raise Invalid(f"{folder} can't be built", problems=[_blamed(used, kustomization, error.message)]) from None
     if text is None:
         return None
-    made = Built(kustomization, _read(kustomization, text), sealed.opened(used, clear))
+    read, line = _read(kustomization, text), _carrying(kustomization, used[kustomization])
+    made = Built(kustomization, read, sealed.values(used, clear), line)
     _check_secrets(made)
     return made
+
+
+def _carrying(file: str, text: bytes) -> int:
+    """The line of what may carry a value from one object to another."""
+    try:
+        document = next(iter(parse(file, text)), None)
+    except Unreadable:
+        return 1
+    named = (document.positions[key,] for key in _CARRIERS if document and (key,) in document.positions)
+    return next((line for line, _ in named), 1)
 
 
 def sources(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:

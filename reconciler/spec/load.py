@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from ..errors import Invalid, Problem, ReconcilerError
 from ..model.desired import Application, Autoscale, Cluster, ClusterSpec, Environment, Fleet, State
-from . import autoscale, helm, kustomize
+from . import autoscale, helm, kustomize, sealed
 from .layers import Layered, Origin, layered, over_the_ceiling, ruled
 from .render.application import Sealed
 from .tree import DESIRED
@@ -29,7 +29,8 @@ class DesiredCluster:
     """One cluster with all that belongs to it. `documents` remembers where each object stood; `built` has what
     kustomize or helm made of workloads, by name; those in `unbuilt` could not be built here. `autoscale` is the
     autoscaler's file, which the cluster's node groups follow already. `secrets` are the values that applications have
-    from encrypted files, by file and key; `state` is where Terraform's state is kept."""
+    from encrypted files, by file and key; `encrypted` is what SOPS keeps of the manifests; `state` is where Terraform's
+    state is kept."""
 
     cluster: Cluster
     environments: tuple[Environment, ...] = ()
@@ -39,6 +40,7 @@ class DesiredCluster:
     unbuilt: tuple[str, ...] = ()
     autoscale: Autoscale | None = None
     secrets: Mapping[tuple[str, str], Sealed] = field(default_factory=dict, compare=False, repr=False)
+    encrypted: sealed.Encrypted = field(default=sealed.NONE, compare=False, repr=False)
     state: State = field(default_factory=State)
 
     @property

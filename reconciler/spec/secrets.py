@@ -15,6 +15,10 @@ _SHOWN = 100
 _SHORTEST_NUMBER = 6
 _HINT = "encrypt it (`sops --encrypt --in-place {file}`), or refer to a Secret that is made on the cluster"
 _HINT_MANIFEST = "encrypt it: `sops --encrypt --encrypted-regex '^(data|stringData)$' --in-place {file}`"
+_HINT_DESIRED = (
+    "keep it in a Secret below manifests/, encrypted (`sops --encrypt`), and refer to that: nothing below desired/ is "
+    "opened"
+)
 _DATA = "is a Secret's data in plain text"
 _SEALED = re.compile(r"ENC\[AES256_GCM,data:[\w+/=]*,iv:[\w+/=]+,tag:[\w+/=]+,type:\w+\]")
 # Says where the secret is to be had, and is none itself: ${a.b}, $(A), {{ a }}, <a>, a file's path.
@@ -103,6 +107,8 @@ def check_text(file: str, text: bytes, *, assignments: bool = False) -> list[Pro
 
 
 def _hint(file: str, said: str) -> str:
+    if file.startswith("desired/"):
+        return _HINT_DESIRED
     return (_HINT_MANIFEST if said == _DATA else _HINT).format(file=file)
 
 

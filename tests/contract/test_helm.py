@@ -260,9 +260,43 @@ def test_an_encrypted_value_is_opened_in_a_secret_and_nowhere_on_disk(helm: Helm
     assert "hunter22" not in repr(load(helm, clear, raw))
 
 
+def test_what_logs_in_to_a_registry_is_opened_in_base64_of_base64(helm: Helm) -> None:
+    template = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: s}
+type: kubernetes.io/dockerconfigjson
+data:
+  .dockerconfigjson: {{ printf `{"auths":{"r":{"auth":"%s"}}}` (printf "me:%s" .Values.word | b64enc) | b64enc }}
+"""
+    raw, clear = sealed(template)
+    said = base64.b64decode(made(helm, clear, raw)["Secret sid/s"]["data"][".dockerconfigjson"])
+    assert said == b'{"auths":{"r":{"auth":"' + base64.b64encode(b"me:hunter22") + b'"}}}'
+
+
+def test_a_checksum_is_one_of_the_encrypted_text(helm: Helm) -> None:
+    """Charts restart pods by it. It changes when the value is encrypted again, and nobody can guess a value from it."""
+    template = "apiVersion: v1\nkind: A\nmetadata: {name: c, annotations: {sum: {{ .Values.word | sha256sum }}}}\n"
+    raw, clear = sealed(template)
+    sums = made(helm, clear, raw)["A sid/c"]["metadata"]["annotations"]
+    assert sums == {"sum": hashlib.sha256(SEALED.encode()).hexdigest()}
+
+
+def test_a_number_is_opened_nowhere(helm: Helm) -> None:
+    raw, clear = sealed("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: '{{ .Values.word }}'}\n")
+    raw[V] = raw[V].replace(b"type:str]\nsops", b"type:int]\nsops")
+    clear[V] = b"word: 739018465\n"
+    (problem,) = problems(helm, clear, raw)
+    assert "is no text" in problem.message
+    assert f"word of {V}:1" in problem.message
+    assert "739018465" not in str(problem)
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Values.word | b64enc | trunc 40 }}}\n", "can't be"),
+        ("apiVersion: v1\nkind: A\nmetadata: {name: c}\n{{ .Values.word | b64enc | quote }}: a\n", "A c"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: '{{ .Values.word }}'}\n", "ConfigMap c"),
         ("apiVersion: v1\nkind: A\nmetadata: {name: c, labels: {a: {{ .Values.word | b64enc }}}}\n", "A c"),
         (

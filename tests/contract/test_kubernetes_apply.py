@@ -153,3 +153,19 @@ def test_what_is_healthy_is_not_waited_for_and_what_is_not_there_is_named(
     api.settle(namespace, [there], Spoken())
     with pytest.raises(Permanent, match=f"ConfigMap {namespace}/lost"):
         api.settle(namespace, [there, config(namespace, "lost", {})], Spoken())
+
+
+def test_what_the_server_says_of_a_secret_is_not_repeated(api: KubernetesApi, namespace: str) -> None:
+    """Its own words hold the value, where that is of another type than it wants."""
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": namespace}}
+    api.apply(namespace, [space, {**secret, "stringData": {"port": "1"}}], Spoken())
+    for data, field in (({"data": {"port": 739018465}}, "data.port"), ({"data": {"port": "canary 739018465"}}, "")):
+        with pytest.raises(Permanent) as caught:
+            api.apply(namespace, [{**secret, **data}], Spoken())
+        assert f"Secret {namespace}/s: the server refuses it" in caught.value.message
+        assert field in caught.value.message
+        found = api.compare(namespace, [{**secret, **data}], KINDS)
+        for said in (caught.value.message, str(caught.value.hint), str(caught.value.evidence), repr(found)):
+            assert "739018465" not in said
+            assert "canary" not in said

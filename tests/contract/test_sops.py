@@ -82,6 +82,65 @@ def refused(sops: Sops, text: bytes, kind: type[ReconcilerError]) -> ReconcilerE
     return error
 
 
+SEVERAL = f"""\
+# {CANARY}: SOPS encrypts comments too
+apiVersion: v1
+kind: Secret
+metadata:
+  name: one
+stringData:
+  word: {CANARY}
+  short: "1"
+  empty: ""
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: two
+stringData:
+  port: 739018465
+  on: true
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: three
+data:
+  word: {CANARY}
+  word_unencrypted: public
+"""
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_each_value_of_several_documents_is_judged_where_it_stands(
+    tools: dict[str, Path], key: Path, tmp_path: Path, suffix: str
+) -> None:
+    recipient, name = new_key(tools, key), f"manifests/sid/a.{suffix}"
+    file, several = tmp_path / f"a.{suffix}", SEVERAL
+    if suffix == "json":  # one document, with all objects in a List
+        items = [document.value for document in parse(name, SEVERAL.encode())]
+        several = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    file.write_text(several)
+    argv: list[str | Path] = [tools["sops"], "--encrypt", "--age", recipient, "--in-place"]
+    process.run([*argv, "--encrypted-regex", "^(word|short|empty|port|on)$", file], timeout=60)
+    cluster = CLUSTER + "  workloads: [{name: w, path: manifests/sid}]\n"
+    raw = {FILE: cluster.encode(), name: file.read_bytes()}
+    desired_state.refuse_plain_secrets(raw)
+    clear = {**raw, name: Sops(tools["sops"], key).decrypt(raw[name], name)}
+    for given in (clear, raw):
+        with pytest.raises(Invalid) as caught:
+            desired_state.load(given, None, raw)
+        problems = caught.value.problems
+        assert [p.message.partition(":")[0].partition(",")[0] for p in problems] == [
+            "is an encrypted value that is no text",
+            "is an encrypted value that is no text",
+            "an encrypted value would come to lie in ConfigMap three",
+        ]
+        lines = raw[name].decode().splitlines()
+        assert [p.path.rpartition(".")[2] in lines[p.line - 1] for p in problems] == [True] * 3
+        assert not any(word in repr(problems) for word in (CANARY, "739018465"))
+
+
 def test_what_was_encrypted_comes_back(tools: dict[str, Path], encrypted: bytes, key: Path) -> None:
     assert CANARY.encode() not in encrypted
     (document,) = parse(NAME, Sops(tools["sops"], key).decrypt(encrypted, NAME))
@@ -101,7 +160,7 @@ def test_a_secret_as_json_comes_back_as_json(tools: dict[str, Path], key: Path, 
     plain = {"kind": "Secret", "metadata": {"name": "a", "n": [1, 1.5, None]}, "stringData": {"password": CANARY}}
     file.write_text(json.dumps(plain))
     process.run([tools["sops"], "--encrypt", "--age", recipient, "--in-place", file], timeout=60)
-    assert sealed.encrypted(name, file.read_bytes())
+    assert sealed.is_kept(name, file.read_bytes())
     assert json.loads(Sops(tools["sops"], key).decrypt(file.read_bytes(), name)) == plain
 
 

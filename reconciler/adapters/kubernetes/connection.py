@@ -9,7 +9,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from ...errors import Permanent, ReconcilerError, Transient
 from ...importing import one_at_a_time
 from ...ports import Gate, as_it_is
+from .discreet import about_secrets, repeatable
 
 _PAGE = 500
 CONNECT_SECONDS = 5.0
@@ -70,6 +71,15 @@ class Metadata:
 
     items: list[dict[str, Any]]
     at: datetime.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked of the server; `body` is an object, if one was sent."""
+
+    method: str
+    path: str
+    body: object = field(default=None, repr=False)
 
 
 class Connection:
@@ -134,7 +144,7 @@ class Connection:
         answer = self._answer("GET", path, query, None, {"Accept": "*/*"})
         if answer.status >= 400:
             decoded = _decoded(answer.data, answer.status, path)
-            raise failure(answer.status, decoded, f"GET {path}", str(self._kubeconfig))
+            raise failure(answer.status, decoded, Request("GET", path), str(self._kubeconfig))
         return str(answer.data.decode("utf-8", "replace"))
 
     def _exchange(
@@ -152,7 +162,7 @@ class Connection:
         answer = self._answer(method, path, query, None if body is None else json.dumps(body).encode(), said)
         decoded = _decoded(answer.data, answer.status, self._open()[0].host)
         if answer.status >= 400:
-            raise failure(answer.status, decoded, f"{method} {path}", str(self._kubeconfig))
+            raise failure(answer.status, decoded, Request(method, path, body), str(self._kubeconfig))
         return decoded, _moment(answer.headers.get("Date"))
 
     def _answer(
@@ -291,24 +301,30 @@ def _unusable(kubeconfig: Path, error: Exception) -> Permanent:
     )
 
 
-def failure(status: int, answer: Mapping[str, Any], request: str, kubeconfig: str) -> ReconcilerError:
-    """What an HTTP status means to the reconciler. `answer` is the server's Status object, where it sent one."""
-    message = str(answer.get("message") or answer.get("reason") or f"{request}: HTTP {status}")
+def failure(status: int, answer: Mapping[str, Any], request: Request, kubeconfig: str) -> ReconcilerError:
+    """What an HTTP status means to the reconciler. `answer` is the server's Status object, where it sent one: what it
+    says of a Secret is not repeated."""
+    message = str(answer.get("message") or answer.get("reason") or f"{request.method} {request.path}: HTTP {status}")
+    going, untyped = "being terminated" in message, "failed to create typed patch object" in message
+    if about_secrets(request.path):
+        message = repeatable(status, answer, request.body)
     if status == 401:
         message = f"Kubernetes refuses the credentials in {kubeconfig}"
         return Refused(message, hint="they are wrong or expired: get new ones")
-    if status == 403 and "being terminated" in message:
+    if status == 403 and going:
         return Transient(message, hint="the namespace is going away; it is made again once it is gone")
     if status == 403:
         return Forbidden(message, hint="give this account the right by RBAC, or look for a quota that is used up")
-    if status in _BUSY or (status >= 500 and "failed to create typed patch object" not in message):
+    if status in _BUSY or (status >= 500 and not untyped):
         return Transient(message, hint="the API server is busy or restarting; the next cycle tries again")
     owned = status == 409 and _causes(answer, "FieldManagerConflict")
     return Owned(message) if owned else {404: NotFound, 409: Conflict}.get(status, Rejected)(message)
 
 
 def _causes(answer: Mapping[str, Any], reason: str) -> bool:
-    return any(cause.get("reason") == reason for cause in (answer.get("details") or {}).get("causes") or ())
+    details = answer.get("details")
+    causes = details.get("causes") if isinstance(details, Mapping) else None
+    return any(isinstance(cause, Mapping) and cause.get("reason") == reason for cause in causes or ())
 
 
 def _moment(text: str | None) -> datetime.datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ HIDDEN = "(hidden)"
 HIDDEN_DIFFERS = "(hidden, differs)"
 
 _ABSENT = object()
+_SHOWN_OF_SECRETS = frozenset({"metadata", "type", "immutable"})
+_ROOT = re.compile(r"[.\[]")
 # What the server keeps for itself. The last annotation holds a whole copy of the object, secrets included.
 _SERVERS_OWN = frozenset(
     {
@@ -91,7 +94,10 @@ def _between(obj: Mapping[str, Any], left: dict[str, Value], right: dict[str, Va
 
 
 def _secret(obj: Mapping[str, Any], path: str) -> bool:
-    return obj.get("kind") == "Secret" and path.partition(".")[0] in ("data", "stringData")
+    """Of a Secret its metadata are shown, and of what kind it is; annotations may be copies of all it holds."""
+    if obj.get("kind") != "Secret":
+        return False
+    return path.startswith("metadata.annotations") or _ROOT.split(path)[0] not in _SHOWN_OF_SECRETS
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Value]]:

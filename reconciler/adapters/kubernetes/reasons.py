@@ -36,7 +36,9 @@ class Trouble:
 
 
 def trouble(connection: Connection, obj: Mapping[str, Any]) -> Trouble:
-    """Never raises: it is asked for while an error is being made."""
+    """Never raises: it is asked for while an error is being made. Of a Secret nobody's words are repeated."""
+    if obj["kind"] == "Secret":
+        return Trouble()
     try:
         told = (Trouble(text) for text in (*_conditions(obj), *_events(connection, obj)))
         return next((one for one in (*_pods(connection, obj), *told) if one.text), Trouble())

@@ -245,7 +245,7 @@ class _Watched:
         if what == "ERROR":
             if found.get("code") == 410:
                 raise _Gone
-            raise Broken(str(found.get("message")))
+            raise Broken(str(found.get("code" if stream.kind == "Secret" else "message")))
         metadata = found["metadata"]
         stream.version = metadata.get("resourceVersion", stream.version)
         if what == "BOOKMARK" or not self._concerned(stream.kind, metadata):

@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from ...errors import Invalid, Problem
 from ...model.desired import Environment
 from ...ports import Manifest
+from ..sealed import NONE, Encrypted
 from .scope import Scoped
 from .workload import manifests
 
@@ -46,20 +47,26 @@ def environment(
     templates: Mapping[str, bytes],
     today: datetime.date | None = None,
     scoped: Scoped = frozenset(),
+    encrypted: Encrypted = NONE,
 ) -> list[Manifest]:
-    """Render every template of the environment's type. `templates` are YAML files with Jinja2 in them; without `today`
-    nothing has expired; `scoped` are kinds without namespaces that others define.
+    """Render every template of the environment's type. `templates` are YAML files with Jinja2 in them, as git has them:
+    what SOPS `encrypted` is opened in the Secrets that come out. Without `today` nothing has expired; `scoped` are
+    kinds without namespaces that others define.
 
     Raises Invalid with file and line when a template, or what it makes, is wrong.
     """
     if not templates:
         message = f"there are no templates for environments of type {env.spec.type}"
         raise Invalid(message, hint=f"add {FOLDER}/{env.spec.type}/")
-    return _made(templates, variables(env, today), namespace(env.spec.owner), scoped)
+    return _made(templates, variables(env, today), namespace(env.spec.owner), scoped, encrypted)
 
 
 def shared(
-    owner: str, environments: Sequence[Environment], templates: Mapping[str, bytes], scoped: Scoped = frozenset()
+    owner: str,
+    environments: Sequence[Environment],
+    templates: Mapping[str, bytes],
+    scoped: Scoped = frozenset(),
+    encrypted: Encrypted = NONE,
 ) -> list[Manifest]:
     """What the `environments`, all of one owner, have in common: their namespace and its fences."""
     levels = {env.spec.pod_security for env in environments}
@@ -70,7 +77,7 @@ def shared(
         "pod_security": "baseline" if "baseline" in levels else "restricted",
         "gpu_resources": resources,
     }
-    return _made(templates, values, namespace(owner), scoped)
+    return _made(templates, values, namespace(owner), scoped, encrypted)
 
 
 def variables(env: Environment, today: datetime.date | None = None) -> dict[str, Any]:
@@ -82,11 +89,15 @@ def variables(env: Environment, today: datetime.date | None = None) -> dict[str,
 
 
 def _made(
-    templates: Mapping[str, bytes], values: Mapping[str, object], namespace_: str, scoped: Scoped
+    templates: Mapping[str, bytes],
+    values: Mapping[str, object],
+    namespace_: str,
+    scoped: Scoped,
+    encrypted: Encrypted,
 ) -> list[Manifest]:
     names = [name for name in sorted(templates) if name.endswith(_SUFFIXES)]
     rendered = {name: _render(name, templates[name], values).encode() for name in names}
-    return manifests(rendered, namespace_, scoped)
+    return manifests(rendered, namespace_, scoped, encrypted)
 
 
 def by_owner(environments: Iterable[Environment]) -> dict[str, list[Environment]]:

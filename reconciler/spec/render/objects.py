@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import yaml
 
@@ -31,7 +31,7 @@ class Arranged:
     """The objects of a cluster, the wave of each: what it is applied after; and how many seconds it may take to become
     healthy, where its workload says so."""
 
-    manifests: tuple[Manifest, ...]
+    manifests: tuple[Manifest, ...] = field(repr=False)
     waves: Mapping[Key, int]
     patience: Mapping[Key, float]
 
@@ -84,6 +84,7 @@ def environments(
 ) -> list[Manifest]:
     """The objects of every environment, each once. Raises Invalid, with both places, for one that a workload (`placed`
     has their objects) or another environment has, too."""
+    files = desired.encrypted.closed(files)
     taken = {key(one.object): one.where for one in placed}
     found: dict[Key, _Asked] = {}
     problems: list[Problem] = []
@@ -106,10 +107,11 @@ def _asked(
     common, theirs = below(files, COMMON), below(files, OWNER)
     of_type = {env.spec.type: below(files, templates(env.spec.type)) for env in desired.environments}
     for owner, mine in by_owner(desired.environments).items():
-        yield from (_Asked(mine[0], manifest) for manifest in shared(owner, mine, theirs, scoped))
+        ours = shared(owner, mine, theirs, scoped, desired.encrypted)
+        yield from (_Asked(mine[0], manifest) for manifest in ours)
         for env in mine:
             own = of_type[env.spec.type]
-            rendered = environment(env, {**common, **own} if own else {}, today, scoped)
+            rendered = environment(env, {**common, **own} if own else {}, today, scoped, desired.encrypted)
             yield from (_Asked(env, manifest) for manifest in rendered)
 
 
@@ -130,12 +132,14 @@ def of_environments(
 def each_once(desired: DesiredCluster, files: Mapping[str, bytes], sources: Sequence[Workload]) -> list[Placed]:
     """The objects of `sources`; a kind that one of them defines is known in all. Raises Invalid, with both places, for
     one that stands in two of them."""
+    files = desired.encrypted.closed(files)
     first: dict[Key, Placed] = {}
     problems: list[Problem] = []
     written: dict[str, list[Placed]] = {}
     for source in sources:
         try:
-            written[source.name] = read(below(files, source.path), source, desired.built.get(source.name))
+            built = desired.built.get(source.name)
+            written[source.name] = read(below(files, source.path), source, built, desired.encrypted)
         except Invalid as error:
             problems += error.problems
     scoped = defined(one for found in written.values() for one in found)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ...errors import Invalid, Problem
 from ...model.desired import Workload
 from ...ports import Manifest
-from .. import helm, kustomize
+from .. import helm, kustomize, sealed
 from ..scalars import older
 from ..yaml import Document, Path, Unreadable, parse, quoted
 from . import scope
@@ -30,13 +30,15 @@ Built: TypeAlias = kustomize.Built | helm.Built
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One object, where in which document it stands, and of which workload it is."""
+    """One object, where in which document it stands, what is encrypted in what it was made from, and of which workload
+    it is."""
 
     document: Document
     path: Path
-    object: dict[str, Any]
+    object: dict[str, Any] = field(repr=False)
     built: Built | None = None
     workload: str = ""
+    values: sealed.Values = field(default_factory=sealed.Values, repr=False)
 
     @property
     def where(self) -> str:
@@ -55,15 +57,28 @@ def workload(files: Mapping[str, bytes], source: Workload) -> list[Manifest]:
     return [one.object for one in settled(found, source, defined(found))]
 
 
-def read(files: Mapping[str, bytes], source: Workload, built: Built | None = None) -> list[Placed]:
+def read(
+    files: Mapping[str, bytes],
+    source: Workload,
+    built: Built | None = None,
+    encrypted: sealed.Encrypted = sealed.NONE,
+) -> list[Placed]:
     """Every object of a workload as it is written, each with its place; of what a program `built` of it, where it did.
-    Raises Invalid with every problem."""
+    What SOPS `encrypted` still is so. Raises Invalid with every problem."""
     with _told(built):
         if built:
             found = _sound(*_looked_into(built.documents))
         else:
-            found = _sound(*_read({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}))
-    return [replace(one, workload=source.name) for one in found]
+            found = _sound(*_read({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, encrypted))
+    objects = [replace(one, workload=source.name, values=built.values if built else one.values) for one in found]
+    _refuse([problem for one in objects for problem in _leaks(one, built)])
+    return objects
+
+
+def _leaks(one: Placed, built: Built | None = None) -> Iterator[Problem]:
+    """Where the object would show what SOPS encrypted."""
+    for leak in sealed.leaks(one.object, one.values):
+        yield built.leaked(leak) if built else one.problem(leak.path, leak.message, leak.hint)
 
 
 def settled(found: list[Placed], source: Workload, scoped: Scoped, built: Built | None = None) -> list[Placed]:
@@ -71,7 +86,7 @@ def settled(found: list[Placed], source: Workload, scoped: Scoped, built: Built 
     what is there twice."""
     with _told(built):
         _settle(found, source.namespace, scoped)
-    return [replace(one, object=built.unsealed(one.object), built=built) for one in found] if built else found
+    return [replace(one, object=sealed.unsealed(one.object, one.values), built=built) for one in found]
 
 
 @contextlib.contextmanager
@@ -90,12 +105,18 @@ def defined(found: Iterable[Placed]) -> Scoped:
     return scope.defined(one.object for one in found)
 
 
-def manifests(files: Mapping[str, bytes], namespace: str, scoped: Scoped = frozenset()) -> list[Manifest]:
-    """Every object of `files`; what names no namespace goes to `namespace`, except what they, or `scoped`, say has
-    none. Raises Invalid with every problem."""
-    found = _sound(*_read(files))
+def manifests(
+    files: Mapping[str, bytes],
+    namespace: str,
+    scoped: Scoped = frozenset(),
+    encrypted: sealed.Encrypted = sealed.NONE,
+) -> list[Manifest]:
+    """Every object of `files`, in the clear; what names no namespace goes to `namespace`, except what they, or
+    `scoped`, say has none. Raises Invalid with every problem."""
+    found = _sound(*_read(files, encrypted))
+    _refuse([problem for one in found for problem in _leaks(one)])
     _settle(found, namespace, scoped | defined(found))
-    return [one.object for one in found]
+    return [sealed.unsealed(one.object, one.values) for one in found]
 
 
 def _settle(found: Sequence[Placed], namespace: str, scoped: Scoped) -> None:
@@ -123,7 +144,7 @@ def _first(problems: list[Problem]) -> list[Problem]:
     return [*shown, more] if rest > 0 else shown
 
 
-def _read(files: Mapping[str, bytes]) -> tuple[list[Placed], list[Problem]]:
+def _read(files: Mapping[str, bytes], encrypted: sealed.Encrypted) -> tuple[list[Placed], list[Problem]]:
     documents: list[Document] = []
     problems: list[Problem] = []
     for name, text in files.items():
@@ -132,7 +153,7 @@ def _read(files: Mapping[str, bytes]) -> tuple[list[Placed], list[Problem]]:
         except Unreadable as error:
             problems.append(error.problem)
     found, more = _looked_into(documents)
-    return found, problems + more
+    return [replace(one, values=encrypted.of(one.document.file)) for one in found], problems + more
 
 
 def _looked_into(documents: Sequence[Document]) -> tuple[list[Placed], list[Problem]]:
@@ -183,6 +204,8 @@ def _misshapen(one: Placed) -> Iterator[Problem]:
     for path in _MAPPINGS.get(str(one.object.get("kind")), ()):
         if _no_mapping(one.object, path):
             yield one.problem(path, f"{'.'.join(path)} is not a mapping of keys to values")
+    for place in sealed.no_text(one.object):
+        yield one.problem(place, "is no text, as all of a Secret's data has to be", "put it in quotes")
 
 
 def _no_mapping(value: Any, path: tuple[str, ...]) -> bool:

@@ -6,22 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...errors import Problem
-from ..load import FOLDER, DesiredCluster
-from ..sealed import encrypted
+from ..load import DesiredCluster
 from .patterns import matches_name
 from .policy import Permits, Tenancy
 from .uses import Use, uses
-
-
-def closed(policy: Tenancy | None, cluster: str, raw: Mapping[str, bytes]) -> list[Problem]:
-    """Files of the cluster's own folder that SOPS keeps, and that it may not have opened."""
-    permits = policy.of(cluster) if policy else None
-    return [
-        Problem(path, 1, 1, "sops", refusal(cluster, f"the secrets in {path!r}"), permits.hint("secrets"))
-        for path in (sorted(raw) if permits else ())
-        if permits and path.startswith(f"{FOLDER}/{cluster}/")
-        if encrypted(path, raw[path]) and not permits.allows("secrets", path)
-    ]
 
 
 def named(policy: Tenancy | None, desired: DesiredCluster, raw: Mapping[str, bytes]) -> list[Problem]:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from ...model.desired import EVERYTHING, Fleet, Tenant
 from ..load import FLEET
-from ..sealed import encrypted
+from ..sealed import is_kept
 from ..validate import validate
 from ..yaml import Document, Unreadable, parse
 from .patterns import matches_name, matches_pair, matches_path
@@ -111,7 +111,7 @@ def opener(
 
     def opened(path: str, text: bytes) -> bytes:
         allowed = path == FLEET or any(permit.allows("secrets", path) for permit in permits)
-        return decrypt(path, text) if allowed or not encrypted(path, text) else text
+        return decrypt(path, text) if allowed or not is_kept(path, text) else text
 
     return opened
 

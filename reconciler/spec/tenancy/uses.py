@@ -13,7 +13,7 @@ from ..load import DesiredCluster
 from ..references import of_machines
 from ..render import objects
 from ..render.environment import COMMON, OWNER, namespace
-from ..sealed import encrypted
+from ..sealed import is_kept
 from ..yaml import SUFFIXES, Path
 from .policy import Thing
 
@@ -113,7 +113,7 @@ def _files(raw: Mapping[str, bytes], workload: Workload) -> Iterator[tuple[Path,
 def _of_file(raw: Mapping[str, bytes], use: Use) -> Iterator[Use]:
     """A file that is used, once more as a secret where SOPS keeps it."""
     yield use
-    if use.name in raw and encrypted(use.name, raw[use.name]):
+    if use.name in raw and is_kept(use.name, raw[use.name]):
         title = f"the secrets in {use.name!r}"
         yield Use("secrets", use.name, title, use.kind, use.object, use.path, use.by)
 

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import Invalid, Problem
 from reconciler.spec import desired_state, sealed
+from reconciler.spec.render import objects
 from tests.unit.examples import CLUSTER, FILE, application
 from tests.unit.spec.test_wiring import TWO
 
@@ -111,8 +112,8 @@ def test_json_that_cannot_be_parsed_is_read_line_by_line() -> None:
 @pytest.mark.parametrize("path", [WORKLOAD, JSON])
 def test_what_sops_keeps_is_known_in_yaml_and_in_json(path: str) -> None:
     desired_state.refuse_plain_secrets({path: KEPT.encode()})
-    assert sealed.encrypted(path, KEPT.encode())
-    assert not sealed.encrypted(path, SECRET.encode())
+    assert sealed.is_kept(path, KEPT.encode())
+    assert not sealed.is_kept(path, SECRET.encode())
 
 
 HELD = "secrets: {DATABASE_PASSWORD: {secret: postgres-credentials, key: password}}"
@@ -147,3 +148,95 @@ def test_an_application_may_name_a_secret_that_somebody_else_keeps(lines: tuple[
 def test_a_secret_is_no_name_anywhere_else(line: str) -> None:
     (problem,) = refused(TWO, application("two", line))
     assert problem.line == 8
+
+
+NUMBER = SEALED.replace("type:str", "type:int")
+NOTES = f"sops: {{mac: '{SEALED}', version: 3.13.3}}\n"
+HIDDEN = "canary7f3a"
+
+
+def encrypted(text: str, value: str, token: str = SEALED) -> tuple[str, str]:
+    """A file as SOPS leaves it, and in the clear; `{}` is where the value stands."""
+    return text.format(f"'{token}'") + NOTES, text.format(value)
+
+
+def leaks(path: str, text: str, value: str = HIDDEN, token: str = SEALED) -> tuple[Problem, ...]:
+    raw, clear = encrypted(text, value, token)
+    more = {ENVIRONMENT: ADA, "manifests/environments/jupyter/pod.yaml": "# none\n"}
+    with pytest.raises(Invalid) as caught:
+        desired_state.load(files({**more, path: clear}), None, files({**more, path: raw}))
+    assert value not in repr(caught.value.problems)
+    with pytest.raises(Invalid) as again:  # without a key the same is said
+        desired_state.load(files({**more, path: raw}))
+    assert again.value.problems == caught.value.problems
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("path", [WORKLOAD, "manifests/environments/jupyter/pod.yaml"])
+@pytest.mark.parametrize(
+    ("text", "line", "at"),
+    [
+        (GOOD + "data:\n  word: {}\n", 6, "data.word"),
+        (GOOD + "  labels:\n    word: {}\n", 6, "metadata.labels.word"),
+        (GOOD.replace("name: a", "name: {}"), 4, "metadata.name"),
+        (GOOD.replace("kind: ConfigMap", "kind: {}"), 2, "kind"),
+        ("apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ntype: {}\n", 5, "type"),
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n  annotations:\n    a: {}\n",
+            6,
+            "metadata.annotations.a",
+        ),
+        ("apiVersion: a.org/v1\nkind: Secret\nmetadata:\n  name: a\nstringData:\n  a: {}\n", 6, "stringData.a"),
+        ("kind: List\nitems:\n- apiVersion: v1\n  kind: A\n  metadata: {{name: a}}\n  a:\n  - {}\n", 7, "items.0.a.0"),
+    ],
+)
+def test_an_opened_value_stands_in_a_secret_only(path: str, text: str, line: int, at: str) -> None:
+    (problem,) = leaks(path, text)
+    assert (problem.file, problem.line, problem.path) == (path, line, at)
+    assert "in plain text" in problem.message
+    assert problem.hint
+
+
+@pytest.mark.parametrize("section", ["data", "stringData"])
+@pytest.mark.parametrize(("value", "kind"), [("739018465213", "int"), ("73.90184", "float"), ("true", "bool")])
+def test_an_opened_value_is_text(section: str, value: str, kind: str) -> None:
+    text = f"apiVersion: v1\nkind: Secret\nmetadata: {{{{name: a}}}}\n{section}:\n  word: {{}}\n"
+    token = SEALED.replace("type:str", f"type:{kind}")
+    (problem,) = leaks(WORKLOAD, text, value, token) if value != "true" else leaks(WORKLOAD, text, "True", token)
+    assert (problem.file, problem.line, problem.path) == (WORKLOAD, 5, f"{section}.word")
+    assert "is no text" in problem.message
+
+
+def test_what_is_opened_is_opened_in_objects_and_nowhere_else() -> None:
+    """Whichever files are given later, the clear ones or git's: what is made of them is the same."""
+    raw, clear = encrypted("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\nstringData: {{word: {}}}\n", HIDDEN)
+    closed, opened = files({WORKLOAD: raw}), files({WORKLOAD: clear})
+    (cluster,) = desired_state.load(opened, None, closed)
+    assert HIDDEN not in repr(cluster)
+    for given in (closed, opened):
+        (secret,) = objects.workloads(cluster, given)
+        assert secret["stringData"] == {"word": HIDDEN}
+        assert "sops" not in secret
+
+
+def test_a_template_is_filled_in_before_it_is_opened() -> None:
+    """So that what is secret is never run as a template, nor repeated by one that can't be rendered."""
+    path = "manifests/environments/jupyter/s.yaml"
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {{name: '{{{{ name }}}}'}}\nstringData: {{word: {}}}\n"
+    value = "'{{ name }} {% x %}'"
+    raw, clear = encrypted(text, value)
+    closed, opened = files({ENVIRONMENT: ADA, path: raw}), files({ENVIRONMENT: ADA, path: clear})
+    (cluster,) = desired_state.load(opened, None, closed)
+    (secret,) = objects.environments(cluster, opened)
+    assert (secret["metadata"]["name"], secret["stringData"]) == ("ada", {"word": value.strip("'")})
+
+
+@pytest.mark.parametrize("value", ["5432", "true", "[a]"])
+def test_a_number_in_a_secret_is_refused_before_a_server_can_repeat_it(value: str) -> None:
+    made = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{a: {value}}}\n"
+    (problem,) = problems({WORKLOAD: made})
+    assert (problem.line, problem.path, problem.message) == (
+        4,
+        "stringData.a",
+        "is no text, as all of a Secret's data has to be",
+    )

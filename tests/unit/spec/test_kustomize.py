@@ -306,6 +306,68 @@ replacements:
     assert "can only be passed on whole" in caught.value.problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("part", "line", "at"),
+    [
+        (
+            "replacements:\n- source: {kind: Secret, name: s, fieldPath: data.word}\n  targets:\n"
+            "  - {select: {kind: ConfigMap}, fieldPaths: [data.colour]}\n",
+            2,
+            "data.colour",
+        ),
+        (
+            "replacements:\n- source: {kind: Secret, name: s, fieldPath: data.word}\n  targets:\n"
+            "  - {select: {kind: ConfigMap}, fieldPaths: [metadata.labels.a], options: {create: true}}\n",
+            2,
+            "metadata.labels.a",
+        ),
+        (
+            "vars:\n- {name: WORD, objref: {kind: Secret, name: s, apiVersion: v1}, fieldref: {fieldPath: data.word}}\n"
+            "configurations: [v.yaml]\n",
+            2,
+            "data.size",
+        ),
+        ("configMapGenerator: [{name: c, files: [../other/s.yaml]}]\n", 2, ""),
+    ],
+)
+def test_the_value_of_another_teams_secret_is_carried_nowhere(
+    kustomize: Kustomize, tmp_path: Path, part: str, line: int, at: str
+) -> None:
+    """Neither by what kustomize has for it, nor into what is kept."""
+    own, other = f"{OVER}/{K}", "manifests/other"
+    more = {
+        own: f"resources: [../other, c.yaml]\n{part.replace('../other/s.yaml', 's.yaml')}",
+        f"{OVER}/c.yaml": SETTINGS.replace("'1'", "$(WORD)"),
+        f"{OVER}/v.yaml": "varReference: [{path: data/size, kind: ConfigMap}]\n",
+        f"{OVER}/s.yaml": SECRET.format(SEALED) + SOPS,
+        f"{other}/{K}": "resources: [s.yaml]\n",
+    }
+    raw = files({**more, f"{other}/s.yaml": SECRET.format(SEALED) + SOPS})
+    clear = files({**more, f"{other}/s.yaml": SECRET.format("Y2FuYXJ5")})
+    with pytest.raises(Invalid) as caught:
+        desired_state.load(clear, kustomize, raw)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line) == (own, line)
+    assert at in problem.path
+    assert "would come to lie in ConfigMap" in problem.message
+    assert "data.word of manifests/o" in problem.message
+    kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    for text in (repr(caught.value.problems), kept.decode()):
+        assert "Y2FuYXJ5" not in text
+        assert "canary" not in text
+
+
+def test_an_encrypted_config_map_is_refused_at_its_own_line(kustomize: Kustomize) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata:\n  word: {}\n"
+    more = {f"{OVER}/{K}": "resources: [s.yaml]\n"}
+    raw = files({**more, f"{OVER}/s.yaml": text.format(SEALED) + SOPS})
+    with pytest.raises(Invalid) as caught:
+        desired_state.load(files({**more, f"{OVER}/s.yaml": text.format("canary")}), kustomize, raw)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line, problem.path) == (f"{OVER}/s.yaml", 5, "data.word")
+    assert "canary" not in str(problem)
+
+
 def test_an_object_of_two_workloads_is_refused_with_both_places() -> None:
     text = CLUSTER + "  workloads:\n    - {name: a, path: manifests/a}\n    - {name: b, path: manifests/b}\n"
     wanted = {FILE: text, "manifests/a/x.yaml": "# first\n" + SETTINGS, "manifests/b/y.yaml": SETTINGS}

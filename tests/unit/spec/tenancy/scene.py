@@ -12,7 +12,7 @@ from reconciler.ports import Rendering
 from reconciler.spec import desired_state
 from reconciler.spec.desired_state import Sources
 from reconciler.spec.load import FLEET, DesiredCluster
-from reconciler.spec.sealed import encrypted
+from reconciler.spec.sealed import is_kept
 from tests.unit.examples import CLUSTER
 
 HEAD = "apiVersion: research.moc/v1alpha1\nkind: Fleet\nmetadata: {name: moc}\nspec:\n"
@@ -108,7 +108,7 @@ class World:
         return self.files[problem.file].splitlines()[problem.line - 1]
 
     def _decrypt(self, path: str, text: bytes) -> bytes:
-        if not encrypted(path, text):
+        if not is_kept(path, text):
             return text
         self.opened.append(path)
         return text.replace(SOPS.encode(), b"").replace(SEALED.encode(), CANARY.encode())

@@ -454,18 +454,6 @@ CASES = {
         "file: manifests/biology/s.yaml",
         "'manifests/biology/s.yaml'",
     ),
-    "secret copied into its own folder": Case(
-        "secrets",
-        "desired/physics/*.json",
-        "manifests/**",
-        {
-            "desired/physics/s.json": VALUES,
-            **app("secrets:", "  A:", "    file: desired/physics/s.json", "    key: password"),
-        },
-        "desired/physics/s.json",
-        "",
-        "'desired/physics/s.json'",
-    ),
     "secret in a folder": Case(
         "secrets", "manifests/physics/*", "manifests/biology/*", manifest(SECRET), OWN, "path:", MANIFEST
     ),
@@ -507,15 +495,6 @@ CASES = {
         ENV,
         "type: jupyter",
         "'manifests/environments/common/s.yaml'",
-    ),
-    "its own file, encrypted": Case(
-        "secrets",
-        "desired/physics/**",
-        "manifests/**",
-        {OWN: cluster("physics") + SOPS},
-        OWN,
-        "",
-        "'desired/physics/cluster.yaml'",
     ),
 }
 WAYS = ("validated", "planned", "followed")
