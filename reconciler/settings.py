@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from .errors import Invalid
+from .model.hosts import Host, Hosts
 from .spec.validate import validate
 from .spec.yaml import Unreadable, parse
 
@@ -57,10 +58,45 @@ class Git(_Model):
     signing_key: Place | None = None
 
 
+Names = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
 class SopsKeys(_Model):
-    """What opens encrypted files: a file with age keys. Left out, SOPS looks where it always does."""
+    """What opens encrypted files: a file with age keys. Left out, SOPS looks where it always does. Keys of other types
+    are used only where they are named: by fingerprint (`pgp`), ARN, with "+role" for a role to take (`kms`), resource
+    (`gcp_kms`) or the address of the vault (`azure_kv`, `hc_vault`)."""
 
     key_file: Place | None = None
+    pgp: Names = ()
+    kms: Names = ()
+    gcp_kms: Names = ()
+    azure_kv: Names = ()
+    hc_vault: Names = ()
+
+    @property
+    def named(self) -> dict[str, frozenset[str]]:
+        """The keys by type, as SOPS calls it; age's are not among them."""
+        types = ("pgp", "kms", "gcp_kms", "azure_kv", "hc_vault")
+        return {kind: frozenset(getattr(self, kind)) for kind in types}
+
+
+def _host(value: str) -> str:
+    try:
+        Host.of(value)
+    except ValueError:
+        raise ValueError("is no host: a name, *.example.org, an address or network, or *; with a port or without")
+    return value
+
+
+class Fetch(_Model):
+    """Whom charts and Kubespray may come from: names, patterns (*.example.org), addresses and networks, each with a
+    port or for any; `*` is every public address. None named: every public address, and no other."""
+
+    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+
+    @property
+    def allowed(self) -> Hosts:
+        return Hosts.of(*self.hosts)
 
 
 class Terraform(_Model):
@@ -165,6 +201,7 @@ class Settings(_Model):
     cache: Place | None = None
     git: Git = Git()
     sops: SopsKeys = SopsKeys()
+    fetch: Fetch = Fetch()
     terraform: Terraform = Terraform()
     timeouts: Timeouts = Timeouts()
     daemon: Daemon = Daemon()
