@@ -27,13 +27,13 @@ from .control.cycle import Cycle, Moment
 from .control.executor import Executor
 from .control.lease import Terms
 from .control.recognise import recognised
-from .control.revision import FOLDERS, Desired, Reader
+from .control.revision import FOLDERS, Desired, Purpose, Reader
 from .control.survey import Survey
 from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .control.ways import Ways
-from .errors import Invalid, ReconcilerError
+from .errors import Blocked, Invalid, ReconcilerError
 from .model.resource import Listing, Unknown
 from .ports import Cloud, Feed, Forge, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
@@ -41,7 +41,7 @@ from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.daemon import Listening, Parts
 from .settings import OpenShift, Settings
-from .spec import desired_state, versions, wiring
+from .spec import desired_state, sops, versions, wiring
 from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster
 from .toolchain import Toolbox, pins
@@ -110,13 +110,27 @@ class App:
             return ()
         return record.versions_applied(record.read_applied(text))
 
-    def at(self, ref: str) -> Desired:
-        """The desired state at a commit, whatever lies in the working tree. Raises Invalid."""
+    def at(self, ref: str, purpose: Purpose = Purpose.LOOK) -> Desired:
+        """The desired state at a commit, whatever lies in the working tree. A commit that is not signed as it has to be
+        can be looked at: nothing encrypted is opened for it, and nothing fetched. Raises Invalid; Blocked."""
         commit = self.repository.resolve(ref)
+        trusted = self._trusted(commit, purpose)
         files = self.raw(commit)
         desired_state.refuse_plain_secrets(files)
-        clear = {path: self._opened(path, text) for path, text in files.items()}
-        return Desired(commit, clear, self._checked(clear, files))
+        opened = self._opened if trusted else self._closed
+        clear = {path: opened(path, text) for path, text in files.items()}
+        return Desired(commit, clear, self._checked(clear, files, online=trusted))
+
+    def _trusted(self, commit: str, purpose: Purpose) -> bool:
+        try:
+            self.repository.verify(commit)
+        except Blocked as error:
+            if purpose is Purpose.APPLY:
+                raise
+            kept = "what SOPS keeps stays closed, so that Secrets look changed, and no chart is fetched"
+            self.progress.log(f"{error.message}: {kept}")
+            return False
+        return True
 
     def raw(self, commit: str) -> dict[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
@@ -128,14 +142,32 @@ class App:
             return text
         name = hashlib.sha256(text).hexdigest()
         if name not in self._plain:
-            sops = Sops(self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file)
-            self._plain[name] = sops.decrypt(text, path)
+            keys = sops.Keys(self.settings.sops.named)
+            reduced = sops.reduced(path, text, keys)
+            program = Sops(self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file, keys.types)
+            self._plain[name] = program.decrypt(reduced, path)
         return self._plain[name]
 
+    def _closed(self, path: str, text: bytes) -> bytes:
+        """The file with a word for each encrypted value. Raises Blocked where more than a Secret depends on these."""
+        if not desired_state.encrypted(path, text):
+            return text
+        if path.startswith("desired/"):
+            hint = "sign the commit with a key that git.signers names"
+            raise Blocked(f"{path} is encrypted, and is not opened for a commit that nobody signed", hint=hint)
+        return sops.closed(path, text)
+
     def _checked(
-        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], others: Collection[str] = (), *, here: bool = False
+        self,
+        files: Mapping[str, bytes],
+        raw: Mapping[str, bytes],
+        others: Collection[str] = (),
+        *,
+        here: bool = False,
+        online: bool = True,
     ) -> tuple[DesiredCluster, ...]:
-        """Load and check; `here`: with what is on this machine, and nothing is fetched or built for it."""
+        """Load and check; `here`: with what is on this machine, and nothing is fetched or built for it. Without
+        `online` programs are got, and no chart."""
         cache = self.settings.cache_folder
 
         def program(name: str) -> Path | None:
@@ -143,7 +175,10 @@ class App:
             return found.path if found else None
 
         kustomize = Kustomize(lambda: program("kubectl"), self._which("kubectl"), cache / "kustomize")
-        helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=not here)
+        hosts = self.settings.fetch.allowed
+        helm = Helm(
+            lambda: program("helm"), self._which("helm"), cache / "helm", online=online and not here, hosts=hosts
+        )
         return desired_state.load(files, kustomize, raw, helm, others)
 
     def _which(self, name: str) -> str:
@@ -177,7 +212,7 @@ class App:
         """What a daemon reaches the world by."""
         return Ways(
             repository=self.repository,
-            reader=Reader(self._opened, self._checked),
+            reader=Reader(self._opened, self._checked, self.repository.verify),
             cycle=self.cycle,
             survey=lambda fleet: Survey(self._cloud, fleet),
             feed=self._feed,
@@ -303,7 +338,7 @@ class App:
         cache = self.settings.cache_folder
         given, url = self.settings.kubespray, self.settings.kubespray_mirror or UPSTREAM
         return Kubespray(
-            Given(given, cache) if given else Release(version, url, cache),
+            Given(given, cache) if given else Release(version, url, cache, self.settings.fetch.allowed),
             state=self.state,
             private_key=self.settings.ssh_key,
             timeout=self.settings.timeouts.playbook,

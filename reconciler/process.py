@@ -27,7 +27,9 @@ _GRACE_SECONDS = 20.0
 _ASKED_EVERY_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
-_NO_MEMORY = re.compile("out of memory|cannot allocate memory|failed to create new OS thread|MemoryError", re.IGNORECASE)
+_NO_MEMORY = re.compile(
+    "out of memory|cannot allocate memory|failed to create new OS thread|MemoryError", re.IGNORECASE
+)
 
 
 class Exceeded(Permanent):
@@ -224,7 +226,7 @@ def _drain(
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float, streams: Sequence[_Collected]) -> None:
-    """Raises TimeoutError past the deadline, _TooMuch when a stream is full, Transient when somebody asked us to stop."""
+    """Raises TimeoutError past the deadline, _TooMuch for a stream that is full, Transient when somebody stops us."""
     deadline = time.monotonic() + timeout
     while True:
         try:

@@ -84,7 +84,8 @@ def _host(value: str) -> str:
     try:
         Host.of(value)
     except ValueError:
-        raise ValueError("is no host: a name, *.example.org, an address or network, or *; with a port or without")
+        rule = "a name, *.example.org, an address or network, or *; with a port or without"
+        raise ValueError(f"{value!r} is no host: {rule}") from None
     return value
 
 

@@ -81,7 +81,9 @@ class Sops:
             )
         except process.Exceeded as error:
             message, hint = f"can't be decrypted: {error.message}", "keep smaller files in git"
-            raise Invalid(f"{name} {message}", hint=hint, problems=[Problem(name, 1, 1, "sops", message, hint)]) from None
+            raise Invalid(
+                f"{name} {message}", hint=hint, problems=[Problem(name, 1, 1, "sops", message, hint)]
+            ) from None
         if done.exit_code:
             raise _failure(name, done)
         return done.stdout.encode()

@@ -15,7 +15,7 @@ from .. import __version__
 from ..app import App
 from ..control.cycle import status_of
 from ..control.orphans import nobodys
-from ..control.revision import Desired
+from ..control.revision import Desired, Purpose
 from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
@@ -221,7 +221,7 @@ def reconcile(
     views: list[View] = []
     failed = 0
     found = found or Found()
-    state = mine.app.at(ref)
+    state = mine.app.at(ref, Purpose.APPLY)
     found.commit = state.commit
     survey = mine.app.survey(state)
     for cluster in wiring.in_order(mine.select(state, names)):

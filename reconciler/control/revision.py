@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 
 from ..engine.touched import Uses
@@ -18,6 +19,14 @@ from ..spec.render import objects
 from ..spec.wiring import Output
 
 FOLDERS = ("desired", "kubespray", "manifests", "terraform")
+
+
+class Purpose(Enum):
+    """What a desired state is read for: to be looked at, or to be applied, by a signed commit only where signatures
+    count."""
+
+    LOOK = "look"
+    APPLY = "apply"
 
 
 @dataclass(frozen=True)
@@ -87,15 +96,18 @@ def _everything(repository: Followed, commit: str) -> dict[str, bytes]:
 @dataclass
 class Reader:
     """Makes one cluster of a revision. `opened` decrypts a file; `checked` loads and checks what stands in files, given
-    in the clear and as git has them, beside other clusters, by name. What was found to hold no secret in plain text is
-    not searched again."""
+    in the clear and as git has them, beside other clusters, by name. `verify` raises Blocked for a commit that is not
+    signed as it has to be: nothing of such a one is opened, built or fetched. What was found to hold no secret in plain
+    text is not searched again."""
 
     opened: Callable[[str, bytes], bytes]
     checked: Callable[[Mapping[str, bytes], Mapping[str, bytes], Collection[str]], tuple[DesiredCluster, ...]]
+    verify: Callable[[str], None] = lambda _: None
     _clean: set[bytes] = field(default_factory=set)
 
     def read(self, at: Revision, cluster: str) -> Desired:
-        """Raises Invalid with every mistake of this cluster, and those of what it shares with the others."""
+        """Raises Invalid with every mistake of this cluster, and those of what it shares with the others; Blocked."""
+        self.verify(at.commit)
         mine = {path: text for path, text in at.files.items() if _of(path, cluster)}
         self._refuse_plain_secrets(mine)
         clear = {path: self.opened(path, text) for path, text in mine.items()}

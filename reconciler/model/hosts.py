@@ -18,7 +18,9 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 # RFC 1918, RFC 6598 and RFC 4193.
-_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+_PRIVATE = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
 # Where clouds tell a machine its credentials, beside 169.254.169.254: Azure, Alibaba, Oracle, AWS, Google.
 _METADATA = frozenset(
     map(ipaddress.ip_address, ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
@@ -68,6 +70,14 @@ def canonical(host: str) -> str:
     if len(name) > 253 or not _NAME.fullmatch(name):
         raise ValueError(f"{host!r} is no host name")
     return name
+
+
+def itself(host: str) -> bool:
+    """Whether a host in its canonical form is written as this machine: localhost, or an address of loopback."""
+    try:
+        return reach(ipaddress.ip_address(host)) is Reach.LOOPBACK
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,14 @@ class Hosts:
     def names(self, host: str, port: int) -> bool:
         """Whether the host is meant by its name, so that whoever resolves it may do so."""
         return any(entry.names(host, port) for entry in self.entries)
+
+    def suits(self, host: str, port: int) -> bool:
+        """Whether a host that is known to be public may be asked, wherever it is."""
+        public = any(entry.pattern == "*" and entry.port in (None, port) for entry in self.entries)
+        return not self.entries or public or self.names(host, port)
+
+
+ANY_PUBLIC = Hosts()
 
 
 def _split(text: str) -> tuple[str, int | None]:

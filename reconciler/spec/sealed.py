@@ -14,7 +14,7 @@ from . import secrets
 from .yaml import SUFFIXES, Unreadable, parse
 
 MARK = "ENC[AES256_GCM,"
-_TOKEN = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")
+TOKEN = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")
 
 
 def opened(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _pairs(closed: Any, plain: Any) -> Iterator[tuple[str, Any]]:
 
 def inside(text: str, known: Mapping[str, Any]) -> str:
     """The text with every encrypted value in it in the clear. Raises KeyError for one that can't be opened."""
-    return _TOKEN.sub(lambda token: str(known[token[0]]), text)
+    return TOKEN.sub(lambda token: str(known[token[0]]), text)
 
 
 def decoded(text: str) -> str | None:

@@ -1,6 +1,6 @@
-"""What SOPS gets to see of a file: its content as it is, and of its metadata only what was read here, with the keys that
-this machine may use. So a file names no program, no host and no account of its own choice; and nobody asks for what the
-file can be opened without.
+"""What SOPS gets to see of a file: its content as it is, and of its metadata only what was read here, with the keys
+that this machine may use. So a file names no program, no host and no account of its own choice, and nobody is asked for
+what can be opened without them.
 
 SOPS's own check, the MAC, is over the content: leaving out keys keeps it valid.
 """
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Invalid, Problem
+from . import sealed
 from .yaml import Document, Path, Unreadable, parse, quoted
 
+CLOSED = "c2VhbGVk"  # stands for an encrypted value that is not opened; good as Base64, too
 _KEY = "sops"
 # Of stores.Metadata in SOPS's source: what decides how the content is read. A text of it is short but for the MAC.
 _TEXTS = (
@@ -83,12 +85,24 @@ def reduced(file: str, text: bytes, keys: Keys) -> bytes:
     for a file that none of `keys` opens."""
     documents = _parsed(file, text)
     named = {number: _metadata(document, keys) for number, document in enumerate(documents) if _has(document)}
-    if file.endswith(".json"):
-        changed = _in_json(file, text, named.get(0))
-    else:
-        changed = _in_yaml(documents, text, named)
+    changed = _written(file, text, documents, named)
     _compare(file, documents, _parsed(file, changed), named)
     return changed
+
+
+def closed(file: str, text: bytes) -> bytes:
+    """The file as it would be opened, with one and the same word for every encrypted value. Raises Invalid."""
+    documents = _parsed(file, text)
+    without = _written(file, text, documents, {n: None for n, document in enumerate(documents) if _has(document)})
+    _parsed(file, without)
+    return sealed.TOKEN.sub(CLOSED, without.decode()).encode()
+
+
+def _written(
+    file: str, text: bytes, documents: Sequence[Document], named: Mapping[int, Mapping[str, Any] | None]
+) -> bytes:
+    """The file with other metadata for some of its documents, or with none."""
+    return _in_json(file, text, named.get(0)) if file.endswith(".json") else _in_yaml(documents, text, named)
 
 
 def _parsed(file: str, text: bytes) -> list[Document]:
@@ -185,10 +199,11 @@ def _in_json(file: str, text: bytes, metadata: Mapping[str, Any] | None) -> byte
         raise _refused(Problem(file, 1, 1, "", "is no JSON", "name it .yaml, or encrypt it again")) from None
     if any(name.casefold() == _KEY != name for name in value):
         raise _refused(Problem(file, 1, 1, "", "has a key that SOPS takes for its own", "rename it"))
-    return json.dumps({**value, **({_KEY: metadata} if metadata else {})}, ensure_ascii=False).encode()
+    rest = {name: item for name, item in value.items() if name != _KEY}
+    return json.dumps({**rest, **({_KEY: metadata} if metadata else {})}, ensure_ascii=False).encode()
 
 
-def _in_yaml(documents: list[Document], text: bytes, named: Mapping[int, Mapping[str, Any]]) -> bytes:
+def _in_yaml(documents: Sequence[Document], text: bytes, named: Mapping[int, Mapping[str, Any] | None]) -> bytes:
     """With other lines for the metadata of each document, which SOPS always writes as a block at the margin."""
     lines = text.decode("utf-8-sig").split("\n")
     for number in sorted(named, reverse=True):
@@ -196,7 +211,9 @@ def _in_yaml(documents: list[Document], text: bytes, named: Mapping[int, Mapping
         if column != 1:
             raise _refused(documents[number].problem((_KEY,), "is not where SOPS writes it: at the margin"))
         end = next((n for n in range(line, len(lines)) if lines[n][:1] not in ("", " ", "\t", "\r")), len(lines))
-        lines[line - 1 : end] = [f"{_KEY}: {json.dumps(named[number])}", *([""] if end == len(lines) else [])]
+        metadata = named[number]
+        instead = [] if metadata is None else [f"{_KEY}: {json.dumps(metadata)}"]
+        lines[line - 1 : end] = [*instead, *([""] if end == len(lines) else [])]
     return "\n".join(lines).encode()
 
 
