@@ -197,6 +197,8 @@ def _in_json(file: str, text: bytes, metadata: Mapping[str, Any] | None) -> byte
         value = json.loads(text.decode("utf-8-sig"))
     except ValueError:
         raise _refused(Problem(file, 1, 1, "", "is no JSON", "name it .yaml, or encrypt it again")) from None
+    if not isinstance(value, dict):
+        return text
     if any(name.casefold() == _KEY != name for name in value):
         raise _refused(Problem(file, 1, 1, "", "has a key that SOPS takes for its own", "rename it"))
     rest = {name: item for name, item in value.items() if name != _KEY}

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import http.server
 import io
+import json
+import resource
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,7 @@ import yaml
 from reconciler import process
 from reconciler.adapters.helm import Helm
 from reconciler.errors import Invalid, Permanent, Problem, Transient
+from reconciler.model.hosts import Hosts
 from reconciler.spec import desired_state
 from reconciler.spec.load import DesiredCluster
 from reconciler.spec.render import objects
@@ -81,7 +84,7 @@ def program(toolbox: Toolbox) -> Path:
 
 @pytest.fixture
 def helm(program: Path, tmp_path: Path) -> Helm:
-    return Helm(lambda: program, "1", tmp_path / "cache", online=True)
+    return Helm(lambda: program, "1", tmp_path / "cache", online=True, hosts=Hosts.of("127.0.0.1"))
 
 
 def files(more: Mapping[str, str] = {}, release: Mapping[str, Any] = {}, **workload: Any) -> dict[str, bytes]:
@@ -214,6 +217,38 @@ def test_words_that_helm_reads_otherwise_are_refused_in_inline_values(helm: Helm
     assert (problem.line, problem.message) == (LINE, "'no' is false to Helm and something else here")
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{{- $s := "x" }}{{- range until 60 }}{{- $s = print $s $s }}{{- end }}\na: {{ $s }}\n',
+        "a: {{ range until 100000 }}{{ repeat 1000000 `x` }}{{ end }}\n",
+        "{{ range until 1000000000 }}{{ end }}\n",
+        '{{- define "w.a" }}{{ include "w.a" (dict "a" (repeat 100000 "x") "b" .) }}{{ end }}{{ include "w.a" . }}\n',
+        "a: {{ list 1 | toJson | repeat 2000000000 }}\n",
+    ],
+)
+def test_a_chart_that_blows_up_is_refused_and_the_machine_goes_on(helm: Helm, template: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    (problem,) = problems(helm, files({f"{C}/templates/t.yaml": template}))
+    told = f"{problem.message} {problem.hint}"
+    assert "helm needs more than 1024 MiB of memory" in told or "helm wrote more than 32 MiB" in told or "stack" in told
+    assert problem.file in (FILE, f"{C}/templates/t.yaml")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 1100 * 1024), "KiB"
+
+
+def test_a_render_reaches_nobody(helm: Helm, repository: Repository) -> None:
+    """Neither by a template nor by what a chart says of its dependencies."""
+    more = {
+        f"{C}/Chart.yaml": CHART[f"{C}/Chart.yaml"]
+        + f"dependencies:\n- {{name: web, version: 0.1.0, repository: '{repository.url}'}}\n",
+        f"{C}/templates/t.yaml": "a: {{ getHostByName `localhost` | quote }}\n",
+    }
+    assert problems(helm, files(more))
+    del more[f"{C}/Chart.yaml"]
+    assert problems(helm, files(more))
+    assert repository.asked == []
+
+
 # Secrets
 
 SEALED = "ENC[AES256_GCM,data:YWJj,iv:YWJj,tag:YWJj,type:str]"
@@ -295,6 +330,7 @@ class Repository:
     def __init__(self) -> None:
         self.archive = packed()
         self.asked: list[str] = []
+        self.pages: dict[str, bytes] = {}
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -302,7 +338,8 @@ class Repository:
                 outer.asked.append(self.path)
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(outer.archive if self.path.endswith(".tgz") else outer.index())
+                known = outer.pages.get(self.path)
+                self.wfile.write(known or (outer.archive if self.path.endswith(".tgz") else outer.index()))
 
             def log_message(self, *_: object) -> None: ...
 
@@ -345,6 +382,30 @@ def test_a_chart_of_a_repository_is_fetched_once(helm: Helm, repository: Reposit
     assert repository.asked[-1] == "/web-0.1.0.tgz"
     assert made(helm, remote({**repository.chart(), "values": {"replicas": 6}})).keys() == made(helm, given).keys()
     assert len(repository.asked) == asked, "other values, the same archive"
+
+
+def test_a_repository_that_may_not_be_asked_is_refused_at_its_line(
+    program: Path, repository: Repository, tmp_path: Path
+) -> None:
+    given = remote(repository.chart())
+    (problem,) = problems(Helm(lambda: program, "1", tmp_path, online=True), given)
+    assert (problem.file, problem.line) == (FILE, LINE)
+    assert "has no public address" in problem.message
+    assert "fetch: {hosts: [" in (problem.hint or "")
+    assert repository.asked == []
+
+
+def test_a_registry_as_helm_pushed_it(program: Path, repository: Repository, tmp_path: Path) -> None:
+    """The layer of a chart is its archive: what helm would pull is what we fetch."""
+    digest = f"sha256:{repository.digest}"
+    layer = {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "digest": digest}
+    repository.pages = {
+        "/v2/charts/web/manifests/0.1.0": json.dumps({"schemaVersion": 2, "layers": [layer]}).encode(),
+        f"/v2/charts/web/blobs/{digest}": repository.archive,
+    }
+    given = remote(repository.chart(repository=repository.url.replace("http", "oci") + "/charts"))
+    helm = Helm(lambda: program, "1", tmp_path, online=True, hosts=Hosts.of("localhost", "127.0.0.0/8"))
+    assert "Deployment sid/w-web" in made(helm, given)
 
 
 def test_validate_fetches_nothing(program: Path, repository: Repository, tmp_path: Path) -> None:

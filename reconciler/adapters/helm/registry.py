@@ -14,7 +14,7 @@ from ...model.hosts import itself
 from .web import Answer, Target, Web
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CHARTS = {"application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip"}
+_CHARTS = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip")
 _MOST = 4 * MIB  # what registries take for a manifest
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
