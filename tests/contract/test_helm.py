@@ -221,19 +221,17 @@ def test_words_that_helm_reads_otherwise_are_refused_in_inline_values(helm: Helm
     "template",
     [
         '{{- $s := "x" }}{{- range until 60 }}{{- $s = print $s $s }}{{- end }}\na: {{ $s }}\n',
-        "a: {{ range until 100000 }}{{ repeat 1000000 `x` }}{{ end }}\n",
-        "{{ range until 1000000000 }}{{ end }}\n",
-        '{{- define "w.a" }}{{ include "w.a" (dict "a" (repeat 100000 "x") "b" .) }}{{ end }}{{ include "w.a" . }}\n',
-        "a: {{ list 1 | toJson | repeat 2000000000 }}\n",
+        "a: {{ repeat 2000000000 `x` }}\n",
     ],
 )
 def test_a_chart_that_blows_up_is_refused_and_the_machine_goes_on(helm: Helm, template: str) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     (problem,) = problems(helm, files({f"{C}/templates/t.yaml": template}))
-    told = f"{problem.message} {problem.hint}"
-    assert "helm needs more than 1024 MiB of memory" in told or "helm wrote more than 32 MiB" in told or "stack" in told
-    assert problem.file in (FILE, f"{C}/templates/t.yaml")
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 1100 * 1024), "KiB"
+    assert (problem.file, problem.line) == (FILE, LINE)
+    assert problem.message == "helm needs more than 1024 MiB of memory"
+    assert problem.hint
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert most < max(before, 1400 * 1024), "KiB: with the program itself"
 
 
 def test_a_render_reaches_nobody(helm: Helm, repository: Repository) -> None:

@@ -27,6 +27,7 @@ from tests.unit.examples import CLUSTER, FILE
 pytestmark = pytest.mark.live
 
 CANARY = "canary-7f3a91c0"
+CREATED = "2026-01-01T00:00:00Z"
 NAME = "manifests/sid/secret.yaml"
 PLAIN = f"""\
 apiVersion: v1
@@ -205,8 +206,6 @@ class Vault:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            do_POST = do_GET = do_PUT
-
             def log_message(self, *_: object) -> None: ...
 
         self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -226,7 +225,13 @@ def vault() -> Iterator[Vault]:
 
 def with_vault(text: bytes, vault: Vault) -> bytes:
     """The file with a key in a vault beside what it has, as anybody may write it."""
-    entry = {"vault_address": vault.url, "engine_path": "transit", "key_name": "k", "enc": "vault:v1:YWJj"}
+    entry = {
+        "vault_address": vault.url,
+        "engine_path": "transit",
+        "key_name": "k",
+        "enc": "vault:v1:YWJj",
+        "created_at": CREATED,
+    }
     return text.replace(b"sops:\n", f"sops:\n    hc_vault: [{json.dumps(entry)}]\n".encode(), 1)
 
 
@@ -297,7 +302,7 @@ def test_files_that_sops_wrote_are_cut_down_and_still_whole(tools: dict[str, Pat
     """Its own check holds for what is left: many documents, comments, numbers, JSON, groups of keys."""
     recipient, config = new_key(tools, key), tmp_path / ".sops.yaml"
     group = f"{{age: [{recipient}]}}"
-    config.write_text(f"creation_rules: [{{shamir_threshold: 1, key_groups: [{group}, {group}]}}]\n")
+    config.write_text(f"creation_rules: [{{shamir_threshold: 2, key_groups: [{group}, {group}]}}]\n")
     texts = {
         "a.yaml": f"# a comment\na: {CANARY}\nb: [1, 1.50, true, null, '007']\nc: |\n  sops:\n    x\n---\nd: 1\n",
         "a.json": json.dumps({"a": CANARY, "n": [1, 1.0, 12345678901, True, None], "s": "\u2028\u00e9"}),
