@@ -74,8 +74,3 @@ def _fence() -> _Program | None:
 
 
 _FENCE = _fence() if os.name == "posix" else None
-
-
-def fenced() -> bool:
-    """Whether the kernel keeps programs off the network here."""
-    return _FENCE is not None
