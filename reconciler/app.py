@@ -27,13 +27,13 @@ from .control.cycle import Cycle, Moment
 from .control.executor import Executor
 from .control.lease import Terms
 from .control.recognise import recognised
-from .control.revision import FOLDERS, Desired, Reader, revision
+from .control.revision import FOLDERS, Desired, Purpose, Reader, revision
 from .control.survey import Survey
 from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .control.ways import Ways
-from .errors import Invalid, ReconcilerError
+from .errors import Blocked, Invalid, ReconcilerError
 from .model.resource import Listing, Unknown
 from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
@@ -43,7 +43,7 @@ from .serve.connections import Limits
 from .serve.daemon import Listening, Parts
 from .serve.secret import Secret
 from .settings import OpenShift, Settings
-from .spec import codeowners, desired_state, versions, wiring
+from .spec import codeowners, desired_state, sops, versions, wiring
 from .spec.desired_state import Loaded, Sources
 from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster, counted
@@ -117,10 +117,24 @@ class App:
             return ()
         return record.versions_applied(applied)
 
-    def at(self, ref: str) -> Desired:
+    def at(self, ref: str, purpose: Purpose = Purpose.LOOK) -> Desired:
         """The desired state at a commit, whatever lies in the working tree: the clusters that can be loaded, and what
-        is wrong with the others. Raises Invalid where there is none at all, and for the fleet's mistakes."""
-        return self._reader.everything(revision(self.repository, ref, None))
+        is wrong with the others. A commit that is not signed as it has to be can be looked at: nothing encrypted is
+        opened for it, and nothing fetched. Raises Invalid where there is no cluster at all, and for the fleet's
+        mistakes; Blocked."""
+        at = revision(self.repository, ref, None)
+        return self._reader(trusted=self._trusted(at.commit, purpose)).everything(at)
+
+    def _trusted(self, commit: str, purpose: Purpose) -> bool:
+        try:
+            self.repository.verify(commit)
+        except Blocked as error:
+            if purpose is Purpose.APPLY:
+                raise
+            kept = "what SOPS keeps stays closed, so that Secrets look changed, and no chart is fetched"
+            self.progress.log(f"{error.message}: {kept}")
+            return False
+        return True
 
     def raw(self, commit: str) -> Mapping[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
@@ -132,24 +146,32 @@ class App:
             return text
         name = hashlib.sha256(text).hexdigest()
         if name not in self._plain:
-            sops = Sops(self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file)
-            self._plain[name] = sops.decrypt(text, path)
+            keys = sops.Keys(self.settings.sops.named)
+            reduced = sops.reduced(path, text, keys)
+            program = Sops(self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file, keys.types)
+            self._plain[name] = program.decrypt(reduced, path)
         return self._plain[name]
 
-    @cached_property
-    def _reader(self) -> Reader:
+    def _reader(self, *, trusted: bool) -> Reader:
+        """Loads clusters; of what is not `trusted`, encrypted values stay closed, and no chart is fetched."""
+
         def loaded(
             files: Mapping[str, bytes],
             raw: Mapping[str, bytes],
             names: Collection[str] | None,
             others: Sequence[Outline],
         ) -> Loaded:
-            return desired_state.each(self._sources(files, raw), names, others)
+            return desired_state.each(self._sources(files, raw, online=trusted), names, others)
 
-        return Reader(self._opened, loaded)
+        if trusted:
+            return Reader(self._opened, loaded, self.repository.verify)
+        return Reader(_closed, loaded)
 
-    def _sources(self, files: Mapping[str, bytes], raw: Mapping[str, bytes], *, here: bool = False) -> Sources:
-        """What a desired state is loaded from; `here`: nothing is fetched or built for it."""
+    def _sources(
+        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], *, here: bool = False, online: bool = True
+    ) -> Sources:
+        """What a desired state is loaded from; `here`: nothing is fetched or built for it. Without `online` no chart is
+        fetched."""
         cache = self.settings.cache_folder
 
         def program(name: str) -> Path | None:
@@ -157,7 +179,9 @@ class App:
             return found.path if found else None
 
         kustomize = Kustomize(lambda: program("kubectl"), self._which("kubectl"), cache / "kustomize")
-        helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=not here)
+        hosts = self.settings.fetch.allowed
+        online = online and not here
+        helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=online, hosts=hosts)
         return Sources(files, raw, kustomize, helm, self.settings.ansible.allow_variables)
 
     def _which(self, name: str) -> str:
@@ -192,7 +216,7 @@ class App:
         """What a daemon reaches the world by."""
         return Ways(
             repository=self.repository,
-            reader=self._reader,
+            reader=self._reader(trusted=True),
             cycle=self.cycle,
             survey=lambda fleet: Survey(self._cloud, fleet),
             feed=self._feed,
@@ -330,7 +354,7 @@ class App:
         cache = self.settings.cache_folder
         given, url = self.settings.kubespray, self.settings.kubespray_mirror or UPSTREAM
         return Kubespray(
-            Given(given, cache) if given else Release(version, url, cache),
+            Given(given, cache) if given else Release(version, url, cache, self.settings.fetch.allowed),
             state=self.state,
             private_key=self.settings.ssh_key,
             timeout=self.settings.timeouts.playbook,
@@ -390,6 +414,11 @@ class App:
         """What tools get beyond the bare minimum: where the credentials are, never the credentials."""
         clouds = self.settings.clouds_file
         return {"OS_CLIENT_CONFIG_FILE": str(clouds.resolve())} if clouds else {}
+
+
+def _closed(path: str, text: bytes) -> bytes:
+    """The file with a word for each encrypted value."""
+    return sops.closed(path, text) if desired_state.opens(path, text) else text
 
 
 def _in_ci(environment: Mapping[str, str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -12,11 +13,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from . import interrupt
+from .confine import MIB, Limits
 from .errors import Evidence, Permanent, Transient
 
 REDACTED = "(redacted)"
@@ -25,6 +27,13 @@ _GRACE_SECONDS = 20.0
 _ASKED_EVERY_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+_NO_MEMORY = re.compile(
+    "out of memory|cannot allocate memory|failed to create new OS thread|MemoryError", re.IGNORECASE
+)
+
+
+class Exceeded(Permanent):
+    """A program was ended because it wanted more than it may have: memory, or room for what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,33 +77,40 @@ def run(
     redact: Redactor | None = None,
     stdin: str | bytes | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
+    limits: Limits | None = None,
 ) -> Completed:
     """Run a program to its end and return what it said.
 
     `env` is the whole environment (None: ours). `timeout` is in seconds; past it the program's process group
     gets `stop_signal`, and SIGKILL 20 s later. `on_line` sees each redacted line of stdout as it comes,
     `on_error_line` each one of stderr. The program is told to stop when we die (PR_SET_PDEATHSIG), so that a
-    killed reconciler leaves no tofu behind that still holds the state lock.
+    killed reconciler leaves no tofu behind that still holds the state lock. `limits` are for programs that work on
+    text of strangers.
 
-    Raises Permanent when the program is missing or (with `check`) its exit code is not in `ok`;
-    Transient when the deadline passed, or when somebody asked us to stop (then the program was ended politely).
+    Raises Permanent when the program is missing or (with `check`) its exit code is not in `ok`; Exceeded when it went
+    beyond its limits; Transient when the deadline passed, or when somebody asked us to stop (then the program was ended
+    politely).
     """
     hide = redact or Redactor()
     command = hide(shlex.join(str(a) for a in argv))
     started = time.monotonic()
-    child = _start(argv, command, cwd, env, stdin is not None, stop_signal)
+    name = Path(argv[0]).name
+    child = _start(argv, command, cwd, env, stdin is not None, stop_signal, limits)
     try:
-        out, err = _drain(child, stdin, on_line, on_error_line, hide, timeout)
+        out, err = _drain(child, stdin, on_line, on_error_line, hide, timeout, limits.output if limits else None)
     except BaseException as stopped:
-        _end(child, stop_signal)
+        _end(child, signal.SIGKILL if isinstance(stopped, _TooMuch) else stop_signal)
         if isinstance(stopped, TimeoutError):
-            raise Transient(
-                f"{Path(argv[0]).name} did not finish within {timeout:g} s", evidence=Evidence(command, None)
-            ) from None
+            message = f"{name} did not finish within {timeout:g} s"
+            raise Transient(message, evidence=Evidence(command, None)) from None
+        if isinstance(stopped, _TooMuch) and limits:
+            raise Exceeded(f"{name} wrote more than {limits.output // MIB} MiB") from None
         raise
     done = Completed(command, child.wait(), out, err, time.monotonic() - started)
+    if limits and done.exit_code and _NO_MEMORY.search(done.stderr):
+        raise Exceeded(f"{name} needs more than {limits.memory // MIB} MiB of memory")
     if check and done.exit_code not in ok:
-        raise Permanent(f"{Path(argv[0]).name} failed with exit code {done.exit_code}", evidence=done.evidence)
+        raise Permanent(f"{name} failed with exit code {done.exit_code}", evidence=done.evidence)
     return done
 
 
@@ -134,11 +150,14 @@ def _start(
     env: Mapping[str, str] | None,
     piped: bool,
     stop: signal.Signals,
+    limits: Limits | None,
 ) -> subprocess.Popen[bytes]:
-    def die_with_parent() -> None:
+    def become() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(stop), 0, 0, 0)
         # started in the background of a script we ignore SIGINT, and would hand that down: it could not be stopped
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if limits:
+            limits.impose()
 
     try:
         return subprocess.Popen(
@@ -149,10 +168,32 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call; it allocates nothing and takes no lock
+            preexec_fn=become,  # noqa: PLW1509 - system calls only; it takes no lock
         )
-    except OSError as error:
-        raise Permanent(f"cannot start {argv[0]}: {error.strerror}", evidence=Evidence(command, None)) from None
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it can't be held to its limits here"
+        raise Permanent(f"cannot start {argv[0]}: {reason}", evidence=Evidence(command, None)) from None
+
+
+class _TooMuch(Exception):
+    """The program said more than it may."""
+
+
+@dataclass
+class _Collected:
+    """What one stream said, up to `most` bytes; what comes beyond that is read and thrown away."""
+
+    most: int | None
+    lines: deque[str] = field(default_factory=deque)
+    size: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.most is not None and self.size > self.most
+
+    def takes(self, raw: bytes) -> bool:
+        self.size += len(raw)
+        return not self.full
 
 
 def _drain(
@@ -162,12 +203,12 @@ def _drain(
     on_error_line: Callable[[str], None] | None,
     hide: Redactor,
     timeout: float,
+    most: int | None,
 ) -> tuple[str, str]:
     """Serve every stream in a thread of its own, so that no full pipe can hang the child, nor us past the deadline."""
     assert child.stdout is not None  # noqa: S101 - for the type checker
     assert child.stderr is not None  # noqa: S101
-    out: deque[str] = deque()
-    err: deque[str] = deque()
+    out, err = _Collected(most), _Collected(most)
     readers = [
         threading.Thread(target=_pump, args=(child.stdout, out, hide, on_line), daemon=True),
         threading.Thread(target=_pump, args=(child.stderr, err, hide, on_error_line), daemon=True),
@@ -177,20 +218,24 @@ def _drain(
     if stdin is not None and child.stdin is not None:
         text = stdin.encode() if isinstance(stdin, str) else stdin
         threading.Thread(target=_feed, args=(child.stdin, text), daemon=True).start()
-    _wait(child, timeout)
+    _wait(child, timeout, (out, err))
     for reader in readers:
         reader.join(_GRACE_SECONDS)  # a grandchild may keep the pipe open; its words are not ours to wait for
-    return "".join(out), "".join(err)
+    if out.full or err.full:
+        raise _TooMuch
+    return "".join(out.lines), "".join(err.lines)
 
 
-def _wait(child: subprocess.Popen[bytes], timeout: float) -> None:
-    """Raises TimeoutError past the deadline, Transient when somebody asked us to stop."""
+def _wait(child: subprocess.Popen[bytes], timeout: float, streams: Sequence[_Collected]) -> None:
+    """Raises TimeoutError past the deadline, _TooMuch for a stream that is full, Transient when somebody stops us."""
     deadline = time.monotonic() + timeout
     while True:
         try:
             child.wait(min(_ASKED_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
         except subprocess.TimeoutExpired:
             interrupt.check()
+            if any(stream.full for stream in streams):
+                raise _TooMuch from None
             if time.monotonic() >= deadline:
                 raise TimeoutError from None
         else:
@@ -202,19 +247,22 @@ def _feed(stream: IO[bytes], text: bytes) -> None:
         stream.write(text)
 
 
-def _pump(stream: IO[bytes], into: deque[str], hide: Redactor, on_line: Callable[[str], None] | None) -> None:
-    for line in _lines(stream):
-        text = hide(line)
-        into.append(text)
+def _pump(stream: IO[bytes], into: _Collected, hide: Redactor, on_line: Callable[[str], None] | None) -> None:
+    for raw in _lines(stream, into.most):
+        if not into.takes(raw):
+            continue
+        text = hide(raw.decode("utf-8", "replace"))
+        into.lines.append(text)
         if on_line is not None:
             with contextlib.suppress(Exception):  # a progress line that can't be drawn must not stop the draining
                 on_line(text.rstrip("\n"))
 
 
-def _lines(stream: IO[bytes]) -> Iterator[str]:
+def _lines(stream: IO[bytes], most: int | None) -> Iterator[bytes]:
+    """The lines; one longer than `most` bytes comes in pieces."""
     with stream:
-        for raw in stream:
-            yield raw.decode("utf-8", "replace")
+        while raw := stream.readline(-1 if most is None else most + 1):
+            yield raw
 
 
 def _end(child: subprocess.Popen[bytes], stop: signal.Signals) -> None:

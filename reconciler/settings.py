@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from .errors import Invalid
+from .model.hosts import Host, Hosts
 from .model.lease import LONGEST_SECONDS
 from .serve import access
 from .serve.access import Access
@@ -71,10 +72,46 @@ class Git(_Model):
     accept_rewrite: str = Field(default="", pattern=r"^([0-9a-f]{40})?$")
 
 
+Names = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
 class SopsKeys(_Model):
-    """What opens encrypted files: a file with age keys. Left out, SOPS looks where it always does."""
+    """What opens encrypted files: a file with age keys. Left out, SOPS looks where it always does. Keys of other types
+    are used only where they are named: by fingerprint (`pgp`), ARN, with "+role" for a role to take (`kms`), resource
+    (`gcp_kms`) or the address of the vault (`azure_kv`, `hc_vault`)."""
 
     key_file: Place | None = None
+    pgp: Names = ()
+    kms: Names = ()
+    gcp_kms: Names = ()
+    azure_kv: Names = ()
+    hc_vault: Names = ()
+
+    @property
+    def named(self) -> dict[str, frozenset[str]]:
+        """The keys by type, as SOPS calls it; age's are not among them."""
+        types = ("pgp", "kms", "gcp_kms", "azure_kv", "hc_vault")
+        return {kind: frozenset(getattr(self, kind)) for kind in types}
+
+
+def _host(value: str) -> str:
+    try:
+        Host.of(value)
+    except ValueError:
+        rule = "a name, *.example.org, an address or network, or *; with a port or without"
+        raise ValueError(f"{value!r} is no host: {rule}") from None
+    return value
+
+
+class Fetch(_Model):
+    """Whom charts and Kubespray may come from: names, patterns (*.example.org), addresses and networks, each with a
+    port or for any; `*` is every public address. None named: every public address, and no other."""
+
+    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+
+    @property
+    def allowed(self) -> Hosts:
+        return Hosts.of(*self.hosts)
 
 
 class Terraform(_Model):
@@ -221,6 +258,7 @@ class Settings(_Model):
     cache: Place | None = None
     git: Git = Git()
     sops: SopsKeys = SopsKeys()
+    fetch: Fetch = Fetch()
     terraform: Terraform = Terraform()
     timeouts: Timeouts = Timeouts()
     daemon: Daemon = Daemon()

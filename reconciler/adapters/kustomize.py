@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .. import process
+from ..confine import Limits
 from ..errors import Invalid
 from ..toolchain.kept import Kept, name_of
 
 _SECONDS = 60.0
-# A remote base needs git or a download. There is no git on this PATH, and nobody behind this proxy.
+# A remote base needs git or a download. There is no git on this PATH, no network, and nobody behind this proxy.
 _NOBODY = "http://127.0.0.1:9"
 _ALONE = {
     "PATH": "/nonexistent",
@@ -52,7 +53,10 @@ def _run(program: Path, folder: str, files: Mapping[str, bytes]) -> bytes:
             file.write_bytes(text)
         environment = {**_ALONE, "HOME": name, "TMPDIR": name}
         argv: list[str | Path] = [program, "kustomize", folder]
-        done = process.run(argv, cwd=root, env=environment, timeout=_SECONDS, check=False)
+        try:
+            done = process.run(argv, cwd=root, env=environment, timeout=_SECONDS, check=False, limits=Limits())
+        except process.Exceeded as error:
+            raise Invalid(error.message) from None
         if done.exit_code:
             words = (done.stderr.strip() or f"exit code {done.exit_code}").replace(f"{root}/", "")
             raise Invalid(" ".join(words.removeprefix("error: ").split()))

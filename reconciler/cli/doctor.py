@@ -21,7 +21,7 @@ from ..spec.load import DesiredCluster
 from .context import Context
 from .show import out
 
-_MARKS = {True: "[green]ok[/]", False: "[red]bad[/]", None: "[yellow]?[/]"}
+_MARKS = {True: ("ok", "green"), False: ("bad", "red"), None: ("?", "yellow")}
 _STANDINGS = {Standing.CLOSED: True, Standing.OPEN: False, Standing.UNSEEN: None}
 
 
@@ -46,7 +46,7 @@ def examine(mine: Context) -> int:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for check in checks:
         said = check.said + (f"\n  hint: {check.hint}" if check.hint else "")
-        table.add_row(_MARKS[check.ok], Text(check.what), Text(said))
+        table.add_row(Text(*_MARKS[check.ok]), Text(check.what), Text(said))
     out().print(table)
     return 0 if all(check.ok or check.optional for check in checks) else 1
 

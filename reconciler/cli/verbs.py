@@ -15,7 +15,7 @@ from .. import __version__
 from ..app import App
 from ..control.cycle import status_of
 from ..control.orphans import nobodys
-from ..control.revision import Desired
+from ..control.revision import Desired, Purpose
 from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
@@ -227,7 +227,7 @@ def reconcile(
     """One cycle for each cluster; a cluster that fails doesn't keep the next one waiting. Returns the exit code."""
     views: list[View] = []
     found = found or Found()
-    state = mine.app.at(ref)
+    state = mine.app.at(ref, Purpose.APPLY)
     found.commit = state.commit
     clusters, survey = mine.loaded(state, names), mine.app.survey(state)
     failed = _told(mine.failed(state, names), found)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,14 @@ from ..spec.tree import Checked, Opened, Raw
 from ..spec.wiring import Output
 
 FOLDERS = ("desired", "kubespray", "manifests", "terraform")
+
+
+class Purpose(Enum):
+    """What a desired state is read for: to be looked at, or to be applied, by a signed commit only where signatures
+    count."""
+
+    LOOK = "look"
+    APPLY = "apply"
 
 
 @dataclass(frozen=True)
@@ -111,16 +120,19 @@ def _folder(path: str) -> str:
 class Reader:
     """Loads clusters of a revision. `opened` decrypts a file, and gets none that no cluster may use; `loaded` loads and
     checks those that are named, of files that are given in the clear and as git has them, beside the outlines of the
-    others. For several threads."""
+    others. `verify` raises Blocked for a commit that is not signed as it has to be: nothing of such a one is opened,
+    built or fetched. For several threads."""
 
     opened: Callable[[str, bytes], bytes]
     loaded: Callable[[Mapping[str, bytes], Mapping[str, bytes], Collection[str] | None, Sequence[Outline]], Loaded]
+    verify: Callable[[str], None] = lambda _: None
     _checked: Checked = field(default_factory=Checked)
     _outlines: dict[str, tuple[str, Outline]] = field(default_factory=dict)
 
     def read(self, at: Revision, cluster: str) -> Desired:
         """One cluster, checked against all others. Raises Invalid with every mistake of this cluster, and those of what
-        it shares with the others; and what stops this one from being rendered."""
+        it shares with the others; and what stops this one from being rendered; Blocked."""
+        self.verify(at.commit)
         raw = Raw(at.files, at.refused, self._checked)
         near = reached(cluster, at.mentions) & set(at.clusters) | {cluster}
         clear = Opened(raw, tenancy.opener(raw, near, self.opened))

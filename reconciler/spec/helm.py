@@ -106,7 +106,7 @@ def built(
     try:
         text = program.render(wanted)
     except Invalid as error:
-        raise Invalid("a chart can't be rendered", problems=[_blamed(at, error.message)]) from None
+        raise Invalid("a chart can't be rendered", problems=[_blamed(at, error)]) from None
     if text is None:
         return None
     named = {path: raw[path] for path in release.values_files}
@@ -238,8 +238,12 @@ _MISSING = re.compile(r"missing in charts/ directory: ([\w.-]+)")
 _LOOK = "look closer with helm template, and the same values"
 
 
-def _blamed(at: Place, said: str) -> Problem:
-    """The problem where helm says it is: the last file it names, the value its schema refuses, or the workload."""
+def _blamed(at: Place, error: Invalid) -> Problem:
+    """The problem where helm says it is: the last file it names, the value its schema refuses, or the workload. What
+    is refused before helm sees it, or without its words, has a hint of its own."""
+    said = error.message
+    if error.hint:
+        return at.problem(("helm", "chart"), said, error.hint)
     message = f"helm refuses it: {said if len(said) <= _LONGEST else f'{said[: _LONGEST - 3]}...'}"
     if _EACH_TIME in said:
         return _random(at, said)

@@ -164,6 +164,7 @@ def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) ->
     for document in documents:
         value = document.value if isinstance(document.value, dict) else {}
         problems += [document.problem((key,), *_REFUSED[key]) for key in value if key in _REFUSED]
+        problems += [document.problem((*path, key), *_respelt(key)) for path, key in _keys(value) if _respelt(key)[1]]
         problems += [document.problem(path, *said) for path, said in _inline(value)]
         for entry in _entries(value):
             target = posixpath.normpath(posixpath.join(root, entry.name))
@@ -173,6 +174,30 @@ def _referred(files: Mapping[str, bytes], root: str, problems: list[Problem]) ->
                 yield target, document.problem(entry.path, "")
             else:
                 problems.append(document.problem(entry.path, *_astray(files, target, entry)))
+
+
+# Every key that is looked at here, as kustomize writes it; it reads them in any case.
+_SPELT = {
+    key.casefold(): key
+    for key in (*_LISTS, *_WITH_PATH, *_REFUSED, "configMapGenerator", "openapi", "path", "files", "envs", "env")
+}
+
+
+def _respelt(key: str) -> tuple[str, str]:
+    """What is wrong with a key that kustomize would read, and that is another one here; no hint where nothing is."""
+    known = _SPELT.get(key.casefold(), key)
+    return f"{quoted(key)} is not how kustomize writes it", "" if known == key else f"write {known}"
+
+
+def _keys(value: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The keys that may name a file: of the kustomization, and of the entries of its lists."""
+    for key, item in value.items():
+        yield (), key
+        if key in (*_WITH_PATH, "configMapGenerator"):
+            for index, entry in enumerate(_list(item)):
+                yield from (((key, index), name) for name in (entry if isinstance(entry, dict) else ()))
+        elif key == "openapi" and isinstance(item, dict):
+            yield from (((key,), name) for name in item)
 
 
 def _inline(value: Mapping[str, Any]) -> Iterator[tuple[Path, tuple[str, str | None]]]:

@@ -71,8 +71,7 @@ def load(files: Mapping[str, bytes], exists: Callable[[str], bool]) -> tuple[Des
     """
     clusters, failed = each(files, exists)
     problems = [p for error in failed.values() for p in (error.problems if isinstance(error, Invalid) else ())]
-    problems = list(dict.fromkeys([*problems, *strays(files)]))  # what the fleet gets wrong, every cluster finds
-    if problems:
+    if problems := [*problems, *strays(files)]:
         raise Invalid(counted(problems), problems=problems)
     if failed:
         raise next(iter(failed.values()))
@@ -88,14 +87,16 @@ def each(
     failed: dict[str, ReconcilerError] = {}
     fleet_problems: list[Problem] = []
     fleet = _fleet(files.get(FLEET), fleet_problems)
+    if fleet_problems:
+        raise Invalid(counted(fleet_problems), problems=fleet_problems)
     there = folders(files)
     if not there:
-        if fleet_problems or (stray := strays(files)):
-            raise Invalid(counted(fleet_problems or stray), problems=fleet_problems or stray)
+        if stray := strays(files):
+            raise Invalid(counted(stray), problems=stray)
         hint = "run this in a clone of the GitOps repository, or give it with --repo"
         raise Invalid(f"there is no cluster below {FOLDER}/", hint=hint)
     for name in (n for n in there if names is None or n in names):
-        problems = [*fleet_problems]
+        problems: list[Problem] = []
         try:
             cluster = _cluster(name, _members(files, name), exists, fleet, problems)
         except ReconcilerError as error:

@@ -22,7 +22,7 @@ from .yaml import SUFFIXES, Path, Unreadable, dotted, parse
 
 MARK = "ENC[AES256_GCM,"
 SECTIONS = ("data", "stringData")
-_TOKEN = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")
+TOKEN = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")
 _TEXT = re.compile(r"type:(?:str|bytes)\]$")
 _RUN = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 _DEPTH = 3  # Base64 in Base64: what logs in to a registry is so
@@ -276,7 +276,7 @@ def _parts(text: str, depth: int = _DEPTH) -> tuple[_Part, ...]:
     """A text cut at its encrypted values, and at Base64 that has such in it."""
     parts: list[_Part] = []
     last = 0
-    for token in _TOKEN.finditer(text):
+    for token in TOKEN.finditer(text):
         parts += [*_around(text[last : token.start()], depth), _Token(token[0])]
         last = token.end()
     return (*parts, *_around(text[last:], depth))

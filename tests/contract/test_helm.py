@@ -6,6 +6,8 @@ import base64
 import hashlib
 import http.server
 import io
+import json
+import resource
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,7 @@ import yaml
 from reconciler import process
 from reconciler.adapters.helm import Helm
 from reconciler.errors import Invalid, Permanent, Problem, Transient
+from reconciler.model.hosts import Hosts
 from reconciler.spec import desired_state
 from reconciler.spec.load import FLEET, DesiredCluster
 from reconciler.spec.render import objects
@@ -82,7 +85,7 @@ def program(toolbox: Toolbox) -> Path:
 
 @pytest.fixture
 def helm(program: Path, tmp_path: Path) -> Helm:
-    return Helm(lambda: program, "1", tmp_path / "cache", online=True)
+    return Helm(lambda: program, "1", tmp_path / "cache", online=True, hosts=Hosts.of("127.0.0.1"))
 
 
 ROLE = """\
@@ -226,6 +229,36 @@ def test_words_that_helm_reads_otherwise_are_refused_in_inline_values(helm: Helm
     assert (problem.line, problem.message) == (LINE, "'no' is false to Helm and something else here")
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{{- $s := "x" }}{{- range until 60 }}{{- $s = print $s $s }}{{- end }}\na: {{ $s }}\n',
+        "a: {{ repeat 2000000000 `x` }}\n",
+    ],
+)
+def test_a_chart_that_blows_up_is_refused_and_the_machine_goes_on(helm: Helm, template: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    (problem,) = problems(helm, files({f"{C}/templates/t.yaml": template}))
+    assert (problem.file, problem.line) == (FILE, LINE)
+    assert problem.message == "helm needs more than 1024 MiB of memory"
+    assert problem.hint
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert most < max(before, 1400 * 1024), "KiB: with the program itself"
+
+
+def test_a_render_reaches_nobody(helm: Helm, repository: Repository) -> None:
+    """Neither by a template nor by what a chart says of its dependencies."""
+    more = {
+        f"{C}/Chart.yaml": CHART[f"{C}/Chart.yaml"]
+        + f"dependencies:\n- {{name: web, version: 0.1.0, repository: '{repository.url}'}}\n",
+        f"{C}/templates/t.yaml": "a: {{ getHostByName `localhost` | quote }}\n",
+    }
+    assert problems(helm, files(more))
+    del more[f"{C}/Chart.yaml"]
+    assert problems(helm, files(more))
+    assert repository.asked == []
+
+
 # Secrets
 
 SEALED = "ENC[AES256_GCM,data:YWJj,iv:YWJj,tag:YWJj,type:str]"
@@ -341,6 +374,7 @@ class Repository:
     def __init__(self) -> None:
         self.archive = packed()
         self.asked: list[str] = []
+        self.pages: dict[str, bytes] = {}
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -348,7 +382,8 @@ class Repository:
                 outer.asked.append(self.path)
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(outer.archive if self.path.endswith(".tgz") else outer.index())
+                known = outer.pages.get(self.path)
+                self.wfile.write(known or (outer.archive if self.path.endswith(".tgz") else outer.index()))
 
             def log_message(self, *_: object) -> None: ...
 
@@ -391,6 +426,30 @@ def test_a_chart_of_a_repository_is_fetched_once(helm: Helm, repository: Reposit
     assert repository.asked[-1] == "/web-0.1.0.tgz"
     assert made(helm, remote({**repository.chart(), "values": {"replicas": 6}})).keys() == made(helm, given).keys()
     assert len(repository.asked) == asked, "other values, the same archive"
+
+
+def test_a_repository_that_may_not_be_asked_is_refused_at_its_line(
+    program: Path, repository: Repository, tmp_path: Path
+) -> None:
+    given = remote(repository.chart())
+    (problem,) = problems(Helm(lambda: program, "1", tmp_path, online=True), given)
+    assert (problem.file, problem.line) == (FILE, LINE)
+    assert "has no public address" in problem.message
+    assert "fetch: {hosts: [" in (problem.hint or "")
+    assert repository.asked == []
+
+
+def test_a_registry_as_helm_pushed_it(program: Path, repository: Repository, tmp_path: Path) -> None:
+    """The layer of a chart is its archive: what helm would pull is what we fetch."""
+    digest = f"sha256:{repository.digest}"
+    layer = {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "digest": digest}
+    repository.pages = {
+        "/v2/charts/web/manifests/0.1.0": json.dumps({"schemaVersion": 2, "layers": [layer]}).encode(),
+        f"/v2/charts/web/blobs/{digest}": repository.archive,
+    }
+    given = remote(repository.chart(repository=repository.url.replace("http", "oci") + "/charts"))
+    helm = Helm(lambda: program, "1", tmp_path, online=True, hosts=Hosts.of("localhost", "127.0.0.0/8"))
+    assert "Deployment sid/w-web" in made(helm, given)
 
 
 def test_validate_fetches_nothing(program: Path, repository: Repository, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import re
 import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,7 @@ from reconciler.adapters.sops import Sops
 from reconciler.errors import Invalid, Permanent, ReconcilerError
 from reconciler.spec import desired_state, sealed, secrets
 from reconciler.spec.render import objects
+from reconciler.spec.sops import Keys, closed, reduced
 from reconciler.spec.yaml import parse
 from reconciler.toolchain import Toolbox
 from tests.unit.examples import CLUSTER, FILE
@@ -23,6 +27,7 @@ from tests.unit.examples import CLUSTER, FILE
 pytestmark = pytest.mark.live
 
 CANARY = "canary-7f3a91c0"
+CREATED = "2026-01-01T00:00:00Z"
 NAME = "manifests/sid/secret.yaml"
 PLAIN = f"""\
 apiVersion: v1
@@ -244,6 +249,134 @@ def test_no_process_shows_it(tools: dict[str, Path], encrypted: bytes, key: Path
         watcher.join()
     assert programs == {b"sops"}, "the watcher never met sops at work"
     assert seen == set()
+
+
+class Vault:
+    """Plays Vault's transit engine on loopback: remembers requests, and opens nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                outer.asked.append((self.path, self.headers.get("X-Vault-Token")))
+                self.send_response(403)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.httpd.server_address[1]}"
+
+
+@pytest.fixture
+def vault() -> Iterator[Vault]:
+    made = Vault()
+    thread = threading.Thread(target=made.httpd.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    made.httpd.shutdown()
+    made.httpd.server_close()
+    thread.join()
+
+
+def with_vault(text: bytes, vault: Vault) -> bytes:
+    """The file with a key in a vault beside what it has, as anybody may write it."""
+    entry = {
+        "vault_address": vault.url,
+        "engine_path": "transit",
+        "key_name": "k",
+        "enc": "vault:v1:YWJj",
+        "created_at": CREATED,
+    }
+    return text.replace(b"sops:\n", f"sops:\n    hc_vault: [{json.dumps(entry)}]\n".encode(), 1)
+
+
+@pytest.fixture
+def token(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("VAULT_TOKEN", CANARY)
+    return CANARY
+
+
+def test_a_vault_that_a_file_names_is_not_asked(
+    tools: dict[str, Path], encrypted: bytes, key: Path, tmp_path: Path, vault: Vault, token: str
+) -> None:
+    """The age key opens the file; with another one, it is not opened; the vault hears of neither."""
+    text = reduced(NAME, with_vault(encrypted, vault), Keys())
+    assert CANARY.encode() in Sops(tools["sops"], key).decrypt(text, NAME)
+    other = tmp_path / "other.txt"
+    new_key(tools, other)
+    with pytest.raises(Permanent, match="none of the keys here"):
+        Sops(tools["sops"], other).decrypt(text, NAME)
+    assert vault.asked == []
+
+
+def test_the_program_has_neither_network_nor_token_whatever_it_is_given(
+    tools: dict[str, Path], encrypted: bytes, tmp_path: Path, vault: Vault, token: str
+) -> None:
+    """Metadata that nobody cut down, and no key of ours: SOPS tries the vault, and the kernel does not let it."""
+    other = tmp_path / "other.txt"
+    new_key(tools, other)
+    with pytest.raises(Permanent, match="none of the keys here"):
+        Sops(tools["sops"], other).decrypt(with_vault(encrypted, vault), NAME)
+    assert vault.asked == []
+
+
+def test_a_vault_that_the_settings_name_is_asked(
+    tools: dict[str, Path], encrypted: bytes, tmp_path: Path, vault: Vault, token: str
+) -> None:
+    other = tmp_path / "other.txt"
+    new_key(tools, other)
+    keys = Keys({"hc_vault": frozenset({vault.url})})
+    text = reduced(NAME, with_vault(encrypted, vault), keys)
+    with pytest.raises(Permanent, match="none of the keys here"):
+        Sops(tools["sops"], other, keys.types).decrypt(text, NAME)
+    assert vault.asked
+    assert set(vault.asked) == {("/v1/transit/decrypt/k", token)}
+
+
+def test_only_what_a_type_of_keys_needs_is_in_its_environment(
+    tools: dict[str, Path], encrypted: bytes, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canaries = ("AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "OS_PASSWORD", "VAULT_TOKEN", "GITHUB_TOKEN")
+    for name in (*canaries, "AZURE_CLIENT_SECRET", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, CANARY)
+    given: list[Mapping[str, str]] = []
+    run = process.run
+
+    def watched(*argv: Any, **named: Any) -> process.Completed:
+        given.append(named["env"])
+        return run(*argv, **named)
+
+    monkeypatch.setattr(process, "run", watched)
+    assert CANARY.encode() in Sops(tools["sops"], key).decrypt(encrypted, NAME)
+    assert CANARY not in given[0].values()
+    Sops(tools["sops"], key, {"kms"}).decrypt(encrypted, NAME)
+    assert {name for name, value in given[1].items() if value == CANARY} == {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"}
+
+
+def test_files_that_sops_wrote_are_cut_down_and_still_whole(tools: dict[str, Path], key: Path, tmp_path: Path) -> None:
+    """Its own check holds for what is left: many documents, comments, numbers, JSON, groups of keys."""
+    recipient, config = new_key(tools, key), tmp_path / ".sops.yaml"
+    group = f"{{age: [{recipient}]}}"
+    config.write_text(f"creation_rules: [{{shamir_threshold: 2, key_groups: [{group}, {group}]}}]\n")
+    texts = {
+        "a.yaml": f"# a comment\na: {CANARY}\nb: [1, 1.50, true, null, '007']\nc: |\n  sops:\n    x\n---\nd: 1\n",
+        "a.json": json.dumps({"a": CANARY, "n": [1, 1.0, 12345678901, True, None], "s": "\u2028\u00e9"}),
+    }
+    for name, text in texts.items():
+        for more in (["--age", recipient], ["--config", config]):
+            file = tmp_path / name
+            file.write_text(text)
+            process.run([tools["sops"], *more, "--encrypt", "--in-place", file], timeout=60, cwd=tmp_path)
+            opened = Sops(tools["sops"], key).decrypt(reduced(name, file.read_bytes(), Keys()), name)
+            assert opened == Sops(tools["sops"], key).decrypt(file.read_bytes(), name)
+            assert [d.value for d in parse(name, opened)] == [d.value for d in parse(name, text.encode())]
+            assert CANARY.encode() in opened
+            plain = [d.value for d in parse(name, closed(name, file.read_bytes()))]
+            assert [sorted(v) for v in plain] == [sorted(d.value) for d in parse(name, text.encode())]
 
 
 def test_kustomize_passes_on_what_is_encrypted(

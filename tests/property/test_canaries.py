@@ -325,7 +325,7 @@ def test_an_applications_secret_is_in_no_output() -> None:
 
 def test_every_output_is_looked_at() -> None:
     """Whatever makes a text of a view or a report, and whatever is committed, is in the list."""
-    helpers = {"view", "values", "drawing", "picture", "simulation"}
+    helpers = {"foreign", "view", "values", "drawing", "picture", "simulation"}
     modules = {module.name for module in pkgutil.iter_modules(report.__path__)} - helpers
     assert modules <= OUTPUTS.keys()
     committed = {

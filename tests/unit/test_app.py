@@ -10,15 +10,17 @@ import pytest
 
 from reconciler import process
 from reconciler.app import App
-from reconciler.errors import Permanent
+from reconciler.control.revision import Purpose, revision
+from reconciler.errors import Blocked, Permanent
 from reconciler.model.resource import Known, Unknown
 from reconciler.ports import CloudSnapshot, Playbook
 from reconciler.progress import QuietProgress
 from reconciler.serve.autoscaler import Ground
-from reconciler.settings import Git, Settings
+from reconciler.settings import Git, Settings, Signers
 from reconciler.spec.render import objects
 from reconciler.toolchain import Toolbox
 
+from .control.scene import Watched
 from .examples import CLUSTER, FILE, cluster
 
 VERSION = "tag: {}\ncommit: 1c9add48975060f45396b34d8e022c30d7f80dab\n"
@@ -107,3 +109,86 @@ def test_a_kustomize_folder_is_the_commits_and_known_it_starts_no_program(
     monkeypatch.setattr(process, "run", refuse)
     again = App(settings, repo, QuietProgress())
     assert [*names(again, commit), *names(again, "")] == ["ConfigMap default/one-a", "ConfigMap default/two-a"]
+
+
+SEALED = "ENC[AES256_GCM,data:YWJj,iv:YWJj,tag:YWJj,type:str]"
+SECRET = f"""\
+apiVersion: v1
+kind: Secret
+metadata: {{name: s}}
+data:
+  word: {SEALED}
+sops:
+  mac: {SEALED}
+  age: [{{recipient: age1x, enc: x}}]
+"""
+
+
+class TestSigners:
+    """Where only signed commits count, the signature is looked at before anything is opened, built or fetched."""
+
+    @pytest.fixture
+    def app(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
+        key = tmp_path / "ada"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        (tmp_path / "allowed").write_text(f"ada {key.with_suffix('.pub').read_text()}")
+        more = {
+            FILE: CLUSTER + "  workloads: [{name: w, path: manifests/w, namespace: a}]\n",
+            "manifests/w/s.yaml": SECRET,
+        }
+        committed(tmp_path / "repo", "v7.0.0", more)
+        settings = Settings(
+            git=Git(signers=Signers(ssh=tmp_path / "allowed")), state=tmp_path / "state", cache=tmp_path / "cache"
+        )
+        made = App(settings, tmp_path / "repo", QuietProgress())
+
+        def ensure(*names: str) -> None:
+            raise AssertionError(f"{names} were got")
+
+        monkeypatch.setattr(made.toolbox, "ensure", ensure)
+        return made
+
+    def signed(self, app: App) -> str:
+        repo, key = str(app.path), app.path.parent / "ada"
+        settings = [
+            "-c",
+            "user.name=ada",
+            "-c",
+            "user.email=ada",
+            "-c",
+            "gpg.format=ssh",
+            "-c",
+            f"user.signingKey={key}",
+        ]
+        subprocess.run(["git", "-C", repo, *settings, "commit", "-q", "--amend", "--no-edit", "-S"], check=True)
+        return subprocess.check_output(["git", "-C", repo, "rev-parse", "HEAD"], text=True).strip()
+
+    def test_an_unsigned_commit_is_not_read_to_be_applied(self, app: App) -> None:
+        with pytest.raises(Blocked, match="is not signed"):
+            app.at("HEAD", Purpose.APPLY)
+
+    def test_an_unsigned_commit_can_be_looked_at_and_stays_closed(self, app: App) -> None:
+        state = app.at("HEAD")
+        (manifest,) = objects.workloads(state.clusters[0], state.files)
+        assert manifest["data"] == {"word": "c2VhbGVk"}
+        assert "sops" not in manifest
+
+    def test_what_decides_more_than_a_secret_is_not_looked_at_closed(self, app: App) -> None:
+        text = CLUSTER + f"# {SEALED}\nsops:\n  mac: {SEALED}\n"
+        committed(app.path, "v8.0.0", {FILE: text})
+        with pytest.raises(Blocked, match=f"{FILE} is encrypted, and is not opened"):
+            app.at("HEAD")
+
+    def test_a_signed_commit_is_opened(self, app: App) -> None:
+        self.signed(app)
+        for purpose in Purpose:
+            with pytest.raises(AssertionError, match="sops"):
+                app.at("HEAD", purpose)
+
+    def test_the_daemon_opens_nothing_of_an_unsigned_commit(self, app: App) -> None:
+        reader = app.ways(Watched(), lambda _: QuietProgress()).reader
+        with pytest.raises(Blocked, match="is not signed"):
+            reader.read(revision(app.repository, "HEAD", None), "demo")
+        self.signed(app)
+        with pytest.raises(AssertionError, match="sops"):
+            reader.read(revision(app.repository, "HEAD", None), "demo")

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler import settings
 from reconciler.errors import Invalid
+from reconciler.model.hosts import Hosts
 from reconciler.serve.access import Access
 from reconciler.settings import FILE_VARIABLE, Settings
 
@@ -155,3 +156,26 @@ def test_what_is_no_name_and_no_proxy_is_a_mistake_with_its_line(home: Path, tex
     with pytest.raises(Invalid) as told:
         settings.load(written(home / "c.yaml", f"http: {text}\n"), {})
     assert told.value.problems[0].line == 1
+
+
+def test_keys_of_sops_are_used_where_they_are_named(home: Path) -> None:
+    assert not any(Settings().sops.named.values())
+    others = "pgp: [85D7], gcpKms: [projects/a], azureKv: [a], hcVault: ['https://v:8200'], kms: [b]"
+    text = f"sops: {{keyFile: ~/age, {others}}}\n"
+    found = settings.load(written(home / "c", text), {}).sops
+    assert found.key_file == home / "age"
+    assert found.named == {
+        "pgp": {"85D7"}, "gcp_kms": {"projects/a"}, "azure_kv": {"a"}, "hc_vault": {"https://v:8200"}, "kms": {"b"},
+    }  # fmt: skip
+
+
+def test_hosts_that_may_be_asked(home: Path) -> None:
+    assert Settings().fetch.allowed == Hosts()
+    text = "fetch: {hosts: ['*.example.org', 'charts.example.org:8443', 10.0.0.0/8, '*']}\n"
+    found = settings.load(written(home / "c", text), {}).fetch.allowed
+    assert found == Hosts.of("*.example.org", "charts.example.org:8443", "10.0.0.0/8", "*")
+    with pytest.raises(Invalid) as caught:
+        settings.load(written(home / "c", "fetch:\n  hosts:\n  - a.org\n  - https://b.org\n"), {})
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.path) == (4, "fetch.hosts.1")
+    assert "'https://b.org' is no host: a name, *.example.org" in problem.message

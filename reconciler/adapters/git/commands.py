@@ -50,7 +50,10 @@ class Git:
     """Runs git on one git folder. Local settings that would let a command do more than it was asked are off. A command
     that is not done after `deadline` seconds is ended, and whatever it started with it."""
 
-    _SETTINGS = ("gc.autoDetach=false", "maintenance.autoDetach=false", "push.gpgSign=false", "core.fsmonitor=false")
+    _SETTINGS = (
+        *("gc.autoDetach=false", "maintenance.autoDetach=false", "push.gpgSign=false", "core.fsmonitor=false"),
+        "fetch.recurseSubmodules=false",  # whose addresses a pull request names
+    )
 
     def __init__(self, folder: Path, deadline: float = DEADLINE_SECONDS) -> None:
         self._folder = folder

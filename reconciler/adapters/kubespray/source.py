@@ -16,6 +16,7 @@ import yaml
 
 from ... import process
 from ...errors import Invalid, Permanent, ReconcilerError, Transient
+from ...model.hosts import ANY_PUBLIC, Hosts
 from ...ports import Progress
 from ...toolchain.store import Store
 from .python import Python, asks_for_ansible
@@ -39,7 +40,8 @@ _FOREIGN = (
 _LASTING = (
     "Remote branch .* not found|does not appear to be a git repository|[Rr]epository .*(not found|does not exist)"
     "|dubious ownership|Authentication failed|could not read (Username|Password)|Permission denied"
-    "|Host key verification failed|No space left on device|Disk quota exceeded"
+    "|Host key verification failed|No space left on device|Disk quota exceeded|returned error: 30[1278]"
+    "|unable to update url base from redirection"
 )
 
 
@@ -125,11 +127,13 @@ class Release:
     """Kubespray at the commit that `version`, the content of a version file, names (None: the project's own).
 
     It is cloned into `cache` from `url`: any address git takes, or the path of a repository. Once there it needs no
-    network."""
+    network. `hosts` limits whom Kubespray's own address may be asked at; another address is one that the settings
+    name."""
 
     version: bytes | None
     url: str
     cache: Path
+    hosts: Hosts = ANY_PUBLIC
 
     def ensure(self, progress: Progress) -> Installed:
         return Given(self.checkout(progress), self.cache).ensure(progress)
@@ -146,6 +150,7 @@ class Release:
         if place.is_dir():
             return place
         waiting = partial(progress.log, f"Kubespray {pin.tag}: waiting for another process that fetches it")
+        self._check_host()
         with store.scratch(place.name, waiting) as scratch:
             if not place.is_dir():
                 clone = scratch / str(os.getpid())  # git may outlive a killed run a little, and cleans up what it made
@@ -153,6 +158,15 @@ class Release:
                     _clone(self.url, pin, clone)
                 clone.rename(place)
         return place
+
+    def _check_host(self) -> None:
+        """Raises Invalid."""
+        host = urlsplit(UPSTREAM).hostname or ""
+        if self.url == UPSTREAM and not self.hosts.suits(host, 443):
+            hint = (
+                f"add {host} to fetch.hosts in the settings, or name a mirror (kubesprayMirror) or a folder (kubespray)"
+            )
+            raise Invalid(f"Kubespray can't be fetched: {host} is not among the hosts that may be asked", hint=hint)
 
     def _place(self, pin: Pin) -> Path:
         return _store(self.cache).root / f"{pin.tag}-{pin.commit}"
@@ -168,7 +182,9 @@ def _clone(url: str, pin: Pin, into: Path) -> None:
     shown = redact(where)
     if shutil.which("git") is None:
         raise Permanent("git was not found", hint="install git, or put it on PATH")
-    settings = ("-c", "advice.detachedHead=false", "-c", "core.hooksPath=/dev/null")
+    # no host but the one that is named: no redirect, no submodule, none that the files name for git-lfs
+    alone = ("-c", "http.followRedirects=false", "-c", "submodule.recurse=false")
+    settings = ("-c", "advice.detachedHead=false", "-c", "core.hooksPath=/dev/null", *alone)
     shallow = ("--quiet", "--depth", "1", "--single-branch", "--branch", pin.tag, "--template=")
     argv = ["git", *settings, "clone", *shallow, "--", where, str(into)]
     try:
@@ -186,7 +202,8 @@ def _clone(url: str, pin: Pin, into: Path) -> None:
 
 def _environment() -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    return {**ours, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}  # nobody is there to answer; errors are read below
+    # nobody is there to answer; errors are read below
+    return {**ours, "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
 
 
 def _refused(error: ReconcilerError, url: str, pin: Pin) -> ReconcilerError:
@@ -196,7 +213,8 @@ def _refused(error: ReconcilerError, url: str, pin: Pin) -> ReconcilerError:
     text = "\n".join(error.evidence.last_lines)
     if re.search(_LASTING, text):
         hint = (
-            f"does it have the tag {pin.tag}, and may this account read it? `kubesprayMirror` in the settings names it"
+            f"does it have the tag {pin.tag}, and may this account read it? `kubesprayMirror` in the settings names it "
+            "(an address that only leads to it is not followed)"
         )
         return Permanent(f"Kubespray {pin.tag} can't be cloned from {url}", hint=hint, evidence=error.evidence)
     return Transient(

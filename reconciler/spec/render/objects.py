@@ -55,7 +55,10 @@ def arranged(desired: DesiredCluster, files: Mapping[str, bytes], today: datetim
         program = "helm" if helm.is_chart(files, source) else "kubectl" if kustomize.file_of(files, source.path) else ""
         if program and source.name not in desired.built:
             what = helm.name_of(source)
-            raise Permanent(f"{what} was not built", hint=f"{program} builds it: `reconciler tools {program}`")
+            hint = f"{program} builds it: `reconciler tools {program}`"
+            if source.helm and source.helm.chart:
+                hint = "its archive is not in the cache; it is fetched for commits that are signed as they have to be"
+            raise Permanent(f"{what} was not built", hint=hint)
     order = waves(sources)
     placed = each_once(desired, files, sources)
     made: dict[Key, Manifest] = {key(one.object): one.object for one in placed}

@@ -14,6 +14,8 @@ from tests.unit.examples import CLUSTER, application
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: x}\n"
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: x}\nstringData: {password: hunter2hunter2}\n"
+SEALED = "ENC[AES256_GCM,data:dw==,iv:W+5zeKl8R0Q=,tag:RZ1LrB5Ggpp2Mg==,type:str]"
+KEPT = SECRET.replace("hunter2hunter2", f"'{SEALED}'") + f"sops: {{mac: '{SEALED}'}}\n"
 ADA = "apiVersion: research.moc/v1alpha1\nkind: Environment\nmetadata: {name: ada}\nspec: {owner: ada, type: jupyter}\n"
 LINK = "is a symbolic link"
 
@@ -69,7 +71,7 @@ GOOD = {"desired/good/cluster.yaml": cluster("good", "manifests/shared"), "manif
         ),
         ({"desired/bad/cluster.yaml": cluster("bad"), "desired/bad/environments/a.yaml": ADA + SECRET}, (), (), "bad"),
         (
-            {"desired/bad/cluster.yaml": cluster("bad", "manifests/bad"), "manifests/bad/a.yaml": CONFIG},
+            {"desired/bad/cluster.yaml": cluster("bad", "manifests/bad"), "manifests/bad/a.yaml": KEPT},
             (),
             ("manifests/bad/a.yaml",),
             "can't be decrypted",

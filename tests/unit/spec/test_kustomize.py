@@ -12,6 +12,7 @@ from reconciler.errors import Invalid, Permanent, Problem
 from reconciler.progress import QuietProgress
 from reconciler.settings import Settings
 from reconciler.spec import desired_state
+from reconciler.spec.kustomize import sources
 from reconciler.spec.load import FLEET, DesiredCluster
 from reconciler.spec.render import objects
 from reconciler.toolchain import Toolbox
@@ -424,3 +425,23 @@ def test_what_gets_past_that_finds_nobody(kustomize: Kustomize) -> None:
         kustomize.build(OVER, given)
     with pytest.raises(Invalid, match="no 'git' program"):
         kustomize.build(OVER, {f"{OVER}/{K}": b"resources: ['https://example.org/a/b']\n"})
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "hint"),
+    [
+        ("Resources: [http://127.0.0.1/x]\n", "Resources", "write resources"),
+        ("RESOURCES: [a.yaml]\n", "RESOURCES", "write resources"),
+        ("SecretGenerator: [{name: a, literals: [a=b]}]\n", "SecretGenerator", "write secretGenerator"),
+        ("helmcharts: [{name: a}]\n", "helmcharts", "write helmCharts"),
+        ("configMapGenerator: [{name: a, Files: [http://127.0.0.1/x]}]\n", "configMapGenerator.0.Files", "write files"),
+        ("patches: [{PATH: http://127.0.0.1/x}]\n", "patches.0.PATH", "write path"),
+        ("openapi: {Path: http://127.0.0.1/x}\n", "openapi.Path", "write path"),
+        ("Configmapgenerator: [1, a, {}]\n", "Configmapgenerator", "write configMapGenerator"),
+    ],
+)
+def test_a_key_that_kustomize_reads_in_any_case_is_written_in_one(text: str, place: str, hint: str) -> None:
+    files = {f"{BASE}/kustomization.yaml": text.encode(), f"{BASE}/a.yaml": b"{}\n"}
+    with pytest.raises(Invalid) as caught:
+        sources(files, BASE)
+    assert [(p.path, p.hint) for p in caught.value.problems if "is not how" in p.message] == [(place, hint)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import re
 import signal
@@ -14,16 +15,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from reconciler import process
-from reconciler.adapters.kubespray import Given, Kubespray, Release
+from reconciler.adapters.kubespray import UPSTREAM, Given, Kubespray, Release
 from reconciler.adapters.kubespray import python as python_module
 from reconciler.adapters.kubespray.python import Python, asks_for_ansible, interpreter
 from reconciler.adapters.kubespray.source import Installed, Pin, read_pin
 from reconciler.errors import Evidence, Invalid, Permanent, ReconcilerError, Transient
+from reconciler.model.hosts import Hosts
 from reconciler.ports import Playbook
 from reconciler.progress import QuietProgress
 from reconciler.toolchain.store import Store
@@ -302,3 +305,64 @@ def test_a_python_it_runs_on_is_looked_for(tmp_path: Path, monkeypatch: pytest.M
         interpreter()
     (tmp_path / "python3.9").touch(mode=0o755)
     assert interpreter() == (tmp_path / "python3.9", "3.9")
+
+
+@contextmanager
+def over_http(answers: dict[str, str], folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """A server on loopback that serves a folder, and leads elsewhere where `answers` says so; what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            first = self.path.split("/")[1]
+            if first not in answers:
+                return super().do_GET()
+            self.send_response(302)
+            self.send_header("Location", self.path.replace(f"/{first}", answers[first], 1))
+            self.end_headers()
+            return None
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}", asked
+        httpd.shutdown()
+        thread.join()
+
+
+def test_a_mirror_leads_nowhere_else(mirror: Mirror, tmp_path: Path) -> None:
+    git(mirror.path, "update-server-info")
+    with over_http({}, tmp_path) as (other, asked), over_http({"moved": f"{other}/mirror.git"}, tmp_path) as (url, _):
+        with pytest.raises(Permanent, match=re.escape(f"can't be cloned from {url}/moved")) as caught:
+            Release(mirror.version(), f"{url}/moved", tmp_path / "cache").checkout(QuietProgress())
+        assert "is not followed" in (caught.value.hint or "")
+        assert asked == []
+
+
+def test_a_list_of_hosts_has_to_have_kubesprays_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "run", lambda *_, **__: pytest.fail("git was started"))
+    version = f"tag: {TAG}\ncommit: {'a' * 40}\n".encode()
+    with pytest.raises(Invalid, match=r"github\.com is not among the hosts that may be asked") as caught:
+        Release(version, UPSTREAM, tmp_path, Hosts.of("charts.example.org")).checkout(QuietProgress())
+    assert "kubesprayMirror" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("hosts", [Hosts(), Hosts.of("*"), Hosts.of("github.com"), Hosts.of("*.com:443")])
+def test_and_then_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: Hosts) -> None:
+    def run(argv: list[str], **_: object) -> process.Completed:
+        assert UPSTREAM in argv
+        raise Transient("no network here", evidence=Evidence("git", 128, ("no route",)))
+
+    monkeypatch.setattr(process, "run", run)
+    version = f"tag: {TAG}\ncommit: {'a' * 40}\n".encode()
+    with pytest.raises(Transient, match="can't be fetched"):
+        Release(version, UPSTREAM, tmp_path, hosts).checkout(QuietProgress())
+
+
+@pytest.mark.parametrize("more", ["url: https://evil.org/k\n", "repository: ext::sh\n"])
+def test_a_commit_names_no_host(mirror: Mirror, tmp_path: Path, more: str) -> None:
+    place = Release(mirror.version() + more.encode(), str(mirror.path), tmp_path / "cache").checkout(QuietProgress())
+    assert (place / "cluster.yml").read_text() == "first"
