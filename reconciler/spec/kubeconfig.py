@@ -141,7 +141,7 @@ class _Wrong(Exception):
 def _refusal(problem: Problem) -> Permanent:
     return Permanent(
         f"a kubeconfig that another machine wrote is refused: {problem}",
-        hint="find out who changed it on the control plane: kubeadm writes nothing of the kind",
+        hint="kubeadm writes nothing of the kind: find out who changed it; one of your own belongs into the settings",
     )
 
 

@@ -52,8 +52,8 @@ def test_a_program_in_the_administrators_file_never_runs_here(world: World, tmp_
         replaced(world.kubeconfig, hidden(world.kubeconfig.read_text(), program)),
         replaced(admin, hidden(admin.read_text(), program)),
     ):
-        looked = world.reconciler("drift", "demo", env=environment)
-        assert reason in looked.all
+        looked = world.reconciler("drift", "demo", "-o", "json", env=environment)
+        assert reason in looked.out
         applied = world.reconciler("apply", "demo", env=environment)
         assert applied.code not in (0, 3), applied.all
         assert "admin.conf of demo:" in applied.all
