@@ -76,8 +76,8 @@ class _Listing:
 
 def _listing(objects: Objects, commit: str, folder: str) -> _Listing:
     listing = _Listing()
-    tree = objects.commit(commit)[1]
     try:
+        tree = objects.commit(commit)[1]
         start = objects.at(tree, folder) if folder else Entry("", "40000", tree)
         if start is not None:
             _walk(objects, start, listing, 0)
