@@ -394,7 +394,7 @@ def _tip(dirs: refs.GitDir, ref: str) -> str | None:
 def _refusal(branch: Branch, answer: Answer) -> Permanent:
     return Permanent(
         f"the branch {branch.name!r} could not be written, and no other writer is to blame",
-        hint="check that this account may push to it (branch protection, hooks, a read-only token), and that there is no "
-        f"refs/heads/{branch.name}/* on the remote",
+        hint="check that this account may push to it (branch protection, hooks, a read-only token), and that there is "
+        f"no refs/heads/{branch.name}/* on the remote",
         evidence=answer.evidence,
     )
