@@ -355,8 +355,7 @@ class GitRepository:
         kept = branch.kept()
         if tip is None or kept is None or kept == tip or branch.older(kept, tip) is not False:
             return tip
-        objects = _objects(branch)
-        for folder in lost_folders(branch, objects, kept, tip):
+        for folder in lost_folders(branch, _objects(branch), kept, tip):
             self._log(f"{branch.name!r} was rewritten and lacks what was recorded of {folder!r}: put back")
             message = f"{folder}: put back what was recorded before the branch was rewritten\n"
             tip = self._child(branch, tip, folder, self._recorded(branch, kept, folder), message)
@@ -428,6 +427,7 @@ def _tip(dirs: refs.GitDir, ref: str) -> str | None:
 def _refusal(branch: Branch, answer: Answer) -> Permanent:
     return Permanent(
         f"the branch {branch.name!r} could not be written, and no other writer is to blame",
-        hint="check that this account may push to it (branch protection, hooks, a read-only token)",
+        hint="check that this account may push to it (branch protection, hooks, a read-only token), and that there is "
+        f"no refs/heads/{branch.name}/* on the remote",
         evidence=answer.evidence,
     )
