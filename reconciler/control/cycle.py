@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from ..engine import autoscale
 from ..engine.decision import Case, decide
+from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
 from ..engine.history import Version
@@ -202,29 +203,33 @@ class Cycle:
         """Phase by phase, looking again after each: a plan gone stale is made again, never applied.
 
         What a later plan would destroy must have been in the first one, which was guarded; and a step that
-        comes back unchanged after it was carried out did not help, and is not tried twice. Behind a wave of workloads
-        that failed, no other goes.
+        comes back unchanged after it was carried out did not help: it is not tried twice, and it failed, whatever its
+        tool said. Behind a wave of workloads whose tool failed, no other goes.
         """
         executor = Executor(self.desired, self.files, self.tools)
         done: list[StepOutcome] = []
+        failed: list[Step] = []
         seen: set[str] = set()
         current = first
-        while not current.stopped and (phase := _next_phase(current, seen, [s.step for s in done if not s.ok])):
+        while not current.stopped and (phase := _next_phase(current, seen, failed)):
+            carried: list[StepOutcome] = []
             for step in phase:
-                if not done:
+                if not done and not carried:
                     self.told(Moment.APPLYING)
                 seen.add(_name(step))
                 self.tools.progress.log(f"{step.component}: {step.summary}")
-                done.append(executor.run(step, sight))
-                if not done[-1].ok:
+                carried.append(executor.run(step, sight))
+                if not carried[-1].ok:
+                    failed.append(step)
                     break
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)
             sight = self._look()
             current = self._plan(sight)
+            done += (_judged_by(current, outcome) for outcome in carried)
             if destroyed(current) <= destroyed(first):
                 current = replace(current, refusals=tuple(r for r in current.refusals if r.partial))
-            if not done[-1].ok and phase[0].component in _FOUNDATIONS:
+            if not carried[-1].ok and phase[0].component in _FOUNDATIONS:
                 break
         return current, sight, tuple(done)
 
@@ -325,6 +330,14 @@ class Cycle:
                 hint = "wait for it to end, or look for it with: ps aux | grep reconciler"
                 raise Transient(f"another cycle for {self.desired.name!r} is running", hint=hint) from None
             yield
+
+
+def _judged_by(after: Plan, outcome: StepOutcome) -> StepOutcome:
+    """A step is done when the next look no longer finds what it was for."""
+    if not outcome.ok:
+        return outcome
+    error, hint = complaint(outcome.step, unseen(outcome.step, after.differences))
+    return replace(outcome, error=error, hint=hint)
 
 
 def _acts(current: Plan) -> bool:

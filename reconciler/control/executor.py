@@ -32,6 +32,7 @@ _POLL_SECONDS = 0.5
 _PRUNING = (
     *("server", "floating_ip", "member", "monitor", "listener", "pool", "load_balancer"),
     *("router_interface", "port", "security_group_rule", "router", "subnet", "network", "security_group"),
+    *("server_group", "keypair"),
 )
 _LAST_LINES = 10
 
@@ -90,7 +91,16 @@ class Executor:
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
         )
+        doomed = self._not_held(step)
         self.tools.terraform().apply(place, self.tools.progress)
+        self._prune_ids(doomed)
+
+    def _not_held(self, step: Step) -> list[Difference]:
+        """What is to be deleted and, as far as this machine knows, Terraform's state does not hold. Where there is no
+        state here, or others write it too, that shows only afterwards: then it is deleted by its id as well."""
+        ids = self.tools.terraform_state(self.tools.workspace(self.desired.name))
+        held = set(ids.by_address.values()) if ids else set()
+        return [d for d in step.differences if d.action is Action.DELETE and d.id not in held]
 
     def take(self, live: Mapping[str, str], keep: Sequence[Difference]) -> int:
         """Let Terraform's state know what is live at these addresses (address to id), and change nothing of it. `keep`
@@ -119,12 +129,24 @@ class Executor:
         return frozenset(address(r.kind, r.name) for r in infrastructure(self.desired.cluster) if r.kind in kinds)
 
     def _prune_cloud(self, step: Step, _: Sight) -> None:
-        """What hangs on a thing goes before the thing."""
-        rank = {kind: place for place, kind in enumerate(_PRUNING)}
+        self._prune_ids(step.differences)
+
+    def _prune_ids(self, differences: Iterable[Difference]) -> None:
+        """What hangs on a thing goes before the thing. One that can't be deleted keeps no other: a machine that is
+        locked must not keep a rule that lets everybody in. Raises the last failure, with all that is left."""
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
-        for difference in sorted(step.differences, key=lambda d: (rank.get(d.key.kind, 99), d.id)):
-            cloud.prune(difference.key.kind, difference.id)
-            self.tools.progress.log(f"pruned {difference.key}")
+        failed: dict[str, ReconcilerError] = {}
+        for difference in sorted(differences, key=lambda d: (_PRUNING.index(d.key.kind), d.id)):
+            try:
+                cloud.prune(difference.key.kind, difference.id)
+                self.tools.progress.log(f"pruned {difference.key}")
+            except ReconcilerError as error:
+                failed[f"{difference.key} ({difference.id})"] = error
+        if failed:
+            last = tuple(failed.values())[-1]
+            retry = any(isinstance(error, Transient) for error in failed.values())
+            message = f"could not delete {', '.join(failed)}: {last.message}"
+            raise (Transient if retry else Permanent)(message, hint=last.hint)
 
     # kubernetes
 

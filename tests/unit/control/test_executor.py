@@ -137,6 +137,7 @@ def nodes_of(world: World) -> list[Resource]:
 
 def test_a_node_that_leaves_is_drained_while_its_server_is_there(world: World) -> None:
     world.take(changed(("count: 2", "count: 1")))
+    world.held()
     world.cycle().reconcile()
     assert world.log == ["kubespray remove-node.yml", "terraform infrastructure"]
     (told,) = world.playbooks

@@ -22,7 +22,7 @@ from reconciler.spec import desired_state
 from reconciler.spec.render import objects
 from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
-from reconciler.spec.render.terraform import KINDS
+from reconciler.spec.render.terraform import KINDS, address
 from tests.unit.examples import CLUSTER, FILE, application
 
 FILES = {
@@ -170,6 +170,10 @@ class World:
         for told in (self.log, self.workspaces, self.playbooks, self.labelled, self.recorded):
             told.clear()
 
+    def held(self) -> None:
+        """Let Terraform's state on this machine hold what is live."""
+        self.known = {address(r.kind, r.name): r.id for r in self.resources}
+
     def lose(self, kind: str, name: str) -> None:
         self.resources = [r for r in self.resources if (r.kind, r.name) != (kind, name)]
 
@@ -254,6 +258,8 @@ class Terraform:
             return
         if workspace.directory.name == "infrastructure":
             self._infrastructure()
+            if self.world.known is not None:
+                self.world.held()
         else:
             said: Any = workspace.variables["manifests"]
             api = self.world.apis["moc"]
