@@ -22,7 +22,7 @@ from ..errors import Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import WAVE, Plan, Step, Tool
-from ..model.resource import Component, Expected, Known
+from ..model.resource import Component, Known
 from ..report import markdown
 from ..report.view import view
 from ..spec.load import FLEET, DesiredCluster
@@ -32,6 +32,7 @@ from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
 from . import durations, fetched, outputs, record
+from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
 from .lease import Tenure, leased
@@ -235,12 +236,8 @@ class Cycle:
 
     def _look(self) -> Sight:
         today = self.clock().astimezone(datetime.UTC).date()
-        applied = self._applied()
+        applied = recorded(self.tools.repository, self.desired.name)
         return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred)
-
-    def _applied(self) -> Expected:
-        folder = self.desired.name
-        return record.read_applied(self.tools.repository.observed(folder).get(f"{folder}/{record.APPLIED}"))
 
     def _plan(self, sight: Sight) -> Plan:
         cluster = self.desired.cluster
@@ -250,7 +247,7 @@ class Cycle:
                 cluster=self.desired.name,
                 commit=self.commit,
                 expected=sight.expected,
-                applied=self._applied(),
+                applied=believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected),
                 observed=sight.observed,
                 roles=roles,
                 facts=self._facts(sight, roles.etcd or roles.control_plane),
@@ -297,6 +294,7 @@ class Cycle:
         """Commit what was observed, under `lease` if it has an id. Without one others may look and record as well: then
         `seen` is what was on the branch before we looked, and what is there by now in its stead is newer than ours."""
         folder = self.desired.name
+        remember(self.tools.state, folder, sight.expected, outcome)
         shown = view(outcome.after, status=outcome.status, observed=sight.observed, expected=sight.expected)
 
         def files(there: Mapping[str, bytes]) -> Mapping[str, str] | None:

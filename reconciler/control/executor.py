@@ -91,16 +91,18 @@ class Executor:
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
         )
-        doomed = self._not_held(step)
+        doomed = self._not_held(step, "infrastructure")
         self.tools.terraform().apply(place, self.tools.progress)
         self._prune_ids(doomed)
 
-    def _not_held(self, step: Step) -> list[Difference]:
+    def _not_held(self, step: Step, workspace: str) -> list[Difference]:
         """What is to be deleted and, as far as this machine knows, Terraform's state does not hold. Where there is no
         state here, or others write it too, that shows only afterwards: then it is deleted by its id as well."""
-        ids = self.tools.terraform_state(self.tools.workspace(self.desired.name))
-        held = set(ids.by_address.values()) if ids else set()
-        return [d for d in step.differences if d.action is Action.DELETE and d.id not in held]
+        ids = self.tools.terraform_state(self.tools.workspace(self.desired.name, workspace))
+        named = objects.address if step.component is Component.APPLICATIONS else None
+        held = ids.by_address if ids else {}
+        doomed = (d for d in step.differences if d.action is Action.DELETE)
+        return [d for d in doomed if (named(d.key) not in held if named else d.id not in held.values())]
 
     def take(self, live: Mapping[str, str], keep: Sequence[Difference]) -> int:
         """Let Terraform's state know what is live at these addresses (address to id), and change nothing of it. `keep`
@@ -286,6 +288,7 @@ class Executor:
         manifests = [_left_alone(m, step) for m in sight.manifests[Component.APPLICATIONS].get(target, ())]
         group = part_of(self.desired.name, Component.APPLICATIONS)
         texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests if m["kind"] != "Secret"}
+        gone = self._not_held(step, f"applications-{target}")
         doomed = {d.key for d in step.differences if d.action is Action.DELETE}
         # the module only lets go of a namespace (apply_only), which Terraform's plan calls a deletion
         doomed |= {r.key for r in sight.observed.resources(step.component, "Namespace") if r.target == target}
@@ -297,6 +300,8 @@ class Executor:
             forget=frozenset(objects.address(key) for key in sight.held.get(target, ())),
         )
         self.tools.terraform().apply(place, self.tools.progress)
+        if gone:
+            self._api(access).prune([Resource(d.key.kind, d.key.name, id=d.id) for d in gone])
 
     # what they share
 

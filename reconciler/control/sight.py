@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from ..engine.diff import meant
 from ..errors import Invalid
 from ..model.naming import CERTIFICATE, IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
-from ..ports import CloudSnapshot, Comparison, Manifest
+from ..ports import CloudSnapshot, Comparison, Ids, Manifest
 from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
@@ -237,6 +238,10 @@ def _certificates(tools: Toolkit, cluster: str) -> tuple[Resource, ...]:
     return tools.kubernetes(access).certificates() if access.kubeconfig.exists() else ()
 
 
+# apiVersion/Kind as the API server takes them; a record may say anything.
+_TYPE = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[a-z0-9]+/[A-Z][A-Za-z0-9]*")
+
+
 @dataclass(frozen=True)
 class _Compared:
     """A component on every API that serves it: what is live, and what is expected there, by target."""
@@ -262,10 +267,10 @@ def _compare(
     live: dict[str, Listing] = {}
     on: dict[str, Served] = {}
     own = tools.api(desired.name)
-    before = applied.resources(component)
+    before = [r for r in applied.resources(component) if r.target in {*manifests, *tools.openshift, ""}]
     for target in sorted({*manifests, *(r.target for r in before)}):
         access = openshift(desired, target, tools) if target else own
-        known = [r for r in before if r.target == target and r.type]
+        known = [r for r in before if r.target == target and _TYPE.fullmatch(r.type)]
         wanted = manifests.get(target, ())
         gone = absent and access.kubeconfig == own.kubeconfig
         group = part_of(desired.name, component)
@@ -275,18 +280,26 @@ def _compare(
         if target in manifests:
             on[target] = placed
         held = made.held.get(target, frozenset()) if apps else frozenset()
+        kept = tools.terraform_state(tools.workspace(desired.name, f"applications-{target}")) if apps else None
         for kind, listing in found.live.items():
-            live[kind] = _merged(live.get(kind, Known()), _on(target, listing, held))
+            live[kind] = _merged(live.get(kind, Known()), _on(target, listing, held, kept))
         if apps and (waiting := made.waiting.get(target)):
             expected += waiting
             live.setdefault("Application", Known())
     return _Compared(tuple(expected), live, on)
 
 
-def _on(target: str, listing: Listing, held: Collection[Key]) -> Listing:
+def _on(target: str, listing: Listing, held: Collection[Key], kept: Ids | None) -> Listing:
+    """What is on a target, those excepted that are `held` back; each says whether Terraform's state here knows it."""
     if isinstance(listing, Unknown):
         return listing
-    return Known(tuple(replace(r, target=target) for r in listing.resources if r.key not in held))
+    ours = (r for r in listing.resources if r.key not in held)
+    if kept is None or kept.shared:
+        return Known(tuple(replace(r, target=target) for r in ours))
+    known = kept.by_address
+    return Known(
+        tuple(replace(r, target=target, fields={**r.fields, IN_STATE: objects.address(r.key) in known}) for r in ours)
+    )
 
 
 def _merged(one: Listing, other: Listing) -> Listing:

@@ -1,7 +1,7 @@
 """How soon somebody should look at a difference: what opens the cluster to others comes first.
 
-What is open now is judged by what is live, and not by its class: that follows from the record of what was applied, which
-others may be able to write (decision 0049).
+What is open now is judged by what is live, and not by its class: that follows from the record of what was applied,
+which others may be able to write (decision 0049).
 """
 
 from __future__ import annotations

@@ -25,6 +25,9 @@ class Repository(Protocol):
         """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
         Starts no program."""
 
+    def verified(self) -> bool:
+        """Say whether `observed` gives only what a known key signed, or everything that anybody pushed."""
+
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Return what the file at `path` held on the observed branch, newest first, each with the time of the commit
         that wrote it (ISO 8601, UTC), as far as this clone's history goes. Lazy; starts no program."""

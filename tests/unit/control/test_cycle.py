@@ -11,9 +11,9 @@ from reconciler.control import record
 from reconciler.control.cycle import Moment
 from reconciler.control.survey import Survey
 from reconciler.errors import Invalid, Permanent, Transient
-from reconciler.model.change import Class, Severity
+from reconciler.model.change import Class
 from reconciler.model.outcome import Status
-from reconciler.model.resource import Component, Expected, Resource, Symptom, Unknown
+from reconciler.model.resource import Component, Resource, Symptom, Unknown
 from reconciler.spec.render.terraform import address
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import CLUSTER, FILE
@@ -129,64 +129,13 @@ def test_a_step_that_did_not_help_is_not_tried_twice_and_stops_nobody(world: Wor
     assert [str(d.key) for d in outcome.after.open] == ["server demo-worker-1"]
 
 
-OPEN = Resource(
-    "security_group_rule",
-    "demo-node ingress IPv4 tcp 22 from 0.0.0.0/0",
-    {"direction": "ingress", "remote_ip_prefix": "0.0.0.0/0", "remote_group": None, "security_group": "demo-node"},
-    "stray-rule",
-    "demo",
-)
-
-
-def forged(world: World, *extra: Resource) -> None:
-    """Whoever may push to the observed branch says that these were applied, and so are git's."""
-    path = f"demo/{record.APPLIED}"
-    applied = record.read_applied(world.recorded_state[path].encode())
-    more = (*applied.resources(Component.INFRASTRUCTURE), *extra)
-    text = record.applied_text(Expected({**applied.components, Component.INFRASTRUCTURE: more}))
-    world.recorded_state = {**world.recorded_state, path: text}
-
-
-def test_what_terraform_does_not_hold_is_deleted_by_id_whatever_the_record_says(world: World) -> None:
-    world.held()
-    world.resources.append(OPEN)
-    forged(world, OPEN)
-    (found,) = world.cycle().check()[0].open
-    assert (found.cls, found.severity, found.id) == (Class.UNMANAGED, Severity.CRITICAL, "stray-rule")
-    outcome, _ = world.cycle().reconcile()
-    assert (outcome.status, world.log) == (Status.IN_SYNC, ["cloud prune security_group_rule stray-rule"])
-    assert OPEN not in world.resources
-
-
-def test_without_a_state_here_it_is_deleted_by_id_after_terraform_and_no_less_critical(world: World) -> None:
-    world.resources.append(OPEN)
-    forged(world, OPEN)
-    (found,) = world.cycle().check()[0].open
-    assert (found.cls, found.severity) == (Class.PENDING, Severity.CRITICAL)
-    outcome, _ = world.cycle().reconcile()
-    assert world.log == ["terraform infrastructure", "cloud prune security_group_rule stray-rule"]
-    assert (outcome.status, OPEN in world.resources) == (Status.IN_SYNC, False)
-
-
-@pytest.mark.parametrize("held", [True, False])
-def test_what_is_reported_deleted_and_is_still_there_has_failed(world: World, held: bool) -> None:
-    if held:
-        world.held()
-    world.resources.append(OPEN)
-    forged(world, OPEN)
-    world.useless.add("cloud prune")
-    outcome, _ = world.cycle().reconcile()
-    assert outcome.status is Status.FAILED
-    assert f"the next look finds {OPEN.key} still there" in outcome.error
-    assert "failed:" in world.recorded_state["demo/observed.yaml"]
-
-
 def test_what_cannot_be_deleted_keeps_nothing_else(world: World) -> None:
     world.held()
-    world.resources += [Resource("server", "stuck", {}, "stray-locked", "demo"), OPEN]
+    rule = Resource("security_group_rule", "open", {}, "stray-rule", "demo")
+    world.resources += [Resource("server", "stuck", {}, "stray-locked", "demo"), rule]
     world.fails["cloud prune server"] = Permanent("it is locked", hint="unlock it")
     outcome, _ = world.cycle().reconcile()
-    assert OPEN not in world.resources
+    assert rule not in world.resources
     assert (outcome.status, outcome.hint) == (Status.FAILED, "unlock it")
     assert outcome.error == "could not delete server stuck (stray-locked): it is locked"
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from reconciler.control.executor import _PRUNING
 from reconciler.errors import Evidence, Permanent, Transient
 from reconciler.model.change import Class
 from reconciler.model.outcome import Status
 from reconciler.model.resource import Key, Known, Owner, Resource, Unknown, Value
 from reconciler.progress import QuietProgress
+from reconciler.spec.render.terraform import KINDS
 from reconciler.spec.wiring import LATER
 from tests.unit.control.test_cycle import changed
 from tests.unit.control.world import FILES, World
@@ -176,6 +178,10 @@ def test_a_label_that_git_dropped_is_taken_off(world: World) -> None:
     assert [dict(n.fields) for n in world.labelled] == [{"labels.team": None}] * 2
 
 
+def test_what_can_be_made_can_be_deleted_by_its_id() -> None:
+    assert set(_PRUNING) == set(KINDS)
+
+
 def test_only_the_objects_that_differ_are_applied(world: World) -> None:
     world.take({**FILES, "manifests/sid/b.yaml": FILES["manifests/sid/a.yaml"].replace("name: a", "name: b")})
     world.cycle().reconcile()
@@ -213,6 +219,7 @@ def test_terraform_gets_the_whole_application_labelled_and_wired(world: World) -
 
 def test_an_application_that_leaves_lets_go_of_its_namespace(world: World) -> None:
     world.take({k: v for k, v in FILES.items() if "applications" not in k})
+    world.held()
     world.cycle().reconcile()
     assert world.log == ["terraform applications-moc"]
     assert world.workspaces[0].variables["manifests"] == {}
@@ -239,6 +246,7 @@ spec:
 
 def test_secrets_go_past_terraform_before_what_needs_them(world: World) -> None:
     world.take(SECRETIVE)
+    world.held()
     outcome, _ = world.cycle().reconcile()
     assert outcome.status is Status.IN_SYNC, (outcome.error, outcome.after.open)
     assert world.log == ["moc apply Namespace web Secret web/other-key", "terraform applications-moc"]
