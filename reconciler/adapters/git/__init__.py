@@ -4,6 +4,7 @@ that several machines share, and signatures."""
 from .leases import GitLeases
 from .repository import GitRepository
 from .signatures import Signature, Signers
+from .vouched import Trust
 from .watching import RefWatch
 
-__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers"]
+__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers", "Trust"]

@@ -38,6 +38,10 @@ class Branch:
         """Does this clone leave out old commits, as those of CI jobs do?"""
         return (self.dirs.common / "shallow").is_file()
 
+    def shallow_ends(self) -> frozenset[str]:
+        """The commits whose parents a shallow clone leaves out."""
+        return frozenset((self.dirs.common / "shallow").read_text().split()) if self.shallow else frozenset()
+
     def git_at(self, folder: Path) -> Git:
         """git on another folder, with the same patience."""
         folder.mkdir(parents=True, exist_ok=True)

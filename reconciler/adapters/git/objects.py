@@ -58,6 +58,14 @@ class Objects:
         header = dict(said)
         return header["tree"], parent, int(header["committer"].rsplit(" ", 2)[1])
 
+    def signed(self, id_: str) -> bool:
+        """Does a commit bear a signature at all, whoever's?"""
+        return b"\ngpgsig" in self._read(id_)[1].partition(b"\n\n")[0]
+
+    def subject(self, id_: str) -> str:
+        """The first line of a commit's message."""
+        return self._read(id_)[1].partition(b"\n\n")[2].partition(b"\n")[0].decode("utf-8", "replace")
+
     def abbreviated(self, prefix: str) -> str | None:
         """Return the full id that begins with `prefix` (at least 7 digits), None when there is none. Raises Invalid
         when there are several."""

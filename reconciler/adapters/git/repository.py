@@ -23,6 +23,7 @@ from .objects import Objects
 from .salvage import lost_folders
 from .signatures import Signature, Signers
 from .stream import Author, commit_stream
+from .vouched import Trust, Vouched
 
 _REFUSALS = 3  # how often a push may be refused while nobody moved the branch: once may be somebody else's lock
 _MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
@@ -36,7 +37,8 @@ class GitRepository:
     local branch. `author` is (name, e-mail address). A write that meets other writers is tried `attempts` times. A git
     command that talks to the remote has `deadline` seconds. What the remote said of the branch is believed for `trust`
     seconds, to find that there is nothing to write. `log` is told what was put right. Only commits of `signers` are to
-    be applied (`verify`); what we commit is signed by `signature`, where there is one.
+    be applied (`verify`); what we commit is signed by `signature`, where there is one. Of the observed branch only
+    what `records` trusts is believed.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class GitRepository:
         log: Callable[[str], None] = lambda _: None,
         signers: Signers = Signers(),  # noqa: B008 - frozen
         signature: Signature | None = None,
+        records: Trust = Trust(),  # noqa: B008 - frozen
     ) -> None:
         if not refs.valid(branch):
             raise Invalid(f"{branch!r} is not a name git takes for a branch")
@@ -66,6 +69,8 @@ class GitRepository:
         self._log = log
         self._signers = signers
         self._signature = signature
+        self._records = records
+        self._vouched = Vouched(records, log)
         self._moved: dict[str, str] = {}  # refs of the remote that a fetch moved, and from where
         self._mended = float("-inf")
 
@@ -93,15 +98,26 @@ class GitRepository:
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
         """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
-        Starts no program. Raises like `read`."""
-        tip = self._branch().known()
-        return self.read(tip, folder) if tip else {}
+        Starts no program, unless a record's signature is to be checked for the first time. Raises like `read`."""
+        branch, folder = self._branch(), within(folder)
+        return self._whole(branch, lambda: self._recorded(branch, branch.known(), folder))
+
+    def verified(self) -> bool:
+        """Say whether `observed` gives only what a known key signed."""
+        return bool(self._records)
 
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Return what the file at `path` held on the observed branch, newest first, each with the time (ISO 8601, UTC)
         of the commit that wrote it, as far as this clone's history goes. Lazy; starts no program."""
-        tip = self._branch().known()
-        return versions(_objects(self._branch()), tip, within(path)) if tip else iter(())
+        branch, path = self._branch(), within(path)
+        tip = self._vouched.commit(branch, _objects(branch), branch.known(), path.partition("/")[0])
+        return versions(_objects(branch), tip, path) if tip else iter(())
+
+    def _recorded(self, branch: Branch, tip: str | None, folder: str) -> dict[str, bytes]:
+        """What is believed of a cluster's folder, where the branch is at `tip`."""
+        objects = _objects(branch)
+        commit = self._vouched.commit(branch, objects, tip, folder)
+        return folders.read(objects, commit, folder) if commit else {}
 
     def fetch(self) -> None:
         """Bring the remote's branches, the observed one included, into this clone; nothing to do without a remote. What
@@ -252,13 +268,14 @@ class GitRepository:
             tip = branch.tip()
             self._heard = tip, time.monotonic()
             parent = self._whole_of(branch, branch.bring(tip))
-            content = folders.wanted(files, folders.read(_objects(branch), parent, folder) if parent else {}, folder)
+            content = folders.wanted(files, self._recorded(branch, parent, folder), folder)
             commit = parent if content is None else self._child(branch, parent, folder, content, message)
             if commit is None or commit == tip:
                 return None
             answer = branch.move(tip, commit)
             if answer.ok or (now := branch.tip()) == commit:  # a push may arrive though its answer is lost
                 self._note(branch, commit)
+                self._vouched.commit(branch, _objects(branch), commit, folder)
                 self._heard = commit, time.monotonic()
                 return commit
             branch.git.check_room(answer)
@@ -273,19 +290,26 @@ class GitRepository:
         tip, when = self._heard
         if tip is None or time.monotonic() - when >= self._trust or tip != branch.known():
             return False
-        objects = _objects(branch)
-        content = folders.wanted(files, folders.read(objects, tip, folder), folder)
-        return content is None or folders.holds(objects, tip, folder, content)
+        content = folders.wanted(files, self._recorded(branch, tip, folder), folder)
+        return content is None or self._stands(branch, tip, folder, content)
 
     def _child(
         self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
     ) -> str:
         """A commit on top of `parent` with the content, reachable from nowhere yet; `parent` itself if it has it."""
-        if parent and folders.holds(_objects(branch), parent, folder, content):
+        if parent and self._stands(branch, parent, folder, content):
             return parent
         stream = commit_stream(self._author, message, parent, folder, content)
         commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
-        return self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
+        made = self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
+        if parent and folders.holds(_objects(branch), parent, folder, content):  # said again, to vouch for it
+            return made if self._vouched.trusts(branch, _objects(branch), made) else parent
+        return made
+
+    def _stands(self, branch: Branch, tip: str, folder: str, content: Mapping[str, bytes]) -> bool:
+        """Does `tip` have this content, and is it believed?"""
+        there = folders.holds(_objects(branch), tip, folder, content)
+        return there and (not self._records or self._recorded(branch, tip, folder) == content)
 
     def _note(self, branch: Branch, commit: str) -> None:
         """Let this clone know what was pushed, even where a lock is in the way."""
@@ -303,7 +327,8 @@ class GitRepository:
         for folder in lost_folders(branch, objects, kept, tip):
             self._log(f"{branch.name!r} was rewritten and lacks what was recorded of {folder!r}: put back")
             message = f"{folder}: put back what was recorded before the branch was rewritten\n"
-            tip = self._child(branch, tip, folder, folders.read(objects, kept, folder), message)
+            if content := self._recorded(branch, kept, folder):
+                tip = self._child(branch, tip, folder, content, message)
         return tip
 
     def _fetch(self, branch: Branch) -> None:
@@ -313,6 +338,7 @@ class GitRepository:
         tip, kept = refs.tip(branch.dirs, branch.ref), branch.kept()
         if tip and tip != kept and (kept is None or branch.older(kept, tip) is not False):
             branch.keep(tip)
+        self._vouched.follow(branch, _objects(branch), tip)
 
     def _tips(self, branch: Branch) -> dict[str, str]:
         """Where the remote's branches are, as this clone knows them, by their full names here."""
