@@ -7,7 +7,7 @@ import fcntl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import takewhile
 
@@ -31,7 +31,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import durations, fetched, outputs, record
+from . import durations, fetched, output_memory, outputs, record
 from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
@@ -67,7 +67,8 @@ class Cycle:
     """Everything about one cluster that does not change during a cycle. `survey` is shared with the other clusters of
     a round; `clock` says what time it is (windows and approvals depend on it). Where something is `expected` to be
     done, the lease is taken before the look, so that one look is enough. `told` hears of what a status page shows.
-    `referred` are the cluster's outputs that applications of others refer to, too."""
+    `referred` are the cluster's outputs that applications of others refer to, too; `others` the clusters that its own
+    refer to, as far as they could be loaded."""
 
     desired: DesiredCluster
     commit: str
@@ -78,6 +79,7 @@ class Cycle:
     expected: bool = False
     told: Callable[[Moment], None] = _nobody
     referred: frozenset[Output] = frozenset()
+    others: Mapping[str, DesiredCluster] = field(default_factory=dict)
 
     def check(self) -> tuple[Plan, Sight]:
         """Observe and plan; change nothing."""
@@ -174,6 +176,7 @@ class Cycle:
         if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
             fetched.forget(self.tools.state, self.desired.name)
         durations.remember(self.tools.state, self.desired.name, steps)
+        output_memory.remember(self.tools.state, self.desired.name, sight.outputs)
         seconds = time.monotonic() - started
         error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
@@ -237,7 +240,7 @@ class Cycle:
     def _look(self) -> Sight:
         today = self.clock().astimezone(datetime.UTC).date()
         applied = recorded(self.tools.repository, self.desired.name)
-        return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred)
+        return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
 
     def _plan(self, sight: Sight) -> Plan:
         cluster = self.desired.cluster
@@ -305,7 +308,7 @@ class Cycle:
             applied = record.now_applied(sight.expected, before, outcome)
             known = outputs.text(sight.outputs, folder)
             return {
-                **({f"{folder}/{outputs.FILE}": known} if known else {}),
+                **({f"{folder}/{output_memory.RECORD}": known} if known else {}),
                 f"{folder}/{record.OBSERVED}": record.observed_text(
                     folder, outcome.status, sight.observed, record.Failed(outcome.commit, outcome.error)
                 ),

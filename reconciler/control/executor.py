@@ -25,8 +25,9 @@ from ..spec.render.paths import without
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from . import fetched, installed
-from .sight import Sight, balancer_of, openshift, part_of
+from .sight import Sight, openshift, part_of
 from .toolkit import Access, Toolkit
+from .ways_in import balancer_of
 
 _POLL_SECONDS = 0.5
 _PRUNING = (

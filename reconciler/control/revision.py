@@ -3,13 +3,14 @@ push that changes one file reads one file."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..engine.touched import Uses
-from ..errors import Permanent
+from ..errors import Permanent, ReconcilerError
 from ..ports import Followed
 from ..spec import desired_state
 from ..spec.load import FLEET, FOLDER, DesiredCluster
@@ -23,12 +24,14 @@ FOLDERS = ("desired", "kubespray", "manifests", "terraform")
 @dataclass(frozen=True)
 class Desired:
     """The desired state at one commit (or in the working tree, then `commit` is empty). `referred` is what clusters
-    that are not among `clusters` want of those."""
+    that are not among `clusters` want of those; `near` are clusters that those refer to, as far as they can be
+    loaded."""
 
     commit: str
     files: Mapping[str, bytes]
     clusters: tuple[DesiredCluster, ...]
     referred: frozenset[Output] = frozenset()
+    near: tuple[DesiredCluster, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,21 @@ class Reader:
 
     def read(self, at: Revision, cluster: str) -> Desired:
         """Raises Invalid with every mistake of this cluster, and those of what it shares with the others."""
+        clear, loaded = self._one(at, cluster)
+        return Desired(at.commit, clear, loaded, wanted_of(cluster, at.mentions), tuple(self._near(at, cluster)))
+
+    def _one(self, at: Revision, cluster: str) -> tuple[dict[str, bytes], tuple[DesiredCluster, ...]]:
         mine = {path: text for path, text in at.files.items() if _of(path, cluster)}
         self._refuse_plain_secrets(mine)
         clear = {path: self.opened(path, text) for path, text in mine.items()}
-        others = frozenset(at.clusters) - {cluster}
-        return Desired(at.commit, clear, self.checked(clear, mine, others), wanted_of(cluster, at.mentions))
+        return clear, self.checked(clear, mine, frozenset(at.clusters) - {cluster})
+
+    def _near(self, at: Revision, cluster: str) -> Iterator[DesiredCluster]:
+        """The clusters it refers to. A mistake in one of them keeps nobody else waiting: then it is not known here."""
+        named = {output.cluster for output in at.mentions.get(cluster, ())}
+        for name in sorted(named & set(at.clusters)):
+            with contextlib.suppress(ReconcilerError):
+                yield from self._one(at, name)[1]
 
     def _refuse_plain_secrets(self, files: Mapping[str, bytes]) -> None:
         names = {path: hashlib.sha256(f"{path}\0".encode() + text).digest() for path, text in files.items()}

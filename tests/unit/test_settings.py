@@ -110,3 +110,14 @@ def test_kubespray_is_a_folder_or_comes_from_a_mirror(home: Path) -> None:
     assert found.kubespray_mirror == "https://git.invalid/k"
     with pytest.raises(Invalid):
         settings.load(written(home / "c", 'kubesprayMirror: ""\n'), {})
+
+
+def test_a_key_for_records_is_none_for_desired_state(home: Path) -> None:
+    text = "git: {{signers: {{ssh: /a}}, recordSigners: {{ssh: {}}}, recordsFrom: {}}}\n"
+    good = settings.load(written(home / "a.yaml", text.format("/b", "c" * 40)), {}).git
+    assert (good.record_signers.ssh, good.records_from) == (Path("/b"), "c" * 40)
+    for records, since in (("/a", "c" * 40), ("/b", "main"), ("/b", "c" * 39)):
+        with pytest.raises(Invalid):
+            settings.load(written(home / "b.yaml", text.format(records, since)), {})
+    with pytest.raises(Invalid):
+        settings.load(written(home / "c.yaml", f"git: {{recordsFrom: {'c' * 40}}}\n"), {})

@@ -4,16 +4,20 @@ it is, or whether it is gone."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.control import record
+from reconciler.control.cycle import Cycle
 from reconciler.model.change import Class, Severity
 from reconciler.model.outcome import Status
-from reconciler.model.resource import Component, Expected, Key, Resource
-from tests.unit.control.world import World
+from reconciler.model.resource import Component, Expected, Key, Resource, Unknown
+from reconciler.spec import desired_state
+from tests.unit.control.world import FILES, World
+from tests.unit.examples import CLUSTER
 
 APPLIED = f"demo/{record.APPLIED}"
 
@@ -116,3 +120,72 @@ def test_an_object_that_only_the_record_says_terraform_made_is_deleted_by_its_ui
     outcome, _ = world.cycle().reconcile()
     assert (outcome.status, stray in moc.objects) == (Status.IN_SYNC, False), outcome.error
     assert world.log[-1] == "moc prune ConfigMap web/stray uid-web/stray"
+
+
+ELSEWHERE = "desired/b/cluster.yaml"
+FOREIGN = "https://evil.example.net:6443"
+
+
+@pytest.fixture
+def two(world: World) -> Iterator[World]:
+    """The application of demo needs the API of `b`, which the same cloud has."""
+    path = "desired/demo/applications/web.yaml"
+    text = FILES[path].replace("${cluster.api.endpoint}", "${cluster.b.api.endpoint}")
+    world.files = {**world.files, path: text.encode()}
+    (world.desired,) = desired_state.load(world.files, others=("b",))
+    world.resources.append(Resource("server", "b-cp-1", {"address": "192.0.2.99"}, "b-server", "b"))
+    world.recorded_state = {**world.recorded_state, "b/outputs.yaml": f"api.endpoint: {FOREIGN}\n"}
+    yield world
+    assert FOREIGN not in str(world.workspaces)
+
+
+def cycle(world: World) -> Cycle:
+    (b,) = desired_state.load({ELSEWHERE: CLUSTER.replace("demo", "b").encode()})
+    return replace(world.cycle(), others={"b": b})
+
+
+def api_of(world: World) -> str:
+    (config,) = (m for key, m in world.apis["moc"].objects.items() if key == Key("ConfigMap", "web/web"))
+    return str(config["data"]["API"])
+
+
+def test_another_clusters_output_is_what_is_live_whatever_the_record_says(two: World) -> None:
+    assert cycle(two).reconcile()[0].status is Status.IN_SYNC
+    assert api_of(two) == "https://192.0.2.99:6443"
+
+
+def test_what_cannot_be_read_is_what_this_machine_saw_last(two: World) -> None:
+    cycle(two).reconcile()
+    two.kinds["load_balancer"] = Unknown("does not answer")
+    two.resources = [r for r in two.resources if r.owner != "b"]
+    outcome, _ = cycle(two).reconcile()
+    assert (outcome.status, api_of(two)) == (Status.IN_SYNC, "https://192.0.2.99:6443")
+
+
+def test_what_was_never_seen_here_is_not_taken_from_the_record(two: World) -> None:
+    before = api_of(two)
+    outcome, _ = two.cycle().reconcile()
+    (left,) = outcome.after.open
+    assert (str(left.key), outcome.status, api_of(two)) == ("Application web", Status.DRIFTED, before)
+    assert left.why.startswith("waits for ${cluster.b.api.endpoint}, which can't be read")
+    assert "git.recordSigners" in left.why
+
+
+def test_a_verified_record_counts_where_nothing_can_be_read(world: World, two: World) -> None:
+    two.signed = True
+    two.recorded_state = {**two.recorded_state, "b/outputs.yaml": "api.endpoint: https://192.0.2.98:6443\n"}
+    outcome, _ = two.cycle().reconcile()
+    assert (outcome.status, api_of(two)) == (Status.IN_SYNC, "https://192.0.2.98:6443")
+    outcome, _ = cycle(two).reconcile()
+    assert (outcome.status, api_of(two)) == (Status.IN_SYNC, "https://192.0.2.99:6443")
+
+
+def test_ones_own_output_that_is_gone_for_now_is_not_what_the_record_says(world: World) -> None:
+    own = next(r.fields["address"] for r in world.resources if (r.kind, r.name) == ("server", "demo-cp-1"))
+    world.recorded_state = {**world.recorded_state, "demo/outputs.yaml": f"api.endpoint: {FOREIGN}\n"}
+    world.resources = [
+        replace(r, fields={**r.fields, "address": None}) if (r.kind, r.name) == ("server", "demo-cp-1") else r
+        for r in world.resources
+    ]
+    world.cycle().reconcile()
+    assert api_of(world) == f"https://{own}:6443"
