@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from reconciler.adapters.git import GitRepository, Signature, Signers, Trust
+from reconciler.control.output_memory import before
 from reconciler.errors import Invalid
+from reconciler.spec.wiring import Output
 from tests.contract.test_git import AUTHOR, Make, clone, git, remote
 from tests.contract.test_git_signatures import keys
 
@@ -224,3 +226,27 @@ def test_without_keys_everything_counts_as_before(remote: Path, clone: Make) -> 
     forge(remote)
     one.fetch()
     assert (one.observed("demo"), one.verified()) == ({"demo/x": FORGED.encode()}, False)
+
+
+URL = Output("b", "applications", "web", "url")
+TRUE, FOREIGN = "https://web.example.org", "https://evil.example.net"
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_foreign_url_in_another_clusters_record_reaches_nobody(
+    remote: Path, trusting: Open, clone: Make, tmp_path: Path, verified: bool
+) -> None:
+    one = trusting("one") if verified else GitRepository(clone("one"), author=AUTHOR)
+    one.record("b", {"b/outputs.yaml": f"applications.web.url: {TRUE}\n"}, "b: in sync\n")
+    _forge_file(remote, "b/outputs.yaml", f"applications.web.url: {FOREIGN}\n")
+    one.fetch()
+    counts = before(one, tmp_path, "a", frozenset({URL}))
+    assert counts == ({URL: TRUE} if verified else {}), "without keys it is read live, or waited for"
+
+
+def _forge_file(remote: Path, path: str, text: str) -> None:
+    folder, _, name = path.partition("/")
+    blob = _stdin(remote, text, "hash-object", "-w", "--stdin")
+    inner = _stdin(remote, f"100644 blob {blob}\t{name}\n", "mktree")
+    tree = _stdin(remote, f"040000 tree {inner}\t{folder}\n", "mktree")
+    git(remote, "update-ref", "refs/heads/observed", git(remote, "commit-tree", "-m", "b: x", "-p", "observed", tree))
