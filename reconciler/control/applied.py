@@ -1,9 +1,9 @@
 """What was last applied, as far as it is believed: the record on the observed branch, and what this machine remembers.
 
-Mostly the record decides a word only: pending or drift. In one thing it would decide what is done: an entry of a
-mapping (a node's label) that git no longer names and was applied is taken off. Where records are not verified, whoever
-may push to the observed branch could have any label taken off by that, so then only what this machine itself applied
-counts.
+Mostly the record decides a word only: pending or drift. In two things it would decide what is done: an entry of a
+mapping (a node's label) that git no longer names and was applied is taken off, and a kubeconfig that is refused is
+fetched by a playbook only for the version that was applied. Where records are not verified, whoever may push to the
+observed branch would decide that, so then only what this machine itself applied counts.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def believed(repository: Repository, state: Path, cluster: str, expected: Expect
     said = recorded(repository, cluster)
     if repository.verified():
         return said
-    ours = _remembered(state, cluster)
+    ours = remembered(state, cluster)
     return Expected({c: _known(said.resources(c), expected.resources(c), ours.resources(c)) for c in said.components})
 
 
 def remember(state: Path, cluster: str, expected: Expected, outcome: Outcome) -> None:
     """Write down what was applied from here; of a component with something left to do, what stands there already, and
     never what the branch says. Raises Transient when that can't be written."""
-    now = record.now_applied(expected, _remembered(state, cluster), outcome)
+    now = record.now_applied(expected, remembered(state, cluster), outcome)
     file, text = _file(state, cluster), record.applied_text(now)
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         files.write(file, text)
@@ -53,7 +53,8 @@ def _known(*layers: tuple[Resource, ...]) -> tuple[Resource, ...]:
     )
 
 
-def _remembered(state: Path, cluster: str) -> Expected:
+def remembered(state: Path, cluster: str) -> Expected:
+    """What was applied from here; nothing where that was never so."""
     try:
         return record.read_applied(_file(state, cluster).read_bytes())
     except OSError:
