@@ -56,8 +56,13 @@ def gathered(
         found = _of(others[name], mine, before, tools, survey) if name in others else _unloaded(mine, before)
         values |= found.values
         why |= found.why
-    hint = "" if tools.repository.verified() else _KEYS
-    return Outputs(values, {o: f"{said} in {o.cluster}{hint}" for o, said in why.items()})
+    return Outputs(values, {o: _why(o, said, tools) for o, said in why.items()})
+
+
+def _why(output: Output, said: str, tools: Toolkit) -> str:
+    """What an application waits for; where that can't be seen, also what could help."""
+    keys = "can't" in said and not tools.repository.verified()
+    return f"{said} in {output.cluster}{_KEYS if keys else ''}"
 
 
 def _of(

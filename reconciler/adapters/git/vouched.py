@@ -182,17 +182,18 @@ class Vouched:
 
 def _line(branch: Branch, objects: Objects, tip: str | None, folder: str) -> Iterator[tuple[str, bool]]:
     """The commits along the first parents, each with whether it wrote the folder. What the last one of a shallow clone
-    changed, nobody can tell. Raises Damaged, which may be mended."""
+    changed, nobody can tell, and neither what lies behind a commit that can't be read. Raises Damaged, which may be
+    mended."""
     ends = branch.shallow_ends()
-    at, here = tip, None
+    at, here = tip, _at(objects, tip, folder) if tip else None
     for _ in range(COMMITS):
-        if at is None:
+        if at is None or here is None:
             return
-        here = here or _at(objects, at, folder)
         below = _at(objects, here.parent, folder) if here.parent and at not in ends else None
-        changed = here.tree != (below.tree if below else None) and at not in ends
+        whole = at not in ends and (below is not None or here.parent is None)
+        changed = whole and here.tree != (below.tree if below else None)
         yield at, changed or (here.tree is not None and here.named)
-        at, here = (here.parent if below else None), below
+        at, here = here.parent, below
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +206,14 @@ class _Place:
     named: bool
 
 
-def _at(objects: Objects, commit: str, folder: str) -> _Place:
-    tree, parent, _ = objects.ancestry(commit)
-    named = objects.subject(commit).startswith(f"{folder}: ")
-    return _Place(parent, within(objects.tree(tree), folder), named)
+def _at(objects: Objects, commit: str, folder: str) -> _Place | None:
+    """None for what is no commit that can be read: whoever may push may push anything."""
+    try:
+        tree, parent, _ = objects.ancestry(commit)
+        named = objects.subject(commit).startswith(f"{folder}: ")
+        return _Place(parent, within(objects.tree(tree), folder), named)
+    except (Invalid, ValueError, KeyError, IndexError):
+        return None
 
 
 def _later(objects: Objects, one: str, other: str) -> str:
