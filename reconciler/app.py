@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import interrupt
 from .adapters.forge import boundaries, forge
-from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers, working_tree
+from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers, Trust, working_tree
 from .adapters.helm import Helm
 from .adapters.kubernetes import KubernetesApi, KubernetesWatches
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
@@ -206,11 +206,13 @@ class App:
         kubespray = self._kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
-        others = {output for output in state.referred if output.cluster == cluster.name}
-        referred = wiring.wanted(state.clusters, cluster.name) | others
+        wanted_elsewhere = {output for output in state.referred if output.cluster == cluster.name}
+        referred = wiring.wanted(state.clusters, cluster.name) | wanted_elsewhere
+        others = {other.name: other for other in (*state.clusters, *state.near)}
         return Cycle(
-            cluster, state.commit, state.files, toolkit, survey, expected=expected, told=told, referred=referred
-        )
+            cluster, state.commit, state.files, toolkit, survey,
+            expected=expected, told=told, referred=referred, others=others,
+        )  # fmt: skip
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:
         """What a daemon reaches the world by."""
@@ -257,6 +259,7 @@ class App:
             log=self.progress.log,
             signers=Signers(git.signers.ssh, git.signers.gnupg),
             signature=Signature(git.signing_key) if git.signing_key else None,
+            record_trust=Trust(Signers(git.record_signers.ssh, git.record_signers.gnupg), git.records_from or ""),
         )
 
     @cached_property

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from .errors import Invalid
@@ -59,8 +59,11 @@ class Signers(_Model):
 
 
 class Git(_Model):
-    """`signing_key` is a private SSH key, which signs what is committed to the observed branch. `accept_rewrite` is the
-    full id of a desired commit that may leave out what was applied last, once (with `signers` only)."""
+    """`signing_key` is a private SSH key, which signs what is committed to the observed branch. `record_signers` are
+    the keys whose records there are believed: none of them may be among `signers`, since a runner's key must not sign
+    desired state. What stands at the commit `records_from` or before it is believed without a signature.
+    `accept_rewrite` is the full id of a desired commit that may leave out what was applied last, once (with `signers`
+    only)."""
 
     remote: str = "origin"
     observed_branch: str = "observed"
@@ -70,6 +73,17 @@ class Git(_Model):
     signers: Signers = Signers()
     signing_key: Place | None = None
     accept_rewrite: str = Field(default="", pattern=r"^([0-9a-f]{40})?$")
+    record_signers: Signers = Signers()
+    records_from: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Git:
+        ours = {place for place in (self.record_signers.ssh, self.record_signers.gnupg) if place}
+        if ours & {self.signers.ssh, self.signers.gnupg}:
+            raise ValueError("recordSigners and signers name one place: a runner's key must not sign desired state")
+        if self.records_from and not ours:
+            raise ValueError("recordsFrom needs recordSigners: without them every record is believed")
+        return self
 
 
 Names = tuple[Annotated[str, Field(min_length=1)], ...]

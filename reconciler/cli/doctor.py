@@ -18,6 +18,7 @@ from .. import __version__
 from ..errors import Invalid, ReconcilerError
 from ..ports import Standing
 from ..spec.load import DesiredCluster
+from . import record_keys
 from .context import Context
 from .show import out
 
@@ -41,6 +42,7 @@ def examine(mine: Context) -> int:
     checks = [Check("reconciler", True, f"{__version__} on Python {platform.python_version()}")]
     checks += _tools(mine)
     checks.append(_file("ssh key", lambda: str(mine.app.settings.ssh_key), mine.app.settings.ssh_key.is_file()))
+    checks += [Check("record keys", False, *problem) for problem in record_keys.problems(mine.app.settings.git)]
     checks += _desired(mine)
     checks += _forge(mine)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))

@@ -7,12 +7,13 @@ import fcntl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import takewhile
 
 from ..engine import autoscale
 from ..engine.decision import Case, decide
+from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
 from ..engine.playbook import Roles
@@ -20,7 +21,7 @@ from ..errors import Blocked, Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import WAVE, Plan, Refusal, Step, Tool
-from ..model.resource import Component, Expected, Known
+from ..model.resource import Component, Known
 from ..report import markdown
 from ..report.view import view
 from ..spec.load import FLEET, DesiredCluster
@@ -29,7 +30,8 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, durations, fetched, outputs, record
+from . import descent, durations, fetched, output_memory, outputs, record
+from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
 from .lease import Tenure, leased
@@ -64,7 +66,8 @@ class Cycle:
     """Everything about one cluster that does not change during a cycle. `survey` is shared with the other clusters of
     a round; `clock` says what time it is (windows and approvals depend on it). Where something is `expected` to be
     done, the lease is taken before the look, so that one look is enough. `told` hears of what a status page shows.
-    `referred` are the cluster's outputs that applications of others refer to, too."""
+    `referred` are the cluster's outputs that applications of others refer to, too; `others` the clusters that its own
+    refer to, as far as they could be loaded."""
 
     desired: DesiredCluster
     commit: str
@@ -75,6 +78,7 @@ class Cycle:
     expected: bool = False
     told: Callable[[Moment], None] = _nobody
     referred: frozenset[Output] = frozenset()
+    others: Mapping[str, DesiredCluster] = field(default_factory=dict)
 
     def check(self) -> tuple[Plan, Sight]:
         """Observe and plan; change nothing. A commit that would not be applied for what it leaves out has a plan that
@@ -187,6 +191,7 @@ class Cycle:
         if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
             fetched.forget(self.tools.state, self.desired.name)
         durations.remember(self.tools.state, self.desired.name, steps)
+        output_memory.remember(self.tools.state, self.desired.name, sight.outputs)
         seconds = time.monotonic() - started
         error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
@@ -217,40 +222,40 @@ class Cycle:
         """Phase by phase, looking again after each: a plan gone stale is made again, never applied.
 
         What a later plan would destroy must have been in the first one, which was guarded; and a step that
-        comes back unchanged after it was carried out did not help, and is not tried twice. Behind a wave of workloads
-        that failed, no other goes.
+        comes back unchanged after it was carried out did not help: it is not tried twice, and it failed, whatever its
+        tool said. Behind a wave of workloads whose tool failed, no other goes.
         """
         executor = Executor(self.desired, self.files, self.tools)
         done: list[StepOutcome] = []
+        failed: list[Step] = []
         seen: set[str] = set()
         current = first
-        while not current.stopped and (phase := _next_phase(current, seen, [s.step for s in done if not s.ok])):
+        while not current.stopped and (phase := _next_phase(current, seen, failed)):
+            carried: list[StepOutcome] = []
             for step in phase:
-                if not done:
+                if not done and not carried:
                     self.told(Moment.APPLYING)
                 seen.add(_name(step))
                 self.tools.progress.log(f"{step.component}: {step.summary}")
-                done.append(executor.run(step, sight))
-                if not done[-1].ok:
+                carried.append(executor.run(step, sight))
+                if not carried[-1].ok:
+                    failed.append(step)
                     break
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)
             sight = self._look()
             current = self._plan(sight)
+            done += (_judged_by(current, outcome) for outcome in carried)
             if destroyed(current) <= destroyed(first):
                 current = replace(current, refusals=tuple(r for r in current.refusals if r.partial))
-            if not done[-1].ok and phase[0].component in _FOUNDATIONS:
+            if not carried[-1].ok and phase[0].component in _FOUNDATIONS:
                 break
         return current, sight, tuple(done)
 
     def _look(self) -> Sight:
         today = self.clock().astimezone(datetime.UTC).date()
-        applied = self._applied()
-        return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred)
-
-    def _applied(self) -> Expected:
-        repository, name = self.tools.repository, self.desired.name
-        return record.applied(repository, repository.observed(name), name)
+        applied = recorded(self.tools.repository, self.desired.name)
+        return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
 
     def _plan(self, sight: Sight) -> Plan:
         cluster = self.desired.cluster
@@ -260,7 +265,7 @@ class Cycle:
                 cluster=self.desired.name,
                 commit=self.commit,
                 expected=sight.expected,
-                applied=self._applied(),
+                applied=believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected),
                 observed=sight.observed,
                 roles=roles,
                 facts=self._facts(sight, roles.etcd or roles.control_plane),
@@ -302,6 +307,7 @@ class Cycle:
         """Commit what was observed, under `lease` if it has an id. Without one others may look and record as well: then
         `seen` is what was on the branch before we looked, and what is there by now in its stead is newer than ours."""
         folder = self.desired.name
+        remember(self.tools.state, folder, sight.expected, outcome)
         shown = view(outcome.after, status=outcome.status, observed=sight.observed, expected=sight.expected)
 
         def files(there: Mapping[str, bytes]) -> Mapping[str, str] | None:
@@ -312,7 +318,7 @@ class Cycle:
             applied = record.now_applied(sight.expected, before, outcome)
             known = outputs.text(sight.outputs, folder)
             return {
-                **({f"{folder}/{outputs.FILE}": known} if known else {}),
+                **({f"{folder}/{output_memory.RECORD}": known} if known else {}),
                 f"{folder}/{record.OBSERVED}": record.observed_text(
                     folder, outcome.status, sight.observed, record.Failed(outcome.commit, outcome.error)
                 ),
@@ -335,6 +341,14 @@ class Cycle:
                 hint = "wait for it to end, or look for it with: ps aux | grep reconciler"
                 raise Transient(f"another cycle for {self.desired.name!r} is running", hint=hint) from None
             yield
+
+
+def _judged_by(after: Plan, outcome: StepOutcome) -> StepOutcome:
+    """A step is done when the next look no longer finds what it was for."""
+    if not outcome.ok:
+        return outcome
+    error, hint = complaint(outcome.step, unseen(outcome.step, after.differences))
+    return replace(outcome, error=error, hint=hint)
 
 
 def _acts(current: Plan) -> bool:

@@ -26,13 +26,15 @@ from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import fetched, installed, kubeconfigs
-from .sight import Sight, balancer_of, openshift, part_of
+from .sight import Sight, openshift, part_of
 from .toolkit import Access, Toolkit
+from .ways_in import balancer_of
 
 _POLL_SECONDS = 0.5
 _PRUNING = (
     *("server", "floating_ip", "member", "monitor", "listener", "pool", "load_balancer"),
     *("router_interface", "port", "security_group_rule", "router", "subnet", "network", "security_group"),
+    *("server_group", "keypair"),
 )
 _LAST_LINES = 10
 
@@ -91,7 +93,18 @@ class Executor:
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
         )
+        doomed = self._not_held(step, "infrastructure")
         self.tools.terraform().apply(place, self.tools.progress)
+        self._prune_ids(doomed)
+
+    def _not_held(self, step: Step, workspace: str) -> list[Difference]:
+        """What is to be deleted and, as far as this machine knows, Terraform's state does not hold. Where there is no
+        state here, or others write it too, that shows only afterwards: then it is deleted by its id as well."""
+        ids = self.tools.terraform_state(self.tools.workspace(self.desired.name, workspace))
+        named = objects.address if step.component is Component.APPLICATIONS else None
+        held = ids.by_address if ids else {}
+        doomed = (d for d in step.differences if d.action is Action.DELETE)
+        return [d for d in doomed if (named(d.key) not in held if named else d.id not in held.values())]
 
     def take(self, live: Mapping[str, str], keep: Sequence[Difference]) -> int:
         """Let Terraform's state know what is live at these addresses (address to id), and change nothing of it. `keep`
@@ -120,12 +133,24 @@ class Executor:
         return frozenset(address(r.kind, r.name) for r in infrastructure(self.desired.cluster) if r.kind in kinds)
 
     def _prune_cloud(self, step: Step, _: Sight) -> None:
-        """What hangs on a thing goes before the thing."""
-        rank = {kind: place for place, kind in enumerate(_PRUNING)}
+        self._prune_ids(step.differences)
+
+    def _prune_ids(self, differences: Iterable[Difference]) -> None:
+        """What hangs on a thing goes before the thing. One that can't be deleted keeps no other: a machine that is
+        locked must not keep a rule that lets everybody in. Raises the last failure, with all that is left."""
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
-        for difference in sorted(step.differences, key=lambda d: (rank.get(d.key.kind, 99), d.id)):
-            cloud.prune(difference.key.kind, difference.id)
-            self.tools.progress.log(f"pruned {difference.key}")
+        failed: dict[str, ReconcilerError] = {}
+        for difference in sorted(differences, key=lambda d: (_PRUNING.index(d.key.kind), d.id)):
+            try:
+                cloud.prune(difference.key.kind, difference.id)
+                self.tools.progress.log(f"pruned {difference.key}")
+            except ReconcilerError as error:
+                failed[f"{difference.key} ({difference.id})"] = error
+        if failed:
+            last = tuple(failed.values())[-1]
+            retry = any(isinstance(error, Transient) for error in failed.values())
+            message = f"could not delete {', '.join(failed)}: {last.message}"
+            raise (Transient if retry else Permanent)(message, hint=last.hint)
 
     # kubernetes
 
@@ -266,6 +291,7 @@ class Executor:
         manifests = [_left_alone(m, step) for m in sight.manifests[Component.APPLICATIONS].get(target, ())]
         group = part_of(self.desired.name, Component.APPLICATIONS)
         texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests if m["kind"] != "Secret"}
+        gone = self._not_held(step, f"applications-{target}")
         doomed = {d.key for d in step.differences if d.action is Action.DELETE}
         # the module only lets go of a namespace (apply_only), which Terraform's plan calls a deletion
         doomed |= {r.key for r in sight.observed.resources(step.component, "Namespace") if r.target == target}
@@ -277,6 +303,8 @@ class Executor:
             forget=frozenset(objects.address(key) for key in sight.held.get(target, ())),
         )
         self.tools.terraform().apply(place, self.tools.progress)
+        if gone:
+            self._api(access).prune([Resource(d.key.kind, d.key.name, id=d.id) for d in gone])
 
     # what they share
 

@@ -12,6 +12,7 @@ from ..model.resource import Expected, Kinds, Known, Listing, Resource, Unknown
 from ..spec.load import DesiredCluster
 from ..spec.render.machines import machines
 from . import record
+from .applied import remembered
 from .installed import installed_on, lost
 from .toolkit import Toolkit
 
@@ -36,8 +37,8 @@ def judged(
 
 def _may_fetch(desired: DesiredCluster, tools: Toolkit, applied: Expected, infrastructure: Kinds) -> bool:
     """The machines of control plane and etcd must be the very ones they were installed on, and git must ask for those
-    and for the version they had: else the playbook would change what nobody can see. And it must not be a kubeconfig
-    that was just fetched."""
+    and for the version they had: else the playbook would change what nobody can see. Of that only a verified record or
+    this machine has the say. And it must not be a kubeconfig that was just fetched."""
     if tools.given(desired.name):  # what a playbook fetches is another one
         return False
     before = installed_on(tools.state, desired.name)
@@ -45,7 +46,8 @@ def _may_fetch(desired: DesiredCluster, tools: Toolkit, applied: Expected, infra
     if not (before and isinstance(servers, Known)) or lost(before, servers.resources):
         return False
     members = {m.name for m in machines(desired.cluster) if m.role in ("control-plane", "etcd")}
-    same = record.versions_applied(applied) == (desired.cluster.spec.kubernetes.version,)
+    said = applied if tools.repository.verified() else remembered(tools.state, desired.name)
+    same = record.versions_applied(said) == (desired.cluster.spec.kubernetes.version,)
     return same and members == before.keys() and not _is_fetched(desired, tools)
 
 

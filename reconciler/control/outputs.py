@@ -1,7 +1,7 @@
-"""What others may know of a cluster: read where it is live, remembered on the observed branch.
+"""What others may know of a cluster, read where it is live.
 
 An address that can't be seen, or is gone for the moment, is no reason to take it out of what was made with it: then the
-one that was recorded last still counts. Other clusters' outputs are those that they recorded.
+last one that is believed (`output_memory`) still counts.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..model.resource import Known, Listing, Resource, Unknown
-from ..ports import Manifest, Repository
+from ..ports import Manifest
 from ..spec import wiring
 from ..spec.load import DesiredCluster
+from ..spec.output_values import wrong
 from ..spec.render.application import Sealed
 from ..spec.wiring import Output, Outputs
-from ..spec.yaml import Unreadable
 from ..yaml_text import dump
-from . import shapes
 from .toolkit import Access, Toolkit
 
-FILE = "outputs.yaml"
 _API_VERSIONS = {
     "services": ("v1", "Service"),
     "ingresses": ("networking.k8s.io/v1", "Ingress"),
@@ -38,22 +36,19 @@ def text(known: Outputs, cluster: str) -> str:
     return dump(mine) if mine else ""
 
 
-def recorded(repository: Repository, cluster: str) -> dict[str, str]:
-    """A cluster's outputs by path, as the observed branch has them in this clone. What can't be read says nothing."""
-    path = f"{cluster}/{FILE}"
-    text = repository.observed(cluster).get(path, b"")
-    try:
-        return shapes.read(shapes.OUTPUTS, FILE, text, {})
-    except Unreadable as error:
-        repository.disregard(path, text, str(error))
-        return {}
-
-
-def live(desired: DesiredCluster, wanted: Collection[Output], tools: Toolkit, targets: Mapping[str, Access]) -> Live:
+def live(
+    desired: DesiredCluster,
+    wanted: Collection[Output],
+    tools: Toolkit,
+    targets: Mapping[str, Access],
+    missing: Unknown | None = None,
+) -> Live:
     """The live objects that the outputs `wanted` of this cluster are read from, by kind of output and name. `targets`
-    are the OpenShifts of its applications. An API whose kubeconfig is not there has none."""
+    are the OpenShifts of its applications. `missing` is what an API says whose kubeconfig is not there: None for one
+    that was never made."""
     apps = {app.name: app for app in desired.applications if not app.spec.host}
     asked: dict[Access, dict[tuple[str, str], Manifest]] = {}
+    answers: dict[tuple[str, str], Manifest | Unknown | None] = {}
     for output in wanted:
         if output.kind not in _API_VERSIONS or (output.field == "address" and output.kind == "applications"):
             continue
@@ -62,18 +57,20 @@ def live(desired: DesiredCluster, wanted: Collection[Output], tools: Toolkit, ta
             if output.secret or output.name not in apps:
                 continue
             app = apps[output.name]
+            if app.spec.target not in targets:
+                answers[output.kind, output.name] = Unknown(f"the settings name no OpenShift {app.spec.target!r}")
+                continue
             name, access = f"{app.spec.namespace}/{app.name}", targets[app.spec.target]
         version, kind = _API_VERSIONS[output.kind]
         space, _, short = name.partition("/")
         metadata = {"name": short, "namespace": space}
         found = {"apiVersion": version, "kind": kind, "metadata": metadata}
         asked.setdefault(access, {})[output.kind, output.name] = found
-    answers: dict[tuple[str, str], Manifest | Unknown | None] = {}
     for access, objects in asked.items():
         if access.kubeconfig.exists():
             answers.update(zip(objects, tools.kubernetes(access).lookup(list(objects.values())), strict=True))
         else:
-            answers.update(dict.fromkeys(objects))
+            answers.update(dict.fromkeys(objects, missing))
     return answers
 
 
@@ -84,38 +81,33 @@ def gathered(
     *,
     endpoint: str | Unknown | None,
     servers: Listing,
-    repository: Repository,
+    before: Mapping[Output, str],
 ) -> Outputs:
-    """Everything the cluster's applications and other clusters refer to, as far as it is known. `wanted` are outputs of
-    this cluster; `endpoint` is the address of its API."""
+    """What is known of the outputs `wanted` of this cluster, and why the others are not. `endpoint` is the address of
+    its API; `before` are the values that count where nothing is seen."""
     values: dict[Output, str] = {}
     why: dict[Output, str] = {}
     sealed: dict[Output, Sealed] = {}
-    mine, fixed = sorted(wanted), wiring.fixed(desired)
-    before = recorded(repository, desired.name) if any(o not in fixed and not o.secret for o in mine) else {}
-    for output in mine:
-        value = fixed.get(output) or _read(output, found, endpoint, servers)
+    fixed = wiring.fixed(desired)
+    for output in sorted(wanted):
+        value = fixed.get(output) or _typed(output, _read(output, found, endpoint, servers))
         if isinstance(value, Sealed):
             sealed[output] = value
         elif isinstance(value, str):
             values[output] = value
-        elif output.path in before and not output.secret:
-            values[output] = before[output.path]
+        elif output in before and not output.secret:
+            values[output] = before[output]
         else:
             why[output] = (
                 f"which can't be seen: {value.reason}" if isinstance(value, Unknown) else "which is not there yet"
             )
-    others, own_why = _of_others(desired, repository)
-    return Outputs({**values, **others}, {**why, **own_why}, sealed)
+    return Outputs(values, why, sealed)
 
 
-def _of_others(desired: DesiredCluster, repository: Repository) -> tuple[dict[Output, str], dict[Output, str]]:
-    """What applications of this cluster need of other ones."""
-    needed = {o for app in desired.applications for _, _, o in wiring.references(app, desired.name) if o}
-    theirs = sorted(o for o in needed if o.cluster != desired.name)
-    told = {name: recorded(repository, name) for name in {o.cluster for o in theirs}}
-    values = {o: told[o.cluster][o.path] for o in theirs if o.path in told[o.cluster]}
-    return values, {o: f"which {o.cluster} has not recorded yet" for o in theirs if o not in values}
+def _typed(output: Output, value: str | Sealed | Unknown | None) -> str | Sealed | Unknown | None:
+    """What is live may be anything: what is not what it should be can't be seen."""
+    problem = wrong(output, value) if isinstance(value, str) else ""
+    return Unknown(f"what is there is {problem}") if problem else value
 
 
 def _read(

@@ -36,14 +36,16 @@ class Purpose(Enum):
 @dataclass(frozen=True)
 class Desired:
     """The desired state at one commit (or in the working tree, then `commit` is empty). `files` are as git has them:
-    what SOPS keeps is opened in the objects of `clusters`, and nowhere else. `referred` is what clusters
-    that are not among `clusters` want of those; `failed` are clusters that could not be loaded, and why."""
+    what SOPS keeps is opened in the objects of `clusters`, and nowhere else. `referred` is what clusters that are not
+    among `clusters` want of those; `failed` are clusters that could not be loaded, and why; `near` are clusters that
+    those refer to, as far as they can be loaded."""
 
     commit: str
     files: Mapping[str, bytes]
     clusters: tuple[DesiredCluster, ...]
     referred: frozenset[Output] = frozenset()
     failed: Mapping[str, ReconcilerError] = field(default_factory=dict)
+    near: tuple[DesiredCluster, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -140,7 +142,8 @@ class Reader:
         if error := loaded.failed.get(cluster):
             raise error
         mine = tuple(c for c in loaded.clusters if c.name == cluster)
-        return Desired(at.commit, raw, mine, wanted_of(cluster, at.mentions))
+        others = tuple(c for c in loaded.clusters if c.name != cluster)
+        return Desired(at.commit, raw, mine, wanted_of(cluster, at.mentions), near=others)
 
     def everything(self, at: Revision) -> Desired:
         """Every cluster that can be loaded. Raises Invalid for what is wrong with the fleet, or with all of it."""

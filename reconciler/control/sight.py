@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from ..engine.diff import meant
 from ..errors import Invalid
 from ..model.naming import CERTIFICATE, IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
-from ..ports import CloudSnapshot, Comparison, Manifest
+from ..ports import CloudSnapshot, Comparison, Ids, Manifest
 from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
-from ..spec.render.kubernetes import nodes, published
-from ..spec.render.machines import CONTROL_PLANE_GROUP, machines
+from ..spec.render.kubernetes import nodes
+from ..spec.render.machines import CONTROL_PLANE_GROUP
 from ..spec.wiring import Output, Outputs
-from . import fetched, outputs
+from . import elsewhere, fetched, output_memory, outputs
 from .installed import installed_on
 from .recognise import recognised
 from .served import Served, served
 from .survey import Survey
 from .toolkit import Access, Toolkit
+from .ways_in import endpoint, reachable
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,25 @@ def look(
     survey: Survey,
     today: datetime.date | None = None,
     referred: frozenset[Output] = frozenset(),
+    others: Mapping[str, DesiredCluster] = MappingProxyType({}),
 ) -> Sight:
     """Observe one cluster. `files` are those of the desired commit; `today` is the day (UTC) on which environments have
-    expired or not (none has without it); `referred` are its outputs that other clusters' applications refer to.
+    expired or not (none has without it); `referred` are its outputs that other clusters' applications refer to, and
+    `others` the clusters that its own refer to.
 
     Raises Invalid (with file:line) when the desired state refers to what the cloud does not have, and what
     Cloud.observe raises when there is no logging in at all.
     """
     wanted = referred | wiring.wanted((desired,), desired.name)
     targets = {app.spec.target: openshift(desired, app.spec.target, tools) for app in desired.applications}
-    with ThreadPoolExecutor(max_workers=5, thread_name_prefix="look") as pool:
+    foreign = elsewhere.needed(desired)
+    before = output_memory.before(tools.repository, tools.state, desired.name, wanted | foreign)
+    with ThreadPoolExecutor(max_workers=6, thread_name_prefix="look") as pool:
         cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         shown = pool.submit(_certificates, tools, desired.name)
         told = pool.submit(outputs.live, desired, wanted, tools, targets)
+        theirs = elsewhere.asked(foreign, others, before, tools, survey, pool)
         snapshot, shared = cloud.result()
         ids = tools.terraform_state(tools.workspace(desired.name))
         servers = recognised(desired.cluster, snapshot.of(desired.name), ids)
@@ -92,10 +100,11 @@ def look(
             desired,
             wanted,
             told.result(),
-            endpoint=_endpoint(desired, servers),
-            servers=_reachable(desired, servers),
-            repository=tools.repository,
+            endpoint=endpoint(desired, servers),
+            servers=reachable(desired, servers),
+            before=before,
         )
+        known = known.beside(theirs.result()) if theirs else known
         made = render(desired, files, known, today)
         found = pool.map(lambda c: _compare(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
@@ -125,14 +134,6 @@ def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]
 # As whom Terraform's kubectl provider applies: it can't be told another name.
 _AS = {Component.APPLICATIONS: "kubectl"}
 _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
-# Where the API's address is read from.
-_ENDPOINT_KINDS = ("server", "load_balancer")
-
-
-def balancer_of(desired: DesiredCluster, infrastructure: Kinds) -> Resource | None:
-    """The live load balancer of a cluster that wants one."""
-    mine = (r for r in _resources(infrastructure, "load_balancer") if r.name == desired.name)
-    return next(mine, None) if desired.cluster.spec.api_load_balancer else None
 
 
 @dataclass(frozen=True)
@@ -170,22 +171,6 @@ def render(
     }
     left = {target: frozenset(keys - apps[target].keys()) for target, keys in held.items()}
     return Rendered(manifests, own, {target: tuple(found) for target, found in waiting.items()}, left)
-
-
-def _endpoint(desired: DesiredCluster, infrastructure: Kinds) -> str | Unknown | None:
-    """Where the API is; Unknown when what says so can't be seen."""
-    api = published(desired.cluster, _resources(infrastructure, "server"), balancer_of(desired, infrastructure))
-    silent = (seen for k in _ENDPOINT_KINDS if isinstance(seen := infrastructure.get(k), Unknown))
-    return api or next(silent, None)
-
-
-def _reachable(desired: DesiredCluster, infrastructure: Kinds) -> Listing:
-    """The machines whose node ports answer: every node's."""
-    listing = infrastructure.get("server", Unknown("was not listed"))
-    if isinstance(listing, Unknown):
-        return listing
-    mine = {m.name for m in machines(desired.cluster) if m.role in ("control-plane", "node")}
-    return Known(tuple(s for s in listing.resources if s.name in mine))
 
 
 def _resources(kinds: Kinds, kind: str) -> tuple[Resource, ...]:
@@ -237,6 +222,10 @@ def _certificates(tools: Toolkit, cluster: str) -> tuple[Resource, ...]:
     return tools.kubernetes(access).certificates() if access.kubeconfig.exists() else ()
 
 
+# apiVersion/Kind as the API server takes them; a record may say anything.
+_TYPE = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[a-z0-9]+/[A-Z][A-Za-z0-9]*")
+
+
 @dataclass(frozen=True)
 class _Compared:
     """A component on every API that serves it: what is live, and what is expected there, by target."""
@@ -265,7 +254,7 @@ def _compare(
     before = _on_known_targets(desired.name, applied.resources(component), {*manifests, *tools.openshift}, tools)
     for target in sorted({*manifests, *(r.target for r in before)}):
         access = openshift(desired, target, tools) if target else own
-        known = [r for r in before if r.target == target and r.type]
+        known = [r for r in before if r.target == target and _TYPE.fullmatch(r.type)]
         wanted = manifests.get(target, ())
         gone = absent and access.kubeconfig == own.kubeconfig
         group = part_of(desired.name, component)
@@ -275,8 +264,9 @@ def _compare(
         if target in manifests:
             on[target] = placed
         held = made.held.get(target, frozenset()) if apps else frozenset()
+        kept = tools.terraform_state(tools.workspace(desired.name, f"applications-{target}")) if apps else None
         for kind, listing in found.live.items():
-            live[kind] = _merged(live.get(kind, Known()), _on(target, listing, held))
+            live[kind] = _merged(live.get(kind, Known()), _on(target, listing, held, kept))
         if apps and (waiting := made.waiting.get(target)):
             expected += waiting
             live.setdefault("Application", Known())
@@ -295,10 +285,17 @@ def _on_known_targets(
     return [r for r in before if not r.target or r.target in targets]
 
 
-def _on(target: str, listing: Listing, held: Collection[Key]) -> Listing:
+def _on(target: str, listing: Listing, held: Collection[Key], kept: Ids | None) -> Listing:
+    """What is on a target, those excepted that are `held` back; each says whether Terraform's state here knows it."""
     if isinstance(listing, Unknown):
         return listing
-    return Known(tuple(replace(r, target=target) for r in listing.resources if r.key not in held))
+    ours = (r for r in listing.resources if r.key not in held)
+    if kept is None or kept.shared:
+        return Known(tuple(replace(r, target=target) for r in ours))
+    known = kept.by_address
+    return Known(
+        tuple(replace(r, target=target, fields={**r.fields, IN_STATE: objects.address(r.key) in known}) for r in ours)
+    )
 
 
 def _merged(one: Listing, other: Listing) -> Listing:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ..model.change import Action, Class, Difference
 from ..model.naming import CERTIFICATE, IN_STATE
 from ..model.resource import Component, Expected, Fields, Key, Kinds, Observed, Resource, Unknown, Value
-from .severity import severity
+from .severity import exposes, severity
 
 Replacing = frozenset[tuple[str, str]]
 # What people's data goes with: left alone when git no longer names it, and deleted by hand by somebody who means it.
@@ -127,7 +127,10 @@ def _missing(component: Component, want: Resource, before: Resource | None) -> D
 
 
 def _extra(component: Component, live: Resource, before: Resource | None, why: str = "") -> Difference:
-    """Live and not desired: removed from git since it was applied (pending), or nobody's (unmanaged)."""
+    """Live and not desired: removed from git since it was applied (pending), or nobody's (unmanaged). What Terraform's
+    state is known not to hold was never applied by it, whatever the record says: who may write that could hide it."""
+    if live.fields.get(IN_STATE) is False:
+        before = None
     if kept := _kept(live):
         said, none = Class.IGNORED, Action.NONE
         level = severity(component, live.kind, "", said, none, live.fields)
@@ -162,7 +165,7 @@ def _fields(
         action = (
             Action.REPLACE if (want.kind, name) in replacing or (want.kind, name, now) == _BROKEN else Action.UPDATE
         )
-        level = severity(component, want.kind, name, cls, action, want.fields)
+        level = severity(component, want.kind, name, cls, action, want.fields, exposes(name, value, now))
         owner = live.owners.get(name)
         why = (_LOST if name == IN_STATE else _CHANGED[cls]) + (f"; owned by {owner}" if owner else "")
         was = applied.get(name) if not want.digest else (value if cls is Class.DRIFT else None)

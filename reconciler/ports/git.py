@@ -45,6 +45,9 @@ class Repository(Protocol):
         """Return the desired commit that the last record of `folder` on the observed branch names, empty where none
         does. Whoever may push there may have written it. Starts no program."""
 
+    def verified(self) -> bool:
+        """Say whether `observed` gives only what a known key signed, or everything that anybody pushed."""
+
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Return what the file at `path` held on the observed branch, newest first, each with the time of the commit
         that wrote it (ISO 8601, UTC), as far as this clone's history goes. Lazy; starts no program."""

@@ -73,6 +73,10 @@ class Outputs:
     why: Mapping[Output, str] = field(default_factory=dict)
     sealed: Mapping[Output, Sealed] = field(default_factory=dict, repr=False)
 
+    def beside(self, more: Outputs) -> Outputs:
+        """These, and those of other clusters."""
+        return Outputs({**self.values, **more.values}, {**self.why, **more.why}, {**self.sealed, **more.sealed})
+
 
 @dataclass(frozen=True)
 class Wired:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from reconciler import report
 from reconciler.adapters.kubernetes.connection import Request, failure
-from reconciler.control import outputs, record
+from reconciler.control import output_memory, record
 from reconciler.errors import Invalid
 from reconciler.ports import Manifest, Rendering
 from reconciler.spec import desired_state, wiring
@@ -329,10 +329,13 @@ def test_every_output_is_looked_at() -> None:
     modules = {module.name for module in pkgutil.iter_modules(report.__path__)} - helpers
     assert modules <= OUTPUTS.keys()
     committed = {
-        v for of in (record, outputs) for v in vars(of).values() if isinstance(v, str) and v.endswith((".yaml", ".md"))
+        v
+        for of in (record, output_memory)
+        for v in vars(of).values()
+        if isinstance(v, str) and v.endswith((".yaml", ".md"))
     }
     assert committed <= OUTPUTS.keys()
-    assert {record.OBSERVED, record.APPLIED, record.DRIFT, record.DIFFERENCES, outputs.FILE} == committed
+    assert {record.OBSERVED, record.APPLIED, record.DRIFT, record.DIFFERENCES, output_memory.RECORD} == committed
 
 
 NAMES_ONLY = (record.APPLIED, record.DIFFERENCES)  # and digests

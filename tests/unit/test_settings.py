@@ -179,3 +179,14 @@ def test_hosts_that_may_be_asked(home: Path) -> None:
     (problem,) = caught.value.problems
     assert (problem.line, problem.path) == (4, "fetch.hosts.1")
     assert "'https://b.org' is no host: a name, *.example.org" in problem.message
+
+
+def test_a_key_for_records_is_none_for_desired_state(home: Path) -> None:
+    text = "git: {{signers: {{ssh: /a}}, recordSigners: {{ssh: {}}}, recordsFrom: {}}}\n"
+    good = settings.load(written(home / "a.yaml", text.format("/b", "c" * 40)), {}).git
+    assert (good.record_signers.ssh, good.records_from) == (Path("/b"), "c" * 40)
+    for records, since in (("/a", "c" * 40), ("/b", "main"), ("/b", "c" * 39)):
+        with pytest.raises(Invalid):
+            settings.load(written(home / "b.yaml", text.format(records, since)), {})
+    with pytest.raises(Invalid):
+        settings.load(written(home / "c.yaml", f"git: {{recordsFrom: {'c' * 40}}}\n"), {})

@@ -4,7 +4,8 @@ that several machines share, and signatures."""
 from .leases import GitLeases
 from .repository import GitRepository
 from .signatures import Signature, Signers
+from .vouched import Trust
 from .watching import RefWatch
 from .worktree import working_tree
 
-__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers", "working_tree"]
+__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers", "Trust", "working_tree"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import Invalid
+from ...errors import Invalid, Permanent
 from ...files import unwritable
 from . import refs
 from .commands import Answer, Git
@@ -37,6 +37,10 @@ class Branch:
     def shallow(self) -> bool:
         """Does this clone leave out old commits, as those of CI jobs do?"""
         return (self.dirs.common / "shallow").is_file()
+
+    def shallow_ends(self) -> frozenset[str]:
+        """The commits whose parents a shallow clone leaves out."""
+        return frozenset((self.dirs.common / "shallow").read_text().split()) if self.shallow else frozenset()
 
     def git_at(self, folder: Path) -> Git:
         """git on another folder, with the same patience."""
@@ -105,6 +109,15 @@ class Branch:
         if pushed.ok:
             self.git("update-ref", self.ref, after)  # should it fail, the next `bring` puts it right
         return pushed
+
+    def refused(self, answer: Answer) -> Permanent:
+        """What it means that a push came to nothing though nobody else pushed."""
+        return Permanent(
+            f"the branch {self.name!r} could not be written, and no other writer is to blame",
+            hint="check that this account may push to it (branch protection, hooks, a read-only token), and that there is "
+            f"no refs/heads/{self.name}/* on the remote",
+            evidence=answer.evidence,
+        )
 
     def older(self, one: str, other: str) -> bool | None:
         """Is `one` in the past of `other`? None when one of them is not in this clone."""

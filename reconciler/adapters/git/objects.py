@@ -74,6 +74,10 @@ class Objects:
         """A commit's message."""
         return self._read(id_)[1].decode("utf-8", "replace").partition("\n\n")[2]
 
+    def signed(self, id_: str) -> bool:
+        """Does a commit bear a signature at all, whoever's?"""
+        return b"\ngpgsig" in self._read(id_)[1].partition(b"\n\n")[0]
+
     def abbreviated(self, prefix: str) -> str | None:
         """Return the full id that begins with `prefix` (at least 7 digits), None when there is none. Raises Invalid
         when there are several."""

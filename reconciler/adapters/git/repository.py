@@ -13,18 +13,20 @@ from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
 from ...ports import Change, Files, Snapshot
-from . import ancestry, folders, records, refs
+from . import ancestry, folders, refs
 from . import branch as branches
 from . import snapshot as snapshots
+from .believed import Believed
 from .branch import Branch
-from .commands import DEADLINE_SECONDS, Answer
+from .commands import DEADLINE_SECONDS
 from .folders import within
-from .history import COMMITS, trailers, versions
+from .history import COMMITS
 from .mend import mend
-from .objects import Objects, blob_id
+from .objects import Objects
 from .salvage import lost_folders
 from .signatures import Signature, Signers
 from .stream import Author, commit_stream
+from .vouched import Trust
 
 _MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
 _REFUSALS = 3  # how often a push may be refused while nobody moved the branch: once may be somebody else's lock
@@ -40,7 +42,8 @@ class GitRepository:
     local branch. `author` is (name, e-mail address). A write that meets other writers is tried `attempts` times. A git
     command that talks to the remote has `deadline` seconds. What the remote said of the branch is believed for `trust`
     seconds, to find that there is nothing to write. `log` is told what was put right. Only commits of `signers` are to
-    be applied (`verify`); what we commit is signed by `signature`, where there is one.
+    be applied (`verify`); what we commit is signed by `signature`, where there is one. Of the observed branch only
+    what `record_trust` allows is believed.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class GitRepository:
         log: Callable[[str], None] = lambda _: None,
         signers: Signers = Signers(),  # noqa: B008 - frozen
         signature: Signature | None = None,
+        record_trust: Trust = Trust(),  # noqa: B008 - frozen
     ) -> None:
         if not refs.valid(branch):
             raise Invalid(f"{branch!r} is not a name git takes for a branch")
@@ -70,9 +74,9 @@ class GitRepository:
         self._log = log
         self._signers = signers
         self._signature = signature
+        self._believed = Believed(record_trust, log)
         self._moved: dict[str, str] = {}  # refs of the remote that a fetch moved, and from where
         self._mended = float("-inf")
-        self._doubts = records.Doubts(log)
 
     def resolve(self, ref: str) -> str:
         """Return the commit id of a branch, a tag, HEAD or a (shortened) commit id.
@@ -109,32 +113,30 @@ class GitRepository:
         return self._whole(branch, lambda: snapshots.snapshot(_objects(branch), commit, roots, only))
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
-        """Return the plain files below `folder` on the observed branch as this clone knows it; empty where there is
-        none. Anybody may have pushed them: what is no plain file, or more than a record can be, is left out, and `log`
-        told. Starts no program. Raises Permanent when the repository is damaged or incomplete."""
+        """Return the plain files below `folder` on the observed branch as this clone knows it, as far as they are
+        believed; empty where there is none. Anybody may have pushed them: what is no plain file, or more than a record
+        can be, is left out, and `log` told. Starts no program, unless a signature is checked for the first time. Raises
+        Permanent when the repository is damaged or incomplete."""
         branch, folder = self._branch(), within(folder)
-        tip = branch.known()
-        return self._whole(branch, lambda: self._recorded(branch, tip, folder)) if tip else {}
+        return self._whole(branch, lambda: self._believed.read(branch, branch.known(), folder))
+
+    def verified(self) -> bool:
+        """Say whether `observed` gives only what a known key signed."""
+        return bool(self._believed)
 
     def disregard(self, path: str, content: bytes, why: str) -> None:
         """Tell `log`, once for each content, that what the observed branch has at `path` counts as nothing."""
-        branch = self._branch()
-        self._doubts.at(branch, branch.known() or "")(path, blob_id(content), why)
-
-    def _recorded(self, branch: Branch, commit: str, folder: str) -> dict[str, bytes]:
-        return records.read(_objects(branch), commit, folder, self._doubts.at(branch, commit))
+        self._believed.disregard(self._branch(), path, content, why)
 
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Return what the file at `path` held on the observed branch, newest first, each with the time (ISO 8601, UTC)
         of the commit that wrote it, as far as this clone's history goes. Lazy; starts no program."""
-        tip = self._branch().known()
-        return versions(_objects(self._branch()), tip, within(path)) if tip else iter(())
+        return self._believed.history(self._branch(), within(path))
 
     def last_recorded(self, folder: str) -> str:
         """Return the desired commit that the last record of `folder` names, as far as this clone's history of the
         observed branch goes; empty where none does. Whoever may push there may have written it. Starts no program."""
-        tip = self._branch().known()
-        said = trailers(_objects(self._branch()), tip, within(folder), "Desired-Commit") if tip else iter(())
+        said = self._believed.trailers(self._branch(), within(folder), "Desired-Commit")
         return next((commit for commit in said if _ID.fullmatch(commit)), "")
 
     def descends(self, commit: str, ancestor: str) -> bool | None:
@@ -223,7 +225,7 @@ class GitRepository:
                 return commit
             refused += now == (old if onto else tip)
             if refused >= _REFUSALS:
-                raise _refusal(place, answer)
+                raise place.refused(answer)
             time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
         raise Transient(f"other writers were faster {self._attempts} times on {branch!r}", hint="it is tried again")
 
@@ -308,19 +310,20 @@ class GitRepository:
             tip = branch.tip()
             self._heard = tip, time.monotonic()
             parent = self._whole_of(branch, branch.bring(tip))
-            content = folders.wanted(files, self._recorded(branch, parent, folder) if parent else {}, folder)
+            content = folders.wanted(files, self._believed.read(branch, parent, folder), folder)
             commit = parent if content is None else self._child(branch, parent, folder, content, message)
             if commit is None or commit == tip:
                 return None
             answer = branch.move(tip, commit)
             if answer.ok or (now := branch.tip()) == commit:  # a push may arrive though its answer is lost
                 self._note(branch, commit)
+                self._believed.remember(branch, commit, folder)
                 self._heard = commit, time.monotonic()
                 return commit
             branch.git.check_room(answer)
             refused += now == tip
             if refused >= _REFUSALS:
-                raise _refusal(branch, answer)
+                raise branch.refused(answer)
             time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
         raise Transient(f"other writers were faster {self._attempts} times on {branch.name!r}", hint="run it again")
 
@@ -329,19 +332,21 @@ class GitRepository:
         tip, when = self._heard
         if tip is None or time.monotonic() - when >= self._trust or tip != branch.known():
             return False
-        objects = _objects(branch)
-        content = folders.wanted(files, self._recorded(branch, tip, folder), folder)
-        return content is None or records.holds(objects, tip, folder, content)
+        content = folders.wanted(files, self._believed.read(branch, tip, folder), folder)
+        return content is None or self._believed.stands(branch, tip, folder, content)
 
     def _child(
         self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
     ) -> str:
         """A commit on top of `parent` with the content, reachable from nowhere yet; `parent` itself if it has it."""
-        if parent and records.holds(_objects(branch), parent, folder, content):
+        if parent and self._believed.stands(branch, parent, folder, content):
             return parent
         stream = commit_stream(self._author, message, parent, folder, content)
         commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
-        return self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
+        made = self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
+        if parent and self._believed.holds(branch, parent, folder, content):  # said again, to vouch for it
+            return made if self._believed.trusts(branch, made) else parent
+        return made
 
     def _note(self, branch: Branch, commit: str) -> None:
         """Let this clone know what was pushed, even where a lock is in the way."""
@@ -358,7 +363,8 @@ class GitRepository:
         for folder in lost_folders(branch, _objects(branch), kept, tip):
             self._log(f"{branch.name!r} was rewritten and lacks what was recorded of {folder!r}: put back")
             message = f"{folder}: put back what was recorded before the branch was rewritten\n"
-            tip = self._child(branch, tip, folder, self._recorded(branch, kept, folder), message)
+            if content := self._believed.read(branch, kept, folder):
+                tip = self._child(branch, tip, folder, content, message)
         return tip
 
     def _fetch(self, branch: Branch) -> None:
@@ -368,6 +374,7 @@ class GitRepository:
         tip, kept = refs.tip(branch.dirs, branch.ref), branch.kept()
         if tip and tip != kept and (kept is None or branch.older(kept, tip) is not False):
             branch.keep(tip)
+        self._believed.remember(branch, tip)
 
     def _tips(self, branch: Branch) -> dict[str, str]:
         """Where the remote's branches are, as this clone knows them, by their full names here."""
@@ -422,12 +429,3 @@ def _tip(dirs: refs.GitDir, ref: str) -> str | None:
         return refs.tip(dirs, ref)
     except refs.Damaged:
         return None
-
-
-def _refusal(branch: Branch, answer: Answer) -> Permanent:
-    return Permanent(
-        f"the branch {branch.name!r} could not be written, and no other writer is to blame",
-        hint="check that this account may push to it (branch protection, hooks, a read-only token), and that there is "
-        f"no refs/heads/{branch.name}/* on the remote",
-        evidence=answer.evidence,
-    )

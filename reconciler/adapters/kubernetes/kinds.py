@@ -94,8 +94,9 @@ def root(api_version: str) -> str:
 
 
 def _parsed(answer: Mapping[str, Any], api_version: str) -> dict[str, Kind]:
+    """Kinds whose objects can't be listed (a TokenReview) are answers and no objects."""
     return {
         r["kind"]: Kind(api_version, r["kind"], r["name"], r["namespaced"])
         for r in answer.get("resources", ())
-        if "/" not in r["name"]
+        if "/" not in r["name"] and "list" in r.get("verbs", ("list",))
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...errors import ReconcilerError
+from ...errors import ReconcilerError, Transient
 from ...model.naming import REBOOTED
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot, Touched
@@ -78,6 +79,17 @@ _DELETE: dict[str, Callable[[Any, str], Any]] = {
     "subnet": lambda c, id: c.network.delete_subnet(id),
     "network": lambda c, id: c.network.delete_network(id),
 }
+# What is deleted some time after it was asked for: a load balancer takes no other change until then.
+_AWAITED: dict[str, Callable[[Any, str], Any]] = {
+    "server": lambda c, id: c.compute.get_server(id),
+    "load_balancer": lambda c, id: c.load_balancer.get_load_balancer(id),
+    "listener": lambda c, id: c.load_balancer.get_listener(id),
+    "pool": lambda c, id: c.load_balancer.get_pool(id),
+    "monitor": lambda c, id: c.load_balancer.get_health_monitor(id),
+    "member": lambda c, id: c.load_balancer.get_member(id.partition("/")[2], id.partition("/")[0]),
+}
+_GONE_SECONDS = 300.0
+_POLL_SECONDS = 0.5
 
 
 class OpenStackCloud:
@@ -113,12 +125,22 @@ class OpenStackCloud:
                 self.connection.network.remove_interface_from_router(port.device_id, port_id=id)
             else:
                 _DELETE[kind](self.connection, id)
-            if kind == "server":
-                self.connection.compute.wait_for_delete(self.connection.compute.get_server(id), interval=0.5, wait=300)
+            self._await_gone(kind, id)
         except sdk.NotFoundException:
             return
         except Exception as error:
-            raise explain(self._name, error) from error
+            raise error if isinstance(error, ReconcilerError) else explain(self._name, error) from error
+
+    def _await_gone(self, kind: str, id: str) -> None:
+        """Ask until the SDK's NotFoundException says so; Octavia may go on showing what it deleted as DELETED."""
+        deadline = time.monotonic() + _GONE_SECONDS
+        while kind in _AWAITED:
+            found = _AWAITED[kind](self.connection, id)
+            if "DELETED" in (getattr(found, "provisioning_status", ""), getattr(found, "status", "")):
+                return
+            if time.monotonic() > deadline:
+                raise Transient(f"{kind} {id} is deleted, but not gone after {_GONE_SECONDS:g} s")
+            time.sleep(_POLL_SECONDS)
 
     def reboot(self, server: str) -> None:
         """Reboot a server, hard, and write down when. Returns once it runs again. Raises Transient when it is gone or

@@ -122,8 +122,22 @@ def test_a_step_that_did_not_help_is_not_tried_twice_and_stops_nobody(world: Wor
     world.useless.add("terraform infrastructure")
     outcome, _ = world.cycle().reconcile()
     assert world.log == ["terraform infrastructure", "terraform applications-moc"]
-    assert outcome.status is Status.DRIFTED
+    assert outcome.status is Status.FAILED
+    assert outcome.error == (
+        "terraform apply reported success, and the next look finds server demo-worker-1 status as it was"
+    )
     assert [str(d.key) for d in outcome.after.open] == ["server demo-worker-1"]
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else(world: World) -> None:
+    world.held()
+    rule = Resource("security_group_rule", "open", {}, "stray-rule", "demo")
+    world.resources += [Resource("server", "stuck", {}, "stray-locked", "demo"), rule]
+    world.fails["cloud prune server"] = Permanent("it is locked", hint="unlock it")
+    outcome, _ = world.cycle().reconcile()
+    assert rule not in world.resources
+    assert (outcome.status, outcome.hint) == (Status.FAILED, "unlock it")
+    assert outcome.error == "could not delete server stuck (stray-locked): it is locked"
 
 
 def test_a_guards_no_applies_nothing_and_is_written_down(world: World) -> None:

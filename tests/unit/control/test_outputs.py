@@ -8,9 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.control.outputs import gathered, recorded, text
+from reconciler.control.outputs import gathered, text
 from reconciler.model.resource import Known, Resource, Unknown
-from reconciler.ports import Repository
 from reconciler.spec.wiring import Output, Outputs
 from tests.unit.examples import desired
 
@@ -29,26 +28,13 @@ NODE_PORT = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}
 BALANCED = {"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]}
 
 
-class Branch:
-    """The observed branch, as far as outputs are asked for."""
-
-    def __init__(self, content: bytes = b"") -> None:
-        self.content = content
-
-    def observed(self, folder: str) -> Mapping[str, bytes]:
-        return {f"{folder}/outputs.yaml": self.content}
-
-    def disregard(self, path: str, content: bytes, why: str) -> None:
-        assert path.endswith("/outputs.yaml")
-        assert content == self.content
-
-
-def known(kind: str, field: str, obj: object, *, servers: Any = SERVERS, before: bytes = b"") -> Outputs:
+def known(
+    kind: str, field: str, obj: object, *, servers: Any = SERVERS, before: Mapping[Output, str] | None = None
+) -> Outputs:
     """What is known of one output whose object is `obj`."""
     output = Output("demo", kind, "sid/backend", field)
     found = cast(Any, {(kind, "sid/backend"): obj})
-    repository = cast(Repository, Branch(before))
-    return gathered(DEMO, [output], found, endpoint=None, servers=servers, repository=repository)
+    return gathered(DEMO, [output], found, endpoint=None, servers=servers, before=before or {})
 
 
 def of(spec: object = None, status: object = None, **rest: object) -> dict[str, Any]:
@@ -101,9 +87,8 @@ def test_a_secret_is_sealed_and_never_recorded(data: Mapping[str, str], value: s
     assert "s3cret" not in repr(found) + text(found, "demo")
 
 
-def test_what_is_gone_for_the_moment_or_unseen_is_what_was_recorded_last() -> None:
-    before = text(known("services", "address", of(NODE_PORT)), "demo").encode()
-    assert recorded(cast(Repository, Branch(before)), "demo") == {"services.sid.backend.address": "203.0.113.8"}
+def test_what_is_gone_for_the_moment_or_unseen_is_what_was_believed_last() -> None:
+    before = {Output("demo", "services", "sid/backend", "address"): "203.0.113.8"}
     unseen = Unknown("nobody answers")
     for obj, servers in ((None, SERVERS), (of(NODE_PORT), unseen), (of(BALANCED), SERVERS), (unseen, SERVERS)):
         kept = known("services", "address", obj, servers=servers, before=before)
@@ -111,14 +96,23 @@ def test_what_is_gone_for_the_moment_or_unseen_is_what_was_recorded_last() -> No
         assert kept.why == {}
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "obj"),
+    [
+        ("services", "address", of(BALANCED, ways_in({"hostname": "x/../y"}))),
+        ("services", "address", of(BALANCED, ways_in({"ip": "198.51.100.7\nX-Evil: 1"}))),
+        ("services", "port", of({"type": "LoadBalancer", "ports": [{"port": "80;rm"}]})),
+        ("ingresses", "host", of({"rules": [{"host": "\u202esid.example.org"}]})),
+    ],
+)
+def test_a_live_value_of_another_type_is_none(kind: str, field: str, obj: object) -> None:
+    found = known(kind, field, obj)
+    (why,) = found.why.values()
+    assert found.values == {}
+    assert why.startswith("which can't be seen: what is there is n")
+
+
 def test_what_was_never_seen_says_why() -> None:
     assert list(known("services", "address", Unknown("nobody answers")).why.values()) == [
         "which can't be seen: nobody answers"
     ]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b"a: [", b"\x00", b"[" * 100_000, b"services.sid/backend.address: [1]", b"a: &a {a: *a}"]
-)
-def test_a_record_that_cannot_be_read_says_nothing(content: bytes) -> None:
-    assert list(known("services", "address", None, before=content).values) == []

@@ -33,7 +33,7 @@ from reconciler.spec import desired_state
 from reconciler.spec.render import objects
 from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
-from reconciler.spec.render.terraform import KINDS
+from reconciler.spec.render.terraform import KINDS, address
 from tests.unit.examples import CLUSTER, FILE, application
 
 FILES = {
@@ -48,7 +48,8 @@ FILES = {
 @dataclass
 class Api:
     """A Kubernetes API: objects by their key, compared by everything but metadata. `spaced` says of kinds whether they
-    have namespaces here; the others are as git has them."""
+    have namespaces here; the others are as git has them. `asked_for` has the types of what was applied before, `kept`
+    what Terraform never made, and so leaves alone."""
 
     world: World
     name: str
@@ -56,6 +57,8 @@ class Api:
     owners: dict[Key, Owner] = field(default_factory=dict)
     allowances: list[Allowance] = field(default_factory=list)
     spaced: dict[str, bool] = field(default_factory=dict)
+    asked_for: set[str] = field(default_factory=set)
+    kept: set[Key] = field(default_factory=set)
 
     def key(self, m: Manifest) -> Key:
         named, metadata = objects.key(m), m["metadata"]
@@ -76,6 +79,7 @@ class Api:
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
+        self.asked_for |= {r.type for r in before}
         wanted = {self.key(m): m for m in manifests}
         kinds = {k.kind for k in (*wanted, *self.objects)} | {r.kind for r in before}
         expected, live = [], []
@@ -165,7 +169,7 @@ class World:
             repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
             kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
-            terraform_state=lambda _: Ids(self.known) if self.known is not None else None,
+            terraform_state=lambda folder: Ids(self.known) if self.known is not None else None,
         )  # fmt: skip
         survey = survey or Survey(lambda _: self, ("demo",))
         return Cycle(self.desired, "c0ffee", self.files, tools, survey, lambda: self.now)
@@ -184,6 +188,12 @@ class World:
         assert outcome.status == "in sync", (outcome.error, outcome.after.open)
         for told in (self.log, self.workspaces, self.playbooks, self.labelled, self.recorded):
             told.clear()
+
+    def held(self) -> None:
+        """Let Terraform's states on this machine hold what is live, as far as Terraform makes such."""
+        moc = self.apis["moc"]
+        made = (key for key in moc.objects if key.kind != "Secret" and key not in moc.kept)
+        self.known = {address(r.kind, r.name): r.id for r in self.resources} | {objects.address(k): "" for k in made}
 
     def lose(self, kind: str, name: str) -> None:
         self.resources = [r for r in self.resources if (r.kind, r.name) != (kind, name)]
@@ -229,6 +239,10 @@ class World:
         return {path: text.encode() for path, text in last.items()}
 
     recorded_state: Mapping[str, str] = {}
+    signed = False
+
+    def verified(self) -> bool:
+        return self.signed
 
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         return ((when, files[path].encode()) for when, files in reversed(self.versions) if path in files)
@@ -281,8 +295,10 @@ class Terraform:
         else:
             said: Any = workspace.variables["manifests"]
             api = self.world.apis["moc"]
-            secrets = {key: m for key, m in api.objects.items() if key.kind == "Secret"}
+            secrets = {key: m for key, m in api.objects.items() if key.kind == "Secret" or key in api.kept}
             api.objects = {**secrets, **{objects.key(m): m for m in map(yaml.safe_load, said.values())}}
+        if self.world.known is not None:
+            self.world.held()
 
     def unlock(self, workspace: Workspace, lock: str, progress: Progress) -> None:
         self.world.did(f"terraform unlock {workspace.directory.name} {lock}")
