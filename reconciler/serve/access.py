@@ -70,6 +70,17 @@ class Access:
         """Whether nobody at all may read."""
         return not (self.guarded or self.proxy or loopback(self.address))
 
+    @property
+    def warning(self) -> str:
+        """What somebody should know who starts a daemon like this; "" where it is nothing."""
+        if self.closed:
+            return "nobody may read status and metrics: set http.tokenFile or http.proxy"
+        if self.proxy and any(network.network_address.is_loopback for network in self.proxy.networks):
+            return (
+                "every user of this machine can send the headers of a proxy on loopback: let it send the token instead"
+            )
+        return ""
+
     def refusal(self, asked: Asked, token: bytes | None) -> Refusal | None:
         """Why this request may not read; None where it may. `token` is what the settings' one is now, None where it
         can't be read."""

@@ -140,8 +140,8 @@ class Daemon:
                 raise
             self.log.event("not-listening", error=error.message, hint=error.hint)
             return None
-        hint = "nobody may read status and metrics: set http.tokenFile or http.proxy" if at.access.closed else None
-        self.log.event("listening", address=at.access.address, port=port, connections=door.limits.total, hint=hint)
+        where, most = at.access.address, door.limits.total
+        self.log.event("listening", address=where, port=port, connections=most, hint=at.access.warning)
         return server
 
 
@@ -150,9 +150,10 @@ def _strangers(metrics: Metrics, quiet: Quiet) -> dict[str, Any]:
 
     def answered(status: int, delivery: str) -> None:
         metrics.answered(status)
-        if status != HTTPStatus.TOO_MANY_REQUESTS:
-            kind = "webhook" if status < HTTPStatus.BAD_REQUEST else "webhook refused"
-            quiet.event("webhook", kind, status=status, delivery=delivery[:64])
+        if status < HTTPStatus.BAD_REQUEST:  # signed, and so many a minute
+            quiet.log.event("webhook", status=status, delivery=delivery[:64])
+        elif status != HTTPStatus.TOO_MANY_REQUESTS:
+            quiet.event("webhook", "webhook refused", status=status, delivery=delivery[:64])
 
     def refused(status: int, peer: str) -> None:
         metrics.refused(status)

@@ -71,6 +71,13 @@ def test_beyond_loopback_with_neither_nobody_reads() -> None:
     assert status(Access("127.0.0.1"), asked("127.0.0.1", "127.0.0.1", host="127.0.0.1"), None) == 200
 
 
+def test_who_starts_a_daemon_hears_of_what_is_open_or_closed() -> None:
+    assert "nobody may read" in Access("0.0.0.0").warning
+    on_loopback = replace(PROXY, networks=(ipaddress.ip_network("127.0.0.1"),))
+    assert "every user of this machine" in replace(FAR, proxy=on_loopback).warning
+    assert FAR.warning == Access("127.0.0.1").warning == ""
+
+
 @pytest.mark.parametrize(
     ("host", "status_"),
     [
