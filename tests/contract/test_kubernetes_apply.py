@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.adapters.kubernetes import KubernetesApi
-from reconciler.errors import Permanent
+from reconciler.errors import Permanent, ReconcilerError
 
 from .objects import IMAGE, KINDS, Spoken, all_equal, backend, config, definition, deployment, known, kubectl
 
@@ -161,7 +161,7 @@ def test_what_the_server_says_of_a_secret_is_not_repeated(api: KubernetesApi, na
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": namespace}}
     api.apply(namespace, [space, {**secret, "stringData": {"port": "1"}}], Spoken())
     for data, field in (({"data": {"port": 739018465}}, "data.port"), ({"data": {"port": "canary 739018465"}}, "")):
-        with pytest.raises(Permanent) as caught:
+        with pytest.raises(ReconcilerError) as caught:
             api.apply(namespace, [{**secret, **data}], Spoken())
         assert f"Secret {namespace}/s: the server refuses it" in caught.value.message
         assert field in caught.value.message

@@ -27,6 +27,7 @@ from .world import Said, World
 pytestmark = pytest.mark.live
 
 CANARY = "canary/a7c1+5d0e 9b"
+CODED = base64.b64encode(CANARY.encode()).decode()
 NUMBER = 739_018_465_213
 FOLDER = "manifests/attack"
 TEAM = "manifests/other-team"
@@ -98,13 +99,13 @@ def mine(attacked: World) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def told(world: World, folder: Path, *ways: tuple[str, ...]) -> tuple[list[Said], dict[str, str]]:
+def outputs(world: World, folder: Path, *ways: tuple[str, ...]) -> tuple[list[Said], dict[str, str]]:
     """What the reconciler says in each of these ways, what is left on this machine, and what is committed."""
-    said = [world.reconciler(way[0], world.name, *way[1:]) for way in ways]
-    texts = {" ".join(way): one.all for way, one in zip(ways, said, strict=True)}
+    results = [world.reconciler(way[0], world.name, *way[1:]) for way in ways]
+    texts = {" ".join(way): one.all for way, one in zip(ways, results, strict=True)}
     texts |= {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
     texts |= {"observed branch": world.git("log", "-p", "observed"), "caches": _caches(world)}
-    return said, {**texts, **written(world.state)}
+    return results, {**texts, **written(world.state)}
 
 
 def _caches(world: World) -> str:
@@ -115,19 +116,17 @@ def _caches(world: World) -> str:
 
 
 def silent(texts: dict[str, str]) -> None:
-    coded = base64.b64encode(CANARY.encode()).decode()
-    forms = (CANARY, coded, coded.rstrip("="), quote(CANARY, safe=""), json.dumps(CANARY), str(NUMBER))
+    forms = (CANARY, CODED, CODED.rstrip("="), quote(CANARY, safe=""), json.dumps(CANARY), str(NUMBER))
     assert [(where, form) for where, text in texts.items() for form in forms if form in text] == []
 
 
-def refused(world: World, folder: Path, place: str) -> None:
-    """Whoever plans or applies is told where, and nothing else."""
+def refused(world: World, folder: Path, place: str, *ways: tuple[str, ...]) -> None:
+    """Whoever applies or, in other ways, looks gets the place, and nothing else."""
     commits = len(world.history())
-    said, texts = told(world, folder, ("plan", "--report", str(folder / "plan")), ("apply",))
-    for one in said:
-        assert one.code == 2, one.all
-        assert place in one.err
-    assert place.rstrip(":") in texts["plan/report.json"].replace('",\n          "line": ', ":")
+    results, texts = outputs(world, folder, ("apply",), *ways)
+    for result in results:
+        assert result.code == 2, result.all
+        assert place in result.err
     assert len(world.history()) == commits
     silent(texts)
 
@@ -145,7 +144,9 @@ replacements:
   targets: [{{select: {{kind: ConfigMap}}, fieldPaths: [data.word]}}]
 """)
     attacked.commit("take what is another team's")
-    refused(attacked, tmp_path, f"{FOLDER}/kustomization.yaml:2:")
+    report = ("plan", "--report", str(tmp_path / "plan"))
+    refused(attacked, tmp_path, f"{FOLDER}/kustomization.yaml:2:", report)
+    assert "would come to lie in ConfigMap attack" in (tmp_path / "plan/report.sarif").read_text()
 
 
 def test_an_encrypted_config_map_is_not_opened(attacked: World, keeper: Keeper, mine: Path, tmp_path: Path) -> None:
@@ -168,19 +169,19 @@ def test_a_policy_that_repeats_a_secret_is_not_repeated(
     """The value arrives; then the cluster explains, with all it has, why it takes no other."""
     keeper.keeps(mine / "secret.yaml", SECRET)
     attacked.commit("a secret where it belongs")
-    (said,), texts = told(attacked, tmp_path, ("apply",))
-    assert said.code == 0, said.all
+    (applied,), texts = outputs(attacked, tmp_path, ("apply",))
+    assert applied.code == 0, applied.all
     live = attacked.kubectl("-n", "sid", "get", "secret", "attack", "-o", "jsonpath={.data.word}")
     assert base64.b64decode(live).decode() == CANARY
     silent(texts)
     keeper.keeps(mine / "secret.yaml", {**SECRET, "stringData": {"word": CANARY, "more": "other"}})
     attacked.commit("another value")
     with explaining(attacked, tmp_path / "policy.yaml"):
-        ways = [("drift", "-o", form) for form in ("json", "markdown")]
-        said_all, texts = told(attacked, tmp_path, ("plan", "--report", str(tmp_path / "plan")), ("apply",), *ways)
-    assert [one.code for one in said_all] == [3, 1, 3, 3], [one.all for one in said_all]
+        ways = [("apply",), ("drift", "--report", str(tmp_path / "drift"), "-o", "markdown")]
+        (applied, drifted), texts = outputs(attacked, tmp_path, *ways)
+    assert (applied.code, drifted.code) == (1, 3), applied.all + drifted.all
     hidden = "attack: the server refuses it"
-    assert hidden in said_all[1].err
+    assert hidden in applied.all
     assert hidden in attacked.git("show", f"observed:{attacked.name}/observed.yaml")
     silent(texts)
 
@@ -201,7 +202,7 @@ def explaining(world: World, file: Path) -> Iterator[None]:
     world.kubectl("apply", "-f", str(file))
     try:
         until = time.monotonic() + 30
-        while CANARY not in _denied(world):  # a policy counts a moment after it was made
+        while CODED not in _denied(world):  # a policy counts a moment after it was made
             assert time.monotonic() < until, "the policy never came into force"
             time.sleep(0.2)
         yield
