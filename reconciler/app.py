@@ -105,10 +105,10 @@ class App:
 
     def _running(self, cluster: str) -> tuple[str, ...]:
         try:
-            text = self.repository.observed(cluster).get(f"{cluster}/{record.APPLIED}")
+            applied = record.applied(self.repository, self.repository.observed(cluster), cluster)
         except ReconcilerError:  # no clone, or none that could be read: then nothing is known of what runs
             return ()
-        return record.versions_applied(record.read_applied(text))
+        return record.versions_applied(applied)
 
     def at(self, ref: str) -> Desired:
         """The desired state at a commit, whatever lies in the working tree. Raises Invalid."""
@@ -218,7 +218,7 @@ class App:
             log=self.progress.log,
             signers=Signers(git.signers.ssh, git.signers.gnupg),
             signature=Signature(git.signing_key) if git.signing_key else None,
-            records=Trust(Signers(git.record_signers.ssh, git.record_signers.gnupg), git.records_from or ""),
+            record_trust=Trust(Signers(git.record_signers.ssh, git.record_signers.gnupg), git.records_from or ""),
         )
 
     @cached_property
@@ -232,7 +232,7 @@ class App:
         terms = autoscaler.Terms(said.provision_minutes * 60, said.gpu_label, said.gpu_resource)
         bot = said.pull_request_branch.replace("{cluster}", cluster)
         return Server(
-            book=Book(self.repository, cluster, said.branch, bot),
+            book=Book(self.repository, cluster, said.branch, bot, self.progress.log),
             journal=Journal(self.state / cluster / "autoscaler"),
             look=self._seen,
             tell=self.progress.log,
@@ -248,8 +248,7 @@ class App:
         snapshot = self._cloud(cluster.spec.cloud).observe((cluster.name,))
         state = known(self.toolkit.workspace(cluster.name))
         servers = recognised(cluster, snapshot.of(cluster.name), state)["server"]
-        text = self.repository.observed(cluster.name).get(f"{cluster.name}/{record.OBSERVED}")
-        failed = record.read_failed(text)
+        failed = record.last_failed(self.repository, cluster.name)
         return Seen(servers, self._nodes(access), snapshot.flavors, failed.error, failed.commit)
 
     def _nodes(self, access: Access) -> Listing:
@@ -293,6 +292,7 @@ class App:
             kubeconfigs=self.settings.kubeconfigs,
             whisper=self._whisper,
             ephemeral=not self.settings.terraform.keeps_disk and _in_ci(os.environ),
+            accept_rewrite=self.settings.git.accept_rewrite,
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
         )
 

@@ -66,7 +66,7 @@ def run(
     check: bool = True,
     ok: Sequence[int] = (0,),
     redact: Redactor | None = None,
-    stdin: str | None = None,
+    stdin: str | bytes | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
 ) -> Completed:
     """Run a program to its end and return what it said.
@@ -157,7 +157,7 @@ def _start(
 
 def _drain(
     child: subprocess.Popen[bytes],
-    stdin: str | None,
+    stdin: str | bytes | None,
     on_line: Callable[[str], None] | None,
     on_error_line: Callable[[str], None] | None,
     hide: Redactor,
@@ -175,7 +175,8 @@ def _drain(
     for reader in readers:
         reader.start()
     if stdin is not None and child.stdin is not None:
-        threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True).start()
+        text = stdin.encode() if isinstance(stdin, str) else stdin
+        threading.Thread(target=_feed, args=(child.stdin, text), daemon=True).start()
     _wait(child, timeout)
     for reader in readers:
         reader.join(_GRACE_SECONDS)  # a grandchild may keep the pipe open; its words are not ours to wait for

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic.alias_generators import to_camel
 
 from .errors import Invalid
+from .model.lease import LONGEST_SECONDS
 from .spec.validate import validate
 from .spec.yaml import Unreadable, parse
 
@@ -48,15 +49,18 @@ class Signers(_Model):
 class Git(_Model):
     """`signing_key` is a private SSH key, which signs what is committed to the observed branch. `record_signers` are
     the keys whose records there are believed: none of them may be among `signers`, since a runner's key must not sign
-    desired state. What stands at the commit `records_from` or before it is believed without a signature."""
+    desired state. What stands at the commit `records_from` or before it is believed without a signature.
+    `accept_rewrite` is the full id of a desired commit that may leave out what was applied last, once (with `signers`
+    only)."""
 
     remote: str = "origin"
     observed_branch: str = "observed"
     author_name: str = "reconciler"
     author_email: str = "reconciler@localhost"
-    lease_seconds: float = Field(default=300.0, ge=5)
+    lease_seconds: float = Field(default=300.0, ge=5, le=LONGEST_SECONDS)
     signers: Signers = Signers()
     signing_key: Place | None = None
+    accept_rewrite: str = Field(default="", pattern=r"^([0-9a-f]{40})?$")
     record_signers: Signers = Signers()
     records_from: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
 

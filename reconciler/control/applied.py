@@ -20,7 +20,7 @@ from . import record
 
 def recorded(repository: Repository, cluster: str) -> Expected:
     """What the observed branch says was last applied."""
-    return record.read_applied(repository.observed(cluster).get(f"{cluster}/{record.APPLIED}"))
+    return record.applied(repository, repository.observed(cluster), cluster)
 
 
 def believed(repository: Repository, state: Path, cluster: str, expected: Expected) -> Expected:

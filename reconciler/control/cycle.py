@@ -16,12 +16,11 @@ from ..engine.decision import Case, decide
 from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
-from ..engine.history import Version
 from ..engine.playbook import Roles
-from ..errors import Invalid, Outdated, Transient
+from ..errors import Blocked, Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
-from ..model.plan import WAVE, Plan, Step, Tool
+from ..model.plan import WAVE, Plan, Refusal, Step, Tool
 from ..model.resource import Component, Known
 from ..report import markdown
 from ..report.view import view
@@ -31,7 +30,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import durations, fetched, output_memory, outputs, record
+from . import descent, durations, fetched, output_memory, outputs, record
 from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
@@ -82,21 +81,33 @@ class Cycle:
     others: Mapping[str, DesiredCluster] = field(default_factory=dict)
 
     def check(self) -> tuple[Plan, Sight]:
-        """Observe and plan; change nothing."""
+        """Observe and plan; change nothing. A commit that would not be applied for what it leaves out has a plan that
+        says so."""
         sight = self._look()
-        return self._plan(sight), sight
+        current = self._plan(sight)
+        try:
+            self._check_descent()
+        except Blocked as error:
+            refusal = Refusal("rewritten", error.message, error.hint or "")
+            current = replace(current, refusals=(refusal, *current.refusals))
+        return current, sight
 
     def reconcile(self) -> tuple[Outcome, Sight]:
         """Bring the cluster to its desired state and commit what was observed.
 
         Raises what `check` raises: when the cluster can't be looked at at all, there is nothing to record. Raises
         Transient when another reconciler applies it, or when that can't be asked; Outdated when a newer commit was
-        applied meanwhile; Blocked when the commit is not signed as it has to be. Then nothing was changed.
+        applied meanwhile; Blocked when the commit is not signed as it has to be, or leaves out what was applied last.
+        Then nothing was changed.
         """
         started = time.monotonic()
         with self._alone():
-            self.tools.repository.verify(self.commit)
-            seen = self.tools.repository.observed(self.desired.name)
+            tools = self.tools
+            tools.repository.verify(self.commit)
+            self._check_descent()
+            if self._may_act():
+                descent.note(tools.repository, tools.state, self.desired.name, self.commit, tools.accept_rewrite)
+            seen = tools.repository.observed(self.desired.name)
             if self.expected and self._may_act():
                 with self._leased() as tenure:
                     return self._carried_out(*self.check(), started, tenure)
@@ -111,6 +122,10 @@ class Cycle:
                     self._outdated(first)
                     first, sight = self.check()
                 return self._carried_out(first, sight, started, tenure)
+
+    def _check_descent(self) -> None:
+        tools = self.tools
+        descent.check(tools.repository, tools.state, self.desired.name, self.commit, tools.accept_rewrite)
 
     def _may_act(self) -> bool:
         """Whether git lets us change this cluster at all."""
@@ -256,7 +271,7 @@ class Cycle:
                 facts=self._facts(sight, roles.etcd or roles.control_plane),
                 replacing=REPLACING,
                 ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
-                history=self._history(),
+                history=record.history(self.tools.repository, self.desired.name),
                 durations=durations.read(self.tools.state, self.desired.name),
                 repair=cluster.spec.kubernetes.repair,
                 environments=tuple(self._environments()),
@@ -288,11 +303,6 @@ class Cycle:
         decided = {gone.server for group in said.spec.node_groups for gone in group.removed} if said else frozenset()
         return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, self.clock(), decided)
 
-    def _history(self) -> Iterator[Version]:
-        """What differed at each commit of the observed branch, newest first."""
-        told = self.tools.repository.history(f"{self.desired.name}/{record.DIFFERENCES}")
-        return ((when, record.read_drift(text)) for when, text in told)
-
     def _record(self, outcome: Outcome, sight: Sight, seen: Mapping[str, bytes] | None, lease: str) -> None:
         """Commit what was observed, under `lease` if it has an id. Without one others may look and record as well: then
         `seen` is what was on the branch before we looked, and what is there by now in its stead is newer than ours."""
@@ -304,7 +314,7 @@ class Cycle:
             if seen is not None and there != seen:
                 self.tools.progress.log(f"{folder}: somebody recorded it meanwhile; that stays")
                 return None
-            before = record.read_applied(there.get(f"{folder}/{record.APPLIED}"))
+            before = record.applied(self.tools.repository, there, folder)
             applied = record.now_applied(sight.expected, before, outcome)
             known = outputs.text(sight.outputs, folder)
             return {

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from .. import files, interrupt
 from ..errors import ReconcilerError, Transient
-from ..model.lease import Lease, Standing, standing
+from ..model.lease import LONGEST_SECONDS, Lease, Standing, Unreadable, standing
 from ..ports import Leases, Progress
+from .sightings import Sightings
 
 _ATTEMPTS = 3  # how often somebody else may be faster before we leave it to them
 _RETRY_PART = 12  # a heartbeat that failed is tried again after this part of a lease's life
@@ -35,12 +36,14 @@ def _utc_now() -> datetime.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Where leases are, for how many seconds one is taken, and how far the machines' clocks may differ (`grace`)."""
+    """Where leases are, for how many seconds one is taken, how far the machines' clocks may differ (`grace`), and what
+    was seen of others'."""
 
     store: Leases
     seconds: float = 300.0
     grace: float = 10.0
     clock: Callable[[], datetime.datetime] = _utc_now
+    sightings: Sightings = field(default_factory=Sightings)
 
 
 @contextmanager
@@ -57,7 +60,7 @@ def leased(
     if terms is None or not terms.store.shared():
         yield None
         return
-    tenure = _take(terms, cluster, state / cluster / "lease", commit)
+    tenure = _take(terms, cluster, state / cluster, commit, progress)
     beat = threading.Thread(target=tenure.keep, name=f"lease of {cluster}", daemon=True)
     beat.start()
     try:
@@ -74,31 +77,42 @@ def leased(
             progress.log(f"the lease of {cluster} could not be given back, it expires by itself: {error.message}")
 
 
-def _take(terms: Terms, cluster: str, note: Path, commit: str) -> Tenure:
+def _take(terms: Terms, cluster: str, folder: Path, commit: str, progress: Progress) -> Tenure:
+    note = folder / "lease"
     before = note.read_text().split() if note.exists() else []
     host, mine = socket.gethostname(), uuid.uuid4().hex
     for attempt in range(_ATTEMPTS + 1):
         # mostly nobody had it since we last saw it: the first push says so, and asks nobody before
         name, there = (terms.store.read if attempt else terms.store.known)(cluster) or (None, None)
         now = terms.clock()
-        stands = standing(there, host, before, now, terms.grace)
+        first = terms.sightings.first(folder / "lease-seen", name, now) if name and attempt else now
+        stands = standing(there, host, before, now, terms.grace, first)
         if stands is Standing.OTHERS and not attempt:
             continue
         if stands is Standing.OTHERS:
-            raise HeldElsewhere(
-                f"{cluster!r} is applied by another reconciler: {there}",
-                holder=str(there),
-                hint=f"wait for it; a lease that nobody renews is taken over {terms.grace:g} s after it ended",
-            )
+            raise _held(terms, cluster, there, first)
+        if isinstance(there, Unreadable):
+            progress.log(f"warning: the lease of {cluster!r} is taken from {there}")
         took_over = "" if stands is Standing.FREE else stands.value
         ends = now + datetime.timedelta(seconds=terms.seconds)
         lease = Lease(host, os.getpid(), mine, now, ends, commit, took_over)
         # both, and first: whenever we are killed, who comes after us here knows what was ours
-        ours = before if not attempt else [there.id] if there and there.id in before else []
+        last = there if isinstance(there, Lease) else None
+        ours = before if not attempt else [last.id] if last and last.id in before else []
         files.write(note, "\n".join([mine, *ours]) + "\n")
         if taken := terms.store.swap(cluster, name, lease):
-            return Tenure(terms, cluster, taken, lease, there if there and there.id not in before else None)
+            return Tenure(terms, cluster, taken, lease, None if last and last.id in before else there)
     raise Transient(f"other reconcilers were faster on the lease of {cluster!r}", hint="run it again")
+
+
+def _held(terms: Terms, cluster: str, there: Lease | Unreadable | None, first_seen: datetime.datetime) -> HeldElsewhere:
+    longest = first_seen + datetime.timedelta(seconds=LONGEST_SECONDS)
+    return HeldElsewhere(
+        f"{cluster!r} is applied by another reconciler: {there}",
+        holder=str(there),
+        hint=f"wait for it; a lease that nobody renews is taken over {terms.grace:g} s after it ended, and that is at "
+        f"{longest:%Y-%m-%d %H:%M:%S} UTC at the latest",
+    )
 
 
 @dataclass
@@ -110,7 +124,7 @@ class Tenure:
     cluster: str
     name: str
     lease: Lease
-    foreign: Lease | None = None
+    foreign: Lease | Unreadable | None = None
     over: threading.Event = field(default_factory=threading.Event)
     taken_by: str = ""
 
@@ -140,10 +154,12 @@ class Tenure:
         return False
 
     def _look(self) -> None:
-        """See who has the lease. A push whose answer was lost may have arrived: then it is still ours."""
+        """See who has the lease. A push whose answer was lost may have arrived: then it is still ours, and no longer
+        than we would have asked for: who else writes the ref can read our id there."""
         there = self.terms.store.read(self.cluster)
-        if there and there[1].id == self.lease.id:
-            self.name, self.lease = there
+        if there and isinstance(there[1], Lease) and there[1].id == self.lease.id:
+            longest = self.terms.clock() + datetime.timedelta(seconds=self.terms.seconds)
+            self.name, self.lease = there[0], replace(self.lease, expires=min(there[1].expires, longest))
         else:
             self.taken_by = f"taken over by {there[1]}" if there else "somebody took it away"
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from .. import files
 from ..ports import Repository
 from ..spec.output_values import wrong
 from ..spec.wiring import Output, Outputs
+from ..spec.yaml import Unreadable
+from . import shapes
 
 RECORD = "outputs.yaml"
 _FILE = "outputs.json"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Paths = Mapping[str, str]
 
 
@@ -45,10 +43,12 @@ def remember(state: Path, own: str, known: Outputs) -> None:
 
 def recorded(repository: Repository, cluster: str) -> dict[str, str]:
     """A cluster's outputs by path, as the observed branch has them in this clone. What can't be read says nothing."""
+    path = f"{cluster}/{RECORD}"
+    text = repository.observed(cluster).get(path, b"")
     try:
-        found = yaml.load(repository.observed(cluster).get(f"{cluster}/{RECORD}", b""), Loader=_LOADER)  # noqa: S506 - the safe loader
-        return {str(path): str(value) for path, value in found.items()} if isinstance(found, dict) else {}
-    except yaml.YAMLError:
+        return shapes.read(shapes.OUTPUTS, RECORD, text, {})
+    except Unreadable as error:
+        repository.disregard(path, text, str(error))
         return {}
 
 
@@ -56,5 +56,5 @@ def _seen(file: Path) -> dict[str, Paths]:
     try:
         said = json.loads(file.read_bytes())
         return {str(name): {str(p): str(v) for p, v in paths.items()} for name, paths in said.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, TypeAlias
 
 import yaml
 
-from ..engine.history import Identity, identity
+from ..engine.history import Identity, Version, identity
 from ..model.change import Difference
 from ..model.naming import ENDS, IN_STATE, NAME
 from ..model.outcome import Outcome
 from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Value
+from ..ports import Repository
+from ..spec.yaml import Unreadable
+from . import shapes
 
 OBSERVED = "observed.yaml"
 APPLIED = "applied.yaml"
 DRIFT = "drift.md"
 DIFFERENCES = "drift.yaml"
+
+_LONGEST_ERROR = 10_000  # characters of it that the autoscaler passes on
+# Hears why a record counts as none.
+Doubt: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +43,19 @@ def observed_text(cluster: str, status: str, observed: Observed, failed: Failed 
     return _dump({"cluster": cluster, "status": str(status), "components": components, **said})
 
 
-def read_failed(text: bytes | None) -> Failed:
-    """What observed_text says the last cycle failed with. What can't be read says nothing."""
+def read_failed(text: bytes | None, doubt: Doubt = lambda _: None) -> Failed:
+    """What observed_text says the last cycle failed with. What can't be read says nothing, and `doubt` hears why."""
     try:
-        said = (yaml.load(text or b"", Loader=_LOADER) or {}).get("failed") or {}  # noqa: S506 - the safe loader
-        return Failed(str(said.get("commit", "")), str(said.get("error", "")))
-    except (yaml.YAMLError, AttributeError, TypeError):
+        failed = shapes.read(shapes.OBSERVED, OBSERVED, text or b"", shapes.ObservedCluster()).failed
+        return Failed(failed.commit, failed.error[:_LONGEST_ERROR])
+    except Unreadable as error:
+        doubt(str(error))
         return Failed()
+
+
+def last_failed(repository: Repository, cluster: str) -> Failed:
+    """What the cluster's last cycle failed with, as the observed branch has it in this clone."""
+    return read_failed(*_of(repository, repository.observed(cluster), f"{cluster}/{OBSERVED}"))
 
 
 def applied_text(applied: Expected) -> str:
@@ -49,14 +63,33 @@ def applied_text(applied: Expected) -> str:
     return _dump({str(c): [_applied(r) for r in resources] for c, resources in applied.components.items()})
 
 
-def read_applied(text: bytes | None) -> Expected:
-    """The inverse of applied_text. A record that can't be read counts as none: all differences are then pending."""
-    try:
-        document = yaml.load(text or b"", Loader=_LOADER)  # noqa: S506 - the safe loader, by either name
-        components = {Component(name): tuple(_resource(item) for item in items) for name, items in document.items()}
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError, KeyError):
+def read_applied(text: bytes | None, doubt: Doubt = lambda _: None) -> Expected:
+    """The inverse of applied_text. A record that can't be read counts as none, and `doubt` hears why: all differences
+    are then pending."""
+    applied = _applied_once(text or b"")
+    if isinstance(applied, str):
+        doubt(applied)
         return Expected({})
-    return Expected(components)
+    return applied
+
+
+@lru_cache(maxsize=8)  # a cycle reads it three times, and of a large cluster that takes a second each
+def _applied_once(text: bytes) -> Expected | str:
+    try:
+        components = shapes.read(shapes.APPLIED, APPLIED, text, {})
+    except Unreadable as error:
+        return str(error)
+    return Expected({c: tuple(_resource(r) for r in resources) for c, resources in components.items()})
+
+
+def applied(repository: Repository, files: Mapping[str, bytes], cluster: str) -> Expected:
+    """What a cluster's `files` of the observed branch say was applied last."""
+    return read_applied(*_of(repository, files, f"{cluster}/{APPLIED}"))
+
+
+def _of(repository: Repository, files: Mapping[str, bytes], path: str) -> tuple[bytes | None, Doubt]:
+    text = files.get(path)
+    return text, lambda why: repository.disregard(path, text or b"", why)
 
 
 def versions_applied(applied: Expected) -> tuple[str, ...]:
@@ -72,13 +105,24 @@ def drift_text(differences: Sequence[Difference]) -> str:
     return _dump([{k: v for k, v in zip(names, one, strict=True) if v} for one in told])
 
 
-def read_drift(text: bytes) -> frozenset[Identity]:
-    """The inverse of drift_text, as far as it tells one difference from another. What can't be read held nothing."""
+def read_drift(text: bytes, doubt: Doubt = lambda _: None) -> frozenset[Identity] | None:
+    """The inverse of drift_text, as far as it tells one difference from another. None, and `doubt` hears why, for what
+    can't be read: nobody knows what it held."""
     try:
-        found = yaml.load(text, Loader=_LOADER) or []  # noqa: S506 - the safe loader, by either name
-        return frozenset((d["component"], d["kind"], d["name"], d.get("target", ""), d.get("field", "")) for d in found)
-    except (yaml.YAMLError, AttributeError, TypeError, KeyError):
-        return frozenset()
+        differing = shapes.read(shapes.DIFFERENCES, DIFFERENCES, text, ())
+    except Unreadable as error:
+        doubt(str(error))
+        return None
+    return frozenset((d.component, d.kind, d.name, d.target, d.field) for d in differing)
+
+
+def history(repository: Repository, cluster: str) -> Iterator[Version]:
+    """What differed at each commit of the observed branch, newest first; what can't be read is left out."""
+    path = f"{cluster}/{DIFFERENCES}"
+    for when, text in repository.history(path):
+        differing = read_drift(text, partial(repository.disregard, path, text))
+        if differing is not None:
+            yield when, differing
 
 
 def now_applied(expected: Expected, before: Expected, outcome: Outcome) -> Expected:
@@ -100,8 +144,7 @@ def message(outcome: Outcome, lease: str = "") -> str:
     return "\n".join([*lines, "", *trailers]).replace("\n\n\n", "\n\n") + "\n"
 
 
-# libyaml's parser where it was built in: the applied record is read in every cycle
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# libyaml's writer where it was built in
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -140,15 +183,11 @@ def _applied(resource: Resource) -> dict[str, Any]:
     return said | ({"wave": resource.wave} if resource.wave else {})
 
 
-def _resource(item: Mapping[str, Any]) -> Resource:
-    fields = {k: _frozen(v) for k, v in item.get("fields", {}).items()}
-    rest = {name: item[name] for name in ("digest", "type", "target", "wave") if name in item}
-    return Resource(item["kind"], item["name"], fields, **rest)
+def _resource(item: shapes.AppliedResource) -> Resource:
+    return Resource(
+        item.kind, item.name, item.fields, digest=item.digest, type=item.type, target=item.target, wave=item.wave
+    )
 
 
 def _plain(value: Value) -> Any:
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
-
-
-def _frozen(value: Any) -> Value:
-    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value

@@ -251,7 +251,7 @@ def _compare(
     live: dict[str, Listing] = {}
     on: dict[str, Served] = {}
     own = tools.api(desired.name)
-    before = [r for r in applied.resources(component) if r.target in {*manifests, *tools.openshift, ""}]
+    before = _on_known_targets(desired.name, applied.resources(component), {*manifests, *tools.openshift}, tools)
     for target in sorted({*manifests, *(r.target for r in before)}):
         access = openshift(desired, target, tools) if target else own
         known = [r for r in before if r.target == target and _TYPE.fullmatch(r.type)]
@@ -271,6 +271,18 @@ def _compare(
             expected += waiting
             live.setdefault("Application", Known())
     return _Compared(tuple(expected), live, on)
+
+
+def _on_known_targets(
+    cluster: str, before: Sequence[Resource], targets: Collection[str], tools: Toolkit
+) -> list[Resource]:
+    """What was applied, by a record that anybody may have written: a target that neither git nor the settings know is
+    no reason to stop."""
+    for target in sorted({r.target for r in before if r.target} - {*targets}):
+        tools.progress.log(
+            f"warning: {cluster} was applied to the OpenShift {target!r} by its record, which is not known"
+        )
+    return [r for r in before if not r.target or r.target in targets]
 
 
 def _on(target: str, listing: Listing, held: Collection[Key], kept: Ids | None) -> Listing:

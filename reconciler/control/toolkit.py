@@ -28,7 +28,8 @@ class Toolkit:
     `kubeconfigs` is a folder with kubeconfigs for clusters whose API is not reached by the administrator's, which a
     playbook fetched here. `whisper` shows a line to whoever sits at a terminal, and to nothing that is kept. The
     factories are lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when
-    we end. `sealing`: Terraform's state and plans are encrypted."""
+    we end. `sealing`: Terraform's state and plans are encrypted.
+    `accept_rewrite`: the commit from which what was applied may be left out (`descent`); "" for none."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -46,6 +47,7 @@ class Toolkit:
     whisper: Callable[[str], None] = lambda _: None
     ephemeral: bool = False
     sealing: bool = False
+    accept_rewrite: str = ""
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

@@ -7,6 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+# Whatever a lease says of itself, it ends so long after a reader first saw it. A renewal is another value of its ref.
+LONGEST_SECONDS = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -28,6 +31,17 @@ class Lease:
         return f"{self.host} (process {self.pid}) until {self.expires:%Y-%m-%d %H:%M:%S} UTC"
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The ref holds something that is no lease, for the reason `why`. Somebody may mean to hold it."""
+
+    why: str
+    commit: str = ""
+
+    def __str__(self) -> str:
+        return f"somebody whose lease can't be read ({self.why})"
+
+
 class Standing(StrEnum):
     FREE = "free"
     MINE = "mine"
@@ -35,15 +49,26 @@ class Standing(StrEnum):
     EXPIRED = "expired"
 
 
-def standing(lease: Lease | None, host: str, ids: Collection[str], now: datetime.datetime, grace: float) -> Standing:
-    """How a lease stands for the one on `host` who took leases with these `ids` before.
+def standing(
+    lease: Lease | Unreadable | None,
+    host: str,
+    ids: Collection[str],
+    now: datetime.datetime,
+    grace: float,
+    first_seen: datetime.datetime,
+) -> Standing:
+    """How a lease stands for the one on `host` who took leases with these `ids` before, and saw this value of its ref
+    first at `first_seen`.
 
     `grace`, in seconds, is how far two machines' clocks may differ: its holder goes by `expires` itself, and others
     wait that much longer.
     """
-    if lease is None or lease.released:
+    if lease is None or (isinstance(lease, Lease) and lease.released):
         return Standing.FREE
-    if lease.host == host and lease.id in ids:
+    if isinstance(lease, Lease) and lease.host == host and lease.id in ids:
         return Standing.MINE
-    over = now >= lease.expires + datetime.timedelta(seconds=grace)
+    if now - first_seen >= datetime.timedelta(seconds=LONGEST_SECONDS + grace):
+        return Standing.EXPIRED
+    # no sum with `expires`: of the year 9999 there is no later one
+    over = isinstance(lease, Lease) and now - datetime.timedelta(seconds=grace) >= lease.expires
     return Standing.EXPIRED if over else Standing.OTHERS

@@ -2,7 +2,7 @@
 
 from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Comment, Forge, Issue
-from .git import Branches, Change, Files, Followed, Leases, Repository
+from .git import RECORD_BYTES, Branches, Change, Files, Followed, Leases, Repository
 from .kubernetes import Allowance, Api, Comparison, Kubernetes, Watcher
 from .kubespray import Kubespray, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering
@@ -10,6 +10,7 @@ from .progress import Progress, Task
 from .terraform import Backend, Ids, Terraform, Workspace
 
 __all__ = [
+    "RECORD_BYTES",
     "Allowance",
     "Api",
     "Archive",

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from ..model.lease import Lease
+from ..model.lease import Lease, Unreadable
 
+# What is read of one file of the observed branch: what 5,000 objects and 1,000 machines make is 2.5 MiB.
+RECORD_BYTES = 16 * 1024 * 1024
 # the text of files by path; or how it follows from what the branch has by then
 Files: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, bytes]], Mapping[str, str] | None]
 
@@ -22,8 +24,15 @@ class Repository(Protocol):
         """Return every file below `folder` at `commit`, by its path from the repository's root. Starts no program."""
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
-        """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
-        Starts no program."""
+        """Return the plain files below `folder` on the observed branch as this clone knows it; empty where there is
+        none. Anybody may have pushed them: what could not be read was left out. Starts no program."""
+
+    def disregard(self, path: str, content: bytes, why: str) -> None:
+        """Tell people, once for each content, that what the observed branch has at `path` counts as nothing."""
+
+    def last_recorded(self, folder: str) -> str:
+        """Return the desired commit that the last record of `folder` on the observed branch names, empty where none
+        does. Whoever may push there may have written it. Starts no program."""
 
     def verified(self) -> bool:
         """Say whether `observed` gives only what a known key signed, or everything that anybody pushed."""
@@ -38,6 +47,13 @@ class Repository(Protocol):
     def superseded(self, commit: str, by: str) -> bool:
         """Say whether `commit` is an ancestor of `by`, and no branch of the remote is at it any more. What can't be
         told is no yes. Raises Transient when the remote can't be reached."""
+
+    def descends(self, commit: str, ancestor: str) -> bool | None:
+        """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell."""
+
+    @property
+    def signed(self) -> bool:
+        """Are only signed commits to be applied?"""
 
     def verify(self, commit: str) -> None:
         """Raises Blocked when only commits signed by known keys are to be applied, and this one is not."""
@@ -109,12 +125,12 @@ class Leases(Protocol):
     def shared(self) -> bool:
         """Say whether others can see these leases at all; when not, there is nothing to take. Starts no program."""
 
-    def known(self, cluster: str) -> tuple[str, Lease] | None:
+    def known(self, cluster: str) -> tuple[str, Lease | Unreadable] | None:
         """What `read` would say, as far as it is known here: asks nobody, and may be out of date."""
 
-    def read(self, cluster: str) -> tuple[str, Lease] | None:
-        """Return a cluster's last lease, held or given back, and by which name `swap` knows it; None when there never
-        was one. Raises Transient when that can't be asked; Permanent when what is there is no lease."""
+    def read(self, cluster: str) -> tuple[str, Lease | Unreadable] | None:
+        """Return a cluster's last lease, held or given back, or what somebody put in its stead, and by which name
+        `swap` knows it; None when there never was one. Raises Transient when that can't be asked."""
 
     def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
         """Put `after` in the place of `before` (None: nothing), and keep what other leases were there as its history.

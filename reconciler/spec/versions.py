@@ -94,7 +94,7 @@ def last(versions: Iterable[str]) -> str | None:
 
 def _parsed(version: str) -> Version | None:
     """1.34.7 as numbers; a build's own ending (1.34.7+k3s1) does not count. None for anything else."""
-    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
+    found = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 

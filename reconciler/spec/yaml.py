@@ -82,18 +82,24 @@ def parse(file: str, text: bytes) -> list[Document]:
     if len(text) > MAX_BYTES:
         said = f"larger than {MAX_BYTES >> 10} KiB"
         raise Unreadable(Problem(file, 1, 1, "", said, "split it into smaller files"))
-    characters = _characters(file, text)
-    builder = _Builder(file, yaml.parse(characters, Loader=_LOADER))
+    characters = decoded(file, text)
+    builder = _Builder(file, events(characters))
     try:
         return list(builder.documents())
     except yaml.MarkedYAMLError as error:
-        raise Unreadable(_syntax(file, characters, error)) from None
+        raise Unreadable(syntax(file, characters, error)) from None
     except (yaml.YAMLError, ValueError, ArithmeticError) as error:  # such as an escape of more than Unicode has
         said, hint = f"broken YAML: {type(error).__name__}", "look at what follows this place"
         raise Unreadable(Problem(file, *builder.seen, "", said, hint)) from None
 
 
-def _characters(file: str, text: bytes) -> str:
+def events(characters: str) -> Iterator[yaml.Event]:
+    """What the parser finds, as it comes: `yaml.load` would crash the process on what is nested deeply enough."""
+    yield from yaml.parse(characters, Loader=_LOADER)
+
+
+def decoded(file: str, text: bytes) -> str:
+    """The text as Unicode, without a byte order mark. Raises Unreadable for what YAML does not allow."""
     try:
         characters = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -110,7 +116,7 @@ def _place(characters: str, index: int) -> Position:
     return characters.count("\n", 0, index) + 1, index - characters.rfind("\n", 0, index)
 
 
-def _syntax(file: str, characters: str, error: yaml.MarkedYAMLError) -> Problem:
+def syntax(file: str, characters: str, error: yaml.MarkedYAMLError) -> Problem:
     """What is still open where the text ends is wrong where it was opened, or where the text's last word stands."""
     end = _place(characters, max(0, len(characters.rstrip()) - 1))
     marks = [(mark.line + 1, mark.column + 1) for mark in (error.problem_mark, error.context_mark) if mark]
@@ -150,7 +156,7 @@ class _Builder:
                 raise self._refuse(start, (), f"holds more than {_MAX_DOCUMENTS} documents", "split the file")
             self._places, self._loose, self._anchors = [], {}, {}
             event = next(self._events)
-            value = self._value(event, (), _position(event))
+            value = self._value(event, (), position(event))
             yield Document(self._file, value, dict(self._places), loose=self._loose)
 
     def _value(self, event: yaml.Event, path: Path, at: Position) -> Any:
@@ -184,7 +190,7 @@ class _Builder:
     def _sequence(self, path: Path) -> tuple[Any, ...]:
         items: list[Any] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            items.append(self._value(event, (*path, len(items)), _position(event)))
+            items.append(self._value(event, (*path, len(items)), position(event)))
         return tuple(items)
 
     def _mapping(self, path: Path) -> dict[str, Any]:
@@ -193,7 +199,7 @@ class _Builder:
             key = self._key(event, path)
             if key in result:
                 raise self._refuse(event, (*path, key), f"key {quoted(key)} is there twice", "remove one of them")
-            result[key] = self._value(next(self._events), (*path, key), _position(event))
+            result[key] = self._value(next(self._events), (*path, key), position(event))
         return result
 
     def _key(self, event: yaml.Event, path: Path) -> str:
@@ -260,9 +266,10 @@ class _Builder:
             raise self._refuse(event, path, str(error)) from None
 
     def _refuse(self, event: yaml.Event, path: Path, message: str, hint: str | None = None) -> Unreadable:
-        return Unreadable(Problem(self._file, *_position(event), dotted(path), message, hint))
+        return Unreadable(Problem(self._file, *position(event), dotted(path), message, hint))
 
 
-def _position(event: yaml.Event) -> Position:
+def position(event: yaml.Event) -> Position:
+    """Where an event begins, counted from 1."""
     mark = event.start_mark
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)

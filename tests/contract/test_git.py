@@ -21,9 +21,11 @@ AUTHOR = ("Reconciler", "reconciler@example.org")
 Make = Callable[[str], Path]
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
     settings = ["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-    done = subprocess.run(["git", *settings, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", *settings, *arguments], cwd=folder, capture_output=True, text=True, check=True, input=stdin
+    )
     return done.stdout.strip()
 
 
@@ -246,3 +248,16 @@ def test_bad_arguments_and_no_git(clone: Make, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", os.devnull)
     with pytest.raises(Permanent, match="git was not found"):
         one.record("demo", {"demo/x": "1"}, "one")
+
+
+def test_branches_and_tags_that_end_like_the_observed_one_are_in_nobodys_way(remote: Path, clone: Make) -> None:
+    """git would take them for it: in what it lists, and in where it pushes."""
+    eve, one = clone("eve"), repository(clone("one"))
+    git(eve, "push", "-q", "origin", *(f"HEAD:{kind}/refs/heads/observed" for kind in ("refs/heads", "refs/tags")))
+    for number in range(2):
+        made = one.record("demo", {"demo/x": str(number)}, "demo")
+        assert git(remote, "rev-parse", "refs/heads/observed") == made
+    one.fetch()
+    assert one.observed("demo") == {"demo/x": b"1"}
+    assert git(remote, "rev-parse", "refs/heads/refs/heads/observed") == git(eve, "rev-parse", "HEAD")
+    assert not git(clone("two"), "for-each-ref", "refs/reconciler"), "nothing is left of what was pushed"

@@ -19,9 +19,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.git import GitLeases, leases
-from reconciler.control.lease import Terms, leased
+from reconciler.control.lease import HeldElsewhere, Terms, leased
+from reconciler.control.sightings import Sightings
 from reconciler.errors import Invalid, Permanent, Transient
-from reconciler.model.lease import Lease
+from reconciler.model.lease import Lease, Unreadable
 from reconciler.progress import QuietProgress
 from tests.contract.test_git import Make, clone, git, remote
 
@@ -140,6 +141,7 @@ def test_taken_renewed_seen_and_given_back(remote: Path, clone: Make) -> None:
     assert first == git(remote, "rev-parse", REF)
     seen = two.read("demo")
     assert seen is not None
+    assert isinstance(seen[1], Lease)
     assert (seen[0], seen[1].host, seen[1].pid) == (first, "a", 7)
     second = one.swap("demo", first, lease())
     assert two.read("demo") == one.read("demo") != seen
@@ -147,6 +149,7 @@ def test_taken_renewed_seen_and_given_back(remote: Path, clone: Make) -> None:
     assert one.swap("demo", second, over(lease()))
     there = two.read("demo")
     assert there
+    assert isinstance(there[1], Lease)
     assert there[1].released
 
 
@@ -226,11 +229,144 @@ def test_a_remote_that_is_gone_and_one_that_refuses(remote: Path, clone: Make) -
         one.swap("demo", None, lease())
 
 
-def test_what_is_no_lease_is_not_taken_for_one(remote: Path, clone: Make) -> None:
-    git(remote, "update-ref", REF, "HEAD")
-    with pytest.raises(Permanent, match="holds something that is no lease") as caught:
-        store(clone("one")).read("demo")
-    assert f"git push origin :{REF}" in str(caught.value.hint)
+GOOD = json.dumps(
+    {"number": 1, "host": "a", "pid": 7, "id": "1", "since": "2026-11-24T12:00:00Z", "expires": "2026-11-24T12:00:00Z"}
+)
+
+
+def planted(folder: Path, content: str, path: str = "lease.json", mode: str = "100644") -> str:
+    """A commit on the lease's ref that somebody made by hand."""
+    blob = git(folder, "hash-object", "-w", "--stdin", stdin=content)
+    tree = git(folder, "mktree", stdin=f"{mode} {'commit' if mode == '160000' else 'blob'} {blob}\t{path}\n")
+    return pushed(folder, git(folder, "commit-tree", tree, "-m", "x"))
+
+
+def pushed(folder: Path, id_: str) -> str:
+    git(folder, "push", "-q", "--force", "origin", f"{id_}:{REF}")
+    return id_
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "null", "[]", "{}", "[" * 100_000, '{"a":' * 100_000, "\x00", '"' + "a" * 100_000 + '"',
+        GOOD.replace('"a"', '["a"]'), GOOD.replace('"a"', '"\\u001b[31m"'), GOOD.replace('"a"', '"\\u202e"'),
+        GOOD.replace('"a"', f'"{"a" * 1000}"'), GOOD.replace("7", "true"), GOOD.replace("7", "1e999"),
+        GOOD.replace("7", "9" * 5000), GOOD.replace("2026-11-24T12:00:00Z", "9999-12-31T23:59:59-23:59"),
+        GOOD.replace("2026-11-24T12:00:00Z", "2026-11-24T12:00:00"), GOOD.replace('"2026-11-24T12:00:00Z"', "9999"),
+        GOOD.replace("}", ', "released": [1]}'), GOOD.replace("}", ', "commit": "--upload-pack=true"}'),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_lease_is_read_as_one_that_nobody_knows(clone: Make, content: str) -> None:
+    id_ = planted(clone("eve"), content)
+    there = store(clone("one")).read("demo")
+    assert there
+    assert there[0] == id_
+    assert isinstance(there[1], Unreadable)
+    assert str(there[1]).isprintable()
+    assert len(str(there[1])) < 300
+
+
+def test_a_ref_that_holds_no_commit_is_read_as_well_and_can_be_taken(remote: Path, clone: Make) -> None:
+    eve, one = clone("eve"), store(clone("one"))
+    blob = git(eve, "hash-object", "-w", "--stdin", stdin="x")
+    tree = git(eve, "mktree", stdin=f"100644 blob {blob}\tx\n")
+    tag = git(eve, "mktag", stdin=f"object {blob}\ntype blob\ntag x\ntagger a <a@b> 1 +0000\n\nx\n")
+    link = planted(eve, "/etc/passwd", mode="120000")
+    folder = pushed(
+        eve, git(eve, "commit-tree", git(eve, "mktree", stdin=f"040000 tree {tree}\tlease.json\n"), "-m", "x")
+    )
+    module = pushed(
+        eve, git(eve, "commit-tree", git(eve, "mktree", stdin=f"160000 commit {link}\tlease.json\n"), "-m", "x")
+    )
+    large = planted(eve, GOOD + " " * 100_000)
+    for id_ in (blob, tree, tag, link, folder, module, large, git(eve, "rev-parse", "HEAD")):
+        pushed(eve, id_)
+        there = one.read("demo")
+        assert there
+        assert there[0] == id_
+        assert isinstance(there[1], Unreadable)
+        assert one.known("demo") == there
+    taken = one.swap("demo", id_, lease("b"))
+    assert git(remote, "rev-list", REF) == taken, "its history begins anew"
+
+
+def test_what_cannot_be_fetched_is_no_reason_to_stop(clone: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history that is too long to get in time, or objects that git does not take."""
+    id_ = planted(clone("eve"), GOOD)
+    one = store(clone("one"))
+
+    def fetch(*_: object) -> str:
+        raise Transient("no answer within 120 s")
+
+    monkeypatch.setattr(leases._Place, "fetch", fetch)
+    assert one.read("demo") == (id_, Unreadable("no answer within 120 s"))
+    assert one.swap("demo", id_, lease("b"))
+
+
+def test_a_file_of_the_first_version_is_a_lease(clone: Make) -> None:
+    content = """{"number": 3, "host": "m", "pid": 7, "id": "0f", "commit": "c0ffee", "tookOver": "expired",
+        "since": "2026-11-24T12:00:00.000001+00:00", "expires": "2026-11-24T12:05:00+00:00", "released": ""}"""
+    planted(clone("eve"), content)
+    there = store(clone("one")).read("demo")
+    assert there
+    since = datetime.datetime(2026, 11, 24, 12, 0, 0, 1, datetime.UTC)
+    ends = datetime.datetime(2026, 11, 24, 12, 5, tzinfo=datetime.UTC)
+    assert there[1] == Lease("m", 7, "0f", since, ends, "c0ffee", "expired")
+
+
+def test_a_branch_that_ends_like_the_ref_is_not_the_ref(clone: Make) -> None:
+    """`git ls-remote` lists whatever ends so, and this one first."""
+    eve, one = clone("eve"), store(clone("one"))
+    git(eve, "push", "-q", "origin", f"HEAD:refs/heads/{REF}")
+    assert one.read("demo") is None
+    held = one.swap("demo", None, lease())
+    assert one.read("demo") == (held, one.read("demo")[1])  # type: ignore[index]
+    assert one.swap("demo", held, over(lease()))
+
+
+def test_a_ref_below_it_is_no_lease_and_goes(remote: Path, clone: Make) -> None:
+    eve, one = clone("eve"), store(clone("one"))
+    git(eve, "push", "-q", "origin", f"HEAD:{REF}/x", f"HEAD:{REF}/y/z")
+    assert one.read("demo") is None
+    assert one.swap("demo", None, lease())
+    assert git(remote, "for-each-ref", "--format=%(refname)", "refs/reconciler") == REF
+
+
+@pytest.mark.parametrize("content", [GOOD.replace("2026-11-24T12:00:00Z", "9999-12-31T23:59:59Z"), "no lease"])
+def test_one_that_says_for_ever_is_taken_over_an_hour_after_it_was_first_seen(
+    clone: Make, tmp_path: Path, content: str
+) -> None:
+    """By one process that sees it all the time, and by one that finds in a file when another saw it."""
+    planted(clone("eve"), content)
+    folder, state, now = clone("one"), tmp_path / "state", datetime.datetime.now(datetime.UTC)
+    (state / "demo").mkdir(parents=True)
+
+    def attempt(terms: Terms) -> bool:
+        try:
+            with leased(terms, "demo", state, QuietProgress()):
+                return True
+        except HeldElsewhere:
+            return False
+
+    def at(minutes: float) -> Terms:
+        return Terms(store(folder), clock=lambda: now + datetime.timedelta(minutes=minutes))
+
+    assert [attempt(at(minutes)) for minutes in (0, 59, 58, 61, 5)] == [False, False, False, True, True]
+
+
+def test_a_value_that_moves_is_seen_anew(clone: Make, tmp_path: Path) -> None:
+    eve, steady = clone("eve"), [0.0]
+    (tmp_path / "state/demo").mkdir(parents=True)
+    terms = Terms(store(clone("one")), sightings=Sightings(lambda: steady[0]))
+    for _ in range(3):
+        planted(eve, f"no lease {steady[0]}")
+        with pytest.raises(HeldElsewhere), leased(terms, "demo", tmp_path / "state", QuietProgress()):
+            pass
+        steady[0] += 3000
+    steady[0] += 1000
+    with leased(terms, "demo", tmp_path / "state", QuietProgress()):
+        pass
 
 
 def test_without_a_remote_nothing_is_shared(clone: Make, tmp_path: Path) -> None:
@@ -323,5 +459,7 @@ def test_a_heartbeat_keeps_a_lease_that_is_shorter_than_the_work(clone: Make, tm
         last = two.read("demo")
         assert first is not None
         assert last is not None
+        assert isinstance(first[1], Lease)
+        assert isinstance(last[1], Lease)
         assert (last[1].id, last[1].since) == (first[1].id, first[1].since)
         assert last[1].expires > datetime.datetime.now(datetime.UTC)

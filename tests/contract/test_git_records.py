@@ -31,7 +31,7 @@ def trusting(keys: Path, clone: Make) -> Open:
         folder = Path(clone(name)) if not (keys.parent / name).exists() else keys.parent / name
         signature = Signature(keys / key) if key else None
         return GitRepository(
-            folder, author=AUTHOR, signature=signature, records=Trust(Signers(ssh=keys / "allowed"), since), **more
+            folder, author=AUTHOR, signature=signature, record_trust=Trust(Signers(ssh=keys / "allowed"), since), **more
         )
 
     return make
@@ -215,7 +215,7 @@ def test_a_shallow_clone_believes_what_it_can_tell(remote: Path, trusting: Open,
     for depth, known in ((1, {}), (3, GOOD)):
         folder = tmp_path / f"shallow-{depth}"
         git(tmp_path, "clone", "-q", f"--depth={depth}", "--no-single-branch", f"file://{remote}", str(folder))
-        seen = GitRepository(folder, author=AUTHOR, records=Trust(Signers(ssh=keys / "allowed")))
+        seen = GitRepository(folder, author=AUTHOR, record_trust=Trust(Signers(ssh=keys / "allowed")))
         assert seen.observed("demo") == known
         assert seen.verified()
 

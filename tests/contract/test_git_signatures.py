@@ -79,6 +79,63 @@ def test_a_changed_commit_keeps_no_signature(clone: Make, keys: Path) -> None:
         GitRepository(folder, author=AUTHOR, signers=Signers(ssh=keys / "allowed")).verify(forged)
 
 
+def backdated(folder: Path, key: Path, when: str) -> str:
+    """A commit that says it was made at another time, signed."""
+    settings = ["-c", "gpg.format=ssh", "-c", f"user.signingKey={key}"]
+    identity = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
+    subprocess.run(
+        ["git", *identity, *settings, "commit", "-q", "--allow-empty", "-m", "x", "-S"],
+        cwd=folder, check=True, env={**os.environ, "GIT_COMMITTER_DATE": when, "GIT_AUTHOR_DATE": when},
+    )  # fmt: skip
+    return git(folder, "rev-parse", "HEAD")
+
+
+def test_a_retired_key_signs_nothing_however_its_commit_is_dated(clone: Make, keys: Path) -> None:
+    """git asks whether the key was valid when the commit says it was made."""
+    folder, public = clone("one"), (keys / "ada.pub").read_text()
+    old = backdated(folder, keys / "ada", "2020-06-01T12:00:00Z")
+    future = backdated(folder, keys / "ada", "2099-06-01T12:00:00Z")
+    allowed = keys / "windows"
+    one = GitRepository(folder, author=AUTHOR, signers=Signers(ssh=allowed))
+    for window in ('valid-before="20210101"', 'valid-after="20990101"'):
+        allowed.write_text(f"ada@example.org {window} {public}")
+        for commit in (old, future):
+            with pytest.raises(Blocked, match=r"ED25519 key SHA256:\S+ is not one of them now"):
+                one.verify(commit)
+    allowed.write_text(f'ada@example.org valid-after="20210101" {public}')
+    one.verify(old)
+    one.verify(future)
+
+
+def test_a_signature_that_is_there_twice_or_in_another_place_is_none(clone: Make, keys: Path) -> None:
+    folder = clone("one")
+    text = subprocess.check_output(["git", "cat-file", "commit", signed(folder, keys / "ada")], cwd=folder)
+    head, _, body = text.partition(b"\n\n")
+    at = head.index(b"gpgsig ")
+    one = GitRepository(folder, author=AUTHOR, signers=Signers(ssh=keys / "allowed"))
+    for forged in (
+        head + b"\n" + head[at:] + b"\n\n" + body,
+        head[:at] + b"x-" + head[at:] + b"\n\n" + body,
+        head[:at].rstrip(b"\n") + b"\n\n" + head[at:] + b"\n" + body,
+        head.replace(b"tree ", b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\ntree ", 1) + b"\n\n" + body,
+    ):
+        made = subprocess.run(
+            ["git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally"],
+            cwd=folder, input=forged, capture_output=True, check=True,
+        ).stdout.decode().strip()  # fmt: skip
+        with pytest.raises(Blocked):
+            one.verify(made)
+
+
+def test_a_commit_that_is_not_text_is_checked_byte_for_byte(clone: Make, keys: Path) -> None:
+    folder = clone("one")
+    settings = ["-c", "gpg.format=ssh", "-c", f"user.signingKey={keys / 'ada'}", "-c", "i18n.commitEncoding=latin-1"]
+    identity = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
+    command = ["git", *identity, *settings, "commit", "-q", "--allow-empty", "-F", "-", "-S"]
+    subprocess.run(command, cwd=folder, input=b"\xe4\xff\n", check=True)
+    GitRepository(folder, author=AUTHOR, signers=Signers(ssh=keys / "allowed")).verify(git(folder, "rev-parse", "HEAD"))
+
+
 @pytest.fixture
 def gnupg(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     if shutil.which("gpg") is None:
@@ -96,7 +153,37 @@ def gnupg(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         shutil.rmtree(home)
 
 
-def test_gnupg_keys_as_a_forge_signs_merges(clone: Make, gnupg: Path, keys: Path, tmp_path: Path) -> None:
+def test_gnupg_keys_that_expired_or_were_withdrawn_sign_nothing(clone: Make, gnupg: Path, tmp_path: Path) -> None:
+    folder, past = clone("one"), "20200601T120000"
+    command = ["gpg", "--batch", "--quiet", "--passphrase", "", "--faked-system-time", past]
+    subprocess.run([*command, "--quick-gen-key", "old <old@example.org>", "ed25519", "sign", "1y"], check=True)
+    program = tmp_path / "gpg-then"
+    program.write_text(f'#!/bin/sh\nexec gpg --faked-system-time {past} "$@"\n')
+    program.chmod(0o755)
+
+    def by(name: str, gpg: str) -> str:
+        settings = ["-c", "gpg.format=openpgp", "-c", f"user.signingKey={name}@example.org", "-c", f"gpg.program={gpg}"]
+        identity = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
+        subprocess.run(
+            ["git", *identity, *settings, "commit", "-q", "-S", "--allow-empty", "-m", name], cwd=folder, check=True,
+            env={**os.environ, "GIT_COMMITTER_DATE": "2020-06-01T12:00:00Z", "GIT_AUTHOR_DATE": "2020-06-01T12:00:00Z"},
+        )  # fmt: skip
+        return git(folder, "rev-parse", "HEAD")
+
+    expired, withdrawn = by("old", str(program)), by("eve", "gpg")
+    one = GitRepository(folder, author=AUTHOR, signers=Signers(gnupg=gnupg))
+    with pytest.raises(Blocked, match="EXPKEYSIG"):
+        one.verify(expired)
+    one.verify(withdrawn)
+    fingerprint = subprocess.check_output(["gpg", "--batch", "--with-colons", "--list-keys", "eve"], text=True)
+    id_ = next(line.split(":")[9] for line in fingerprint.splitlines() if line.startswith("fpr"))
+    revocation = (gnupg / f"openpgp-revocs.d/{id_}.rev").read_text().replace(":-----BEGIN", "-----BEGIN")
+    subprocess.run(["gpg", "--batch", "--quiet", "--import"], input=revocation, text=True, check=True)
+    with pytest.raises(Blocked, match="REVKEYSIG"):
+        one.verify(withdrawn)
+
+
+def test_gnupg_keys_beside_ssh_keys(clone: Make, gnupg: Path, keys: Path, tmp_path: Path) -> None:
     folder = clone("one")
     commits = []
     for name in ("ada", "eve"):

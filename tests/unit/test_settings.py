@@ -76,6 +76,9 @@ def test_the_environment_says_where_clouds_and_cache_are(monkeypatch: pytest.Mon
     [
         ("a: [", 1, "", "broken YAML"),
         ("git:\n  remtoe: x\n", 2, "git.remtoe", "unknown key"),
+        ("git:\n  leaseSeconds: 3601\n", 2, "git.leaseSeconds", "3600"),
+        ("git:\n  acceptRewrite: main\n", 2, "git.acceptRewrite", ""),
+        ("git:\n  acceptRewrite: c0ffee\n", 2, "git.acceptRewrite", ""),
         ("ssh_key: x\n", 1, "ssh_key", "unknown key"),
         ("timeouts:\n  cloud: 0\n", 2, "timeouts.cloud", "greater than 0"),
         ("timeouts:\n  cloud: soon\n", 2, "timeouts.cloud", "found 'soon'"),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import Invalid
+from ...errors import Invalid, Permanent
 from ...files import unwritable
 from . import refs
 from .commands import Answer, Git
@@ -68,8 +68,7 @@ class Branch:
         """The tip where the branch lives. Raises Transient when the remote can't be reached."""
         if self.remote is None:
             return self.known()
-        listed = self.git.ask_remote(self.remote, "ls-remote", self.remote, f"refs/heads/{self.name}")
-        return listed.split("\t")[0] or None
+        return self.git.remote_tip(self.remote, f"refs/heads/{self.name}")
 
     def fetch(self) -> None:
         """Bring all of the remote's branches that this clone follows, and the observed one. A shallow clone stays one:
@@ -106,13 +105,18 @@ class Branch:
         does."""
         if self.remote is None:
             return self.git("update-ref", "-m", "reconciler: record", self.ref, after, before or _NO_COMMIT)
-        pushed = self.git(
-            "push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
-            self.remote, f"{after}:refs/heads/{self.name}",
-        )  # fmt: skip
+        pushed = self.git.push(self.remote, after, f"refs/heads/{self.name}")
         if pushed.ok:
             self.git("update-ref", self.ref, after)  # should it fail, the next `bring` puts it right
         return pushed
+
+    def refused(self, answer: Answer) -> Permanent:
+        """What it means that a push came to nothing though nobody else pushed."""
+        return Permanent(
+            f"the branch {self.name!r} could not be written, and no other writer is to blame",
+            hint="check that this account may push to it (branch protection, hooks, a read-only token)",
+            evidence=answer.evidence,
+        )
 
     def older(self, one: str, other: str) -> bool | None:
         """Is `one` in the past of `other`? None when one of them is not in this clone."""
@@ -125,10 +129,7 @@ class Branch:
         if self.remote is None:
             return self.git("update-ref", "-m", "reconciler: replace", self.ref, after, before or _NO_COMMIT)
         name = f"refs/heads/{self.name}"
-        pushed = self.git(
-            "push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
-            f"--force-with-lease={name}:{before or ''}", self.remote, f"{after}:{name}",
-        )  # fmt: skip
+        pushed = self.git.push(self.remote, after, name, f"--force-with-lease={name}:{before or ''}")
         if pushed.ok:
             self.git("update-ref", self.ref, after)
         return pushed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,15 @@ class Git:
         environment: Mapping[str, str] | None = None,
     ) -> Answer:
         """Run one command, with further `settings` (name=value). Raises Permanent when there is no git to run."""
+        return self._run(arguments, stdin, settings, environment)[0]
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        stdin: bytes = b"",
+        settings: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> tuple[Answer, bytes]:
         if shutil.which("git") is None:
             raise Permanent("git was not found", hint="install git, or put it on PATH")
         options = [part for setting in (*self._SETTINGS, *settings) for part in ("-c", setting)]
@@ -72,10 +82,9 @@ class Git:
             try:
                 output, error = process.to_the_end(started.proc, self.deadline)
             except TimeoutError:
-                return Answer(command, None, "", f"no answer within {self.deadline:g} s")
-        return Answer(
-            command, started.proc.returncode, _text(output).removesuffix("\n"), hide_credentials(_text(error))
-        )
+                return Answer(command, None, "", f"no answer within {self.deadline:g} s"), b""
+        said, complaint = _text(output).removesuffix("\n"), hide_credentials(_text(error))
+        return Answer(command, started.proc.returncode, said, complaint), output
 
     def must(
         self,
@@ -96,9 +105,37 @@ class Git:
             )
         return answer.output
 
+    def push(self, remote: str, commit: str, ref: str, *options: str) -> Answer:
+        """Put a commit at `ref`, a full name, of the remote, and nowhere else. git takes a name it is given for the end
+        of one as well: whoever pushed a branch refs/heads/refs/heads/main would get or stop what is for main. The names
+        that a pattern stands for are exact, so the commit is given one like it here for a moment."""
+        place, _, name = ref.rpartition("/")
+        here = f"refs/reconciler/outgoing/{uuid.uuid4().hex}"
+        self.must("update-ref", f"{here}/{name}", commit)
+        try:
+            return self(
+                "push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", *options,
+                remote, f"{here}/*:{place}/*",
+            )  # fmt: skip
+        finally:
+            self("update-ref", "-d", f"{here}/{name}")
+
+    def content(self, *arguments: str) -> bytes:
+        """Run a command on the local clone and return its output, byte for byte. Raises Permanent when it fails."""
+        answer, output = self._run(arguments)
+        if not answer.ok:
+            raise Permanent(f"git {arguments[0]} failed in {self._folder}", evidence=answer.evidence)
+        return output
+
     def ask_remote(self, remote: str, *arguments: str) -> str:
         """Run a command that talks to a remote. Raises Transient when it fails."""
         return self.answered(remote, self(*arguments))
+
+    def remote_tip(self, remote: str, ref: str) -> str | None:
+        """Where `ref`, a full name, points on the remote; None when there is none. Raises Transient when that can't be
+        asked. ls-remote lists whatever ends like it, too: a branch refs/heads/refs/heads/main is not main."""
+        listed = (line.partition("\t") for line in self.ask_remote(remote, "ls-remote", remote, ref).splitlines())
+        return next((id_ for id_, _, name in listed if name == ref), None)
 
     def answered(self, remote: str, answer: Answer) -> str:
         """What a command that talked to a remote said. Raises Transient when it failed."""

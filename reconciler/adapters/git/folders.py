@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from ...errors import Invalid
 from ...ports import Files
-from .objects import Objects, blob_id
+from .objects import Objects
 
 
 def read(objects: Objects, commit: str, folder: str) -> dict[str, bytes]:
@@ -24,13 +24,6 @@ def wanted(files: Files, there: Mapping[str, bytes], folder: str) -> dict[str, b
     if stray := next((p for p in said if not p.startswith(f"{folder}/") or within(p) != p), None):
         raise Invalid(f"{stray!r} is not a file below {folder}")
     return {path: text.encode() for path, text in said.items()}
-
-
-def holds(objects: Objects, commit: str, folder: str, content: Mapping[str, bytes]) -> bool:
-    """Is `content` (plain files) all that the folder has?"""
-    _, tree = objects.commit(commit)
-    there = {entry.path: (entry.mode, entry.id) for entry in objects.files(tree, folder)}
-    return there == {path: ("100644", blob_id(data)) for path, data in content.items()}
 
 
 def within(path: str) -> str:

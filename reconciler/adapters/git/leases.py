@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ...errors import Invalid, Permanent, ReconcilerError
-from ...model.lease import Lease
+from ...model.lease import Lease, Unreadable
 from . import branch as branches
-from . import refs
+from . import lease_file, refs
 from .commands import DEADLINE_SECONDS, Answer, Git
 from .mend import mend
 from .objects import Objects
@@ -50,7 +47,7 @@ class GitLeases:
         """Say whether there is a remote, so somebody to share with. Starts no program."""
         return bool(self._remote and branches.of(self._path, self._remote, "", self._deadline).remote)
 
-    def known(self, cluster: str) -> tuple[str, Lease] | None:
+    def known(self, cluster: str) -> tuple[str, Lease | Unreadable] | None:
         """What this clone last saw of the lease; None when that was none. Starts no program."""
         place = self._place(cluster)
         try:
@@ -59,11 +56,9 @@ class GitLeases:
         except ReconcilerError:  # damaged: then `read` is asked, which mends it
             return None
 
-    def read(self, cluster: str) -> tuple[str, Lease] | None:
-        """Return the last lease with the commit that says it; None when there never was one.
-
-        Raises Transient when the remote can't be reached; Permanent when the ref holds something else.
-        """
+    def read(self, cluster: str) -> tuple[str, Lease | Unreadable] | None:
+        """Return the last lease with the commit that says it, or with whatever the ref holds in its stead; None when
+        there never was one. Raises Transient when the remote can't be reached."""
         place = self._place(cluster)
         for mended in (False, True):
             id_ = place.tip()
@@ -72,11 +67,11 @@ class GitLeases:
             try:
                 id_ = place.fetch(id_)
                 return id_, place.lease(id_)
-            except ReconcilerError:
-                if place.tip() is None:  # somebody took it away meanwhile
+            except ReconcilerError as error:
+                if (now := place.tip()) is None:  # somebody took it away meanwhile
                     return None
-                if mended or not self._mend():
-                    raise
+                if mended or not self._mend():  # whoever pushed it: it keeps nobody waiting for ever
+                    return now, Unreadable(error.message)
         raise AssertionError("unreachable")
 
     def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
@@ -95,6 +90,7 @@ class GitLeases:
                 return made
             if now != before:
                 return None
+            place.clear_the_way()
             time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - jitter, no secret
         raise Permanent(
             f"the lease {place.name} could not be written, and nobody else is to blame",
@@ -129,8 +125,15 @@ class _Place:
         self._seen = f"refs/reconciler/seen/{cluster}"
 
     def tip(self) -> str | None:
-        listed = self._git.ask_remote(self._remote, "ls-remote", self._remote, self.name)
-        return listed.split("\t")[0] or None
+        return self._git.remote_tip(self._remote, self.name)
+
+    def clear_the_way(self) -> None:
+        """Delete refs below this one, which git can't have beside it: no cluster has such a name, so they are no
+        leases."""
+        listed = self._git.ask_remote(self._remote, "ls-remote", self._remote, f"{self.name}/*")
+        for id_, _, ref in (line.partition("\t") for line in listed.splitlines()):
+            if ref.startswith(f"{self.name}/"):
+                self._git("push", "--quiet", "--no-verify", f"--force-with-lease={ref}:{id_}", self._remote, f":{ref}")
 
     def fetch(self, id_: str) -> str:
         """Bring what the ref points to by now, and return its id; `id_`, when that is here already."""
@@ -148,73 +151,46 @@ class _Place:
     def note(self, id_: str) -> None:
         self._git("update-ref", self._seen, id_)
 
-    def lease(self, id_: str) -> Lease:
-        """The lease that a commit says. Raises Permanent when it says none."""
+    def lease(self, id_: str) -> Lease | Unreadable:
+        """The lease that a commit says, or why it says none. Raises Permanent for what is missing from this clone."""
         try:
-            said = self._said(id_)
-            since, expires = (_time(said[name]) for name in ("since", "expires"))
-            released = _time(said["released"]) if said.get("released") else None
-            more = (str(said.get("commit", "")), str(said.get("tookOver", "")), released)
-            return Lease(str(said["host"]), int(said["pid"]), str(said["id"]), since, expires, *more)
-        except (Invalid, StopIteration, ValueError, TypeError, KeyError):
-            hint = f"when nobody applies this cluster: git push {self._remote} :{self.name}"
-            raise Permanent(f"{self.name} holds something that is no lease", hint=hint) from None
+            return self._written(id_).lease
+        except Invalid as error:
+            return Unreadable(error.message)
 
     def commit(self, author: Author, before: str | None, lease: Lease) -> str:
         """A commit that says the lease, reachable from nowhere yet, with the right place in the ref's history."""
         parent, number = self._place_of(before, lease)
-        said = {
-            "number": number,
-            "host": lease.host,
-            "pid": lease.pid,
-            "id": lease.id,
-            "commit": lease.commit,
-            "since": lease.since.isoformat(),
-            "expires": lease.expires.isoformat(),
-            "tookOver": lease.took_over,
-            "released": lease.released.isoformat() if lease.released else "",
-        }
-        files = {_FILE: (json.dumps(said, indent=2) + "\n").encode()}
+        files = {_FILE: lease_file.text(lease, number)}
         stream = commit_stream(author, _message(self._cluster, lease), parent, None, files)
         return self._git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
 
     def push(self, before: str | None, after: str) -> Answer:
         """Move the ref from `before` to `after`, or not at all."""
-        return self._git(
-            "push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
-            f"--force-with-lease={self.name}:{before or ''}", self._remote, f"{after}:{self.name}",
-        )  # fmt: skip
+        return self._git.push(self._remote, after, self.name, f"--force-with-lease={self.name}:{before or ''}")
 
     def _place_of(self, before: str | None, lease: Lease) -> tuple[str | None, int]:
         """The parent and the number of the commit that says `lease` and replaces `before`."""
-        try:
-            there = self._said(before) if before else {}
-        except (ReconcilerError, StopIteration, ValueError):  # never seen here, or no lease: nothing to build on
-            there = {}
-        if before is None or not there:
+        if before is None:
             return None, 1
-        number = int(there.get("number", 0))
-        if there.get("id") == lease.id:
-            return self._objects().ancestry(before)[1], number
-        return (None if number % _KEPT == 0 else before), number + 1
+        try:
+            there = self._written(before)
+        except ReconcilerError:  # never seen here, or no lease: nothing to build on
+            return None, 1
+        if there.id == lease.id:
+            return self._objects().ancestry(before)[1], there.number
+        return (None if there.number % _KEPT == 0 else before), there.number + 1
 
-    def _said(self, id_: str) -> dict[str, Any]:
+    def _written(self, id_: str) -> lease_file.LeaseFile:
+        """What the file of a commit says. Raises Invalid where there is no such commit or file."""
         objects = self._objects()
-        entries = objects.files(objects.commit(id_)[1], "")
-        said = json.loads(next(objects.content(e) for e in entries if e.path == _FILE))
-        if not isinstance(said, dict):
-            raise ValueError("not a mapping")
-        return said
+        entry = objects.at(objects.commit(id_)[1], _FILE)
+        if entry is None or not entry.is_file:
+            raise Invalid(f"it has no file {_FILE}")
+        return lease_file.read(objects.content(entry, lease_file.MAX_BYTES))
 
     def _objects(self) -> Objects:
         return Objects(self._dirs.common / "objects")
-
-
-def _time(text: str) -> datetime.datetime:
-    time = datetime.datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return time
 
 
 def _message(cluster: str, lease: Lease) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import stat
 import threading
 from binascii import hexlify, unhexlify
 from collections.abc import Callable, Iterator
@@ -16,6 +18,8 @@ from .refs import Damaged
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 _MIN_ABBREVIATION = 7
+_MAX_TAGS = 5  # tags of tags that are followed
+_ID = re.compile(r"[0-9a-f]{40}")
 _T = TypeVar("_T")
 _one_at_a_time = threading.Lock()  # gitdb's memory maps are shared by the whole process and not made for threads
 
@@ -28,6 +32,15 @@ class Entry:
     mode: str
     id: str
 
+    @property
+    def is_folder(self) -> bool:
+        return stat.S_ISDIR(int(self.mode, 8))
+
+    @property
+    def is_file(self) -> bool:
+        """Is it a plain file, and no link, folder or submodule?"""
+        return stat.S_ISREG(int(self.mode, 8))
+
 
 class Objects:
     """The objects of one repository, its alternates included. Holds nothing open between two calls of a caller."""
@@ -38,33 +51,31 @@ class Objects:
 
     def commit(self, id_: str) -> tuple[str, str]:
         """Return the id of the commit `id_` stands for (an annotated tag stands for its commit) and of its tree."""
-        kind, data = self._read(id_)
-        header = dict(
-            line.split(" ", 1) for line in data.decode("utf-8", "replace").split("\n\n")[0].split("\n") if " " in line
-        )
-        if kind == "tag":
-            return self.commit(header["object"])
-        if kind != "commit":
-            raise Invalid(f"{id_} is a {kind}, not a commit", hint="give a branch, a tag or a commit")
-        return id_, header["tree"]
+        for _ in range(_MAX_TAGS):
+            kind, data = self._read(id_)
+            header = _header(data)
+            if kind == "commit":
+                return id_, _named(header, "tree", id_)
+            if kind != "tag":
+                raise Invalid(f"{id_} is a {kind}, not a commit", hint="give a branch, a tag or a commit")
+            id_ = _named(header, "object", id_)
+        raise Invalid(f"{id_} is a tag of many tags", hint="give a branch, a tag or a commit")
 
     def ancestry(self, id_: str) -> tuple[str, str | None, int]:
         """Return a commit's tree, its first parent (None for the first commit) and its committer's time, in seconds
-        since the epoch."""
-        _, data = self._read(id_)
-        head = data.decode("utf-8", "replace").split("\n\n")[0].split("\n")
-        said = [line.split(" ", 1) for line in head if " " in line and not line.startswith(" ")]
-        parent = next((value for name, value in said if name == "parent"), None)
-        header = dict(said)
-        return header["tree"], parent, int(header["committer"].rsplit(" ", 2)[1])
+        since the epoch; 0 where it says none that can be read."""
+        header = _header(self._read(id_)[1])
+        parent = _named(header, "parent", id_) if "parent" in header else None
+        time = re.search(r" (\d{1,11}) \S+$", header.get("committer", ""))
+        return _named(header, "tree", id_), parent, int(time[1]) if time else 0
+
+    def message(self, id_: str) -> str:
+        """A commit's message."""
+        return self._read(id_)[1].decode("utf-8", "replace").partition("\n\n")[2]
 
     def signed(self, id_: str) -> bool:
         """Does a commit bear a signature at all, whoever's?"""
         return b"\ngpgsig" in self._read(id_)[1].partition(b"\n\n")[0]
-
-    def subject(self, id_: str) -> str:
-        """The first line of a commit's message."""
-        return self._read(id_)[1].partition(b"\n\n")[2].partition(b"\n")[0].decode("utf-8", "replace")
 
     def abbreviated(self, prefix: str) -> str | None:
         """Return the full id that begins with `prefix` (at least 7 digits), None when there is none. Raises Invalid
@@ -89,22 +100,44 @@ class Objects:
         yield from self._walk(tree, f"{folder}/" if folder else "")
 
     def tree(self, id_: str) -> bytes:
-        """A tree as git keeps it, for `within`."""
-        return self._read(id_)[1]
+        """A tree as git keeps it, for `within`. Raises Invalid for anything else."""
+        kind, data = self._read(id_)
+        if kind != "tree":
+            raise Invalid(f"{id_} is a {kind}, not a folder")
+        return data
 
     def differing(self, before: str, after: str) -> Iterator[str]:
         """The paths whose content or mode is not the same in two trees. Folders that are the same are not read."""
         yield from self._differing(before, after, "")
 
     def folders(self, commit: str) -> dict[str, str]:
-        """The folders at the root of a commit, each with its tree."""
-        return {e.path: e.id for e in self._entries(self.commit(commit)[1]) if e.mode == "40000"}
+        """The folders at the root of a commit, each with its tree; without those whose names are no text."""
+        return {e.path: e.id for e in self.listing(self.commit(commit)[1]) if e.is_folder}
 
-    def content(self, entry: Entry) -> bytes:
-        """A file's bytes. Raises Invalid for a symbolic link, and for a file of more than 10 MiB."""
+    def listing(self, tree: str) -> Iterator[Entry]:
+        """What a tree itself has, folders and all, however it is called: names that are no text are left out, and so is
+        what would leave the folder. Raises Invalid for what is no tree, or too large for one."""
+        for mode, name, id_ in _listed(self.tree(tree)):
+            text = name.decode("utf-8", "replace")
+            if text.isprintable() and "\ufffd" not in text and "/" not in text and text not in ("", ".", "..", ".git"):
+                yield Entry(text, mode, id_)
+
+    def at(self, tree: str, path: str) -> Entry | None:
+        """What stands at `path` below a tree, and nothing else is read for it; None when there is no such thing."""
+        *above, name = path.split("/")
+        for part in above:
+            folder = next((e for e in self.listing(tree) if e.path == part and e.is_folder), None)
+            if folder is None:
+                return None
+            tree = folder.id
+        found = next((e for e in self.listing(tree) if e.path == name), None)
+        return Entry(path, found.mode, found.id) if found else None
+
+    def content(self, entry: Entry, largest: int = MAX_FILE_BYTES) -> bytes:
+        """A file's bytes. Raises Invalid for a symbolic link, and for a file of more than `largest` bytes."""
         if entry.mode == "120000":
             raise Invalid(f"{entry.path} is a symbolic link", hint="put the file itself there: links are not followed")
-        return self._read(entry.id, entry.path)[1]
+        return self._read(entry.id, entry.path, largest)[1]
 
     def _differing(self, before: str | None, after: str | None, prefix: str) -> Iterator[str]:
         sides = [{e.path: e for e in self._entries(tree)} if tree else {} for tree in (before, after)]
@@ -127,23 +160,18 @@ class Objects:
                 yield Entry(path, entry.mode, entry.id)
 
     def _entries(self, tree: str) -> Iterator[Entry]:
-        data = self._read(tree)[1]
-        at = 0
-        while at < len(data):
-            end = data.index(b"\0", at)
-            mode, _, name = data[at:end].partition(b" ")
-            at = end + 21
+        for mode, name, id_ in _listed(self.tree(tree)):
             try:
-                yield Entry(name.decode(), mode.decode(), hexlify(data[end + 1 : at]).decode())
+                yield Entry(name.decode(), mode, id_)
             except UnicodeDecodeError:
                 raise Invalid(f"the file name {name!r} is not UTF-8", hint="rename it") from None
 
-    def _read(self, id_: str, path: str = "") -> tuple[str, bytes]:
+    def _read(self, id_: str, path: str = "", largest: int = MAX_FILE_BYTES) -> tuple[str, bytes]:
         """An object's kind and bytes, checked against its id. A repack may take a pack away under us: look twice."""
-        found = self._load(id_, path)
+        found = self._load(id_, path, largest)
         if found is None:
             self._databases = _open(self._folder)
-            found = self._load(id_, path)
+            found = self._load(id_, path, largest)
         if found is None:
             raise Damaged(
                 f"the object {id_} is missing from the repository or damaged",
@@ -161,35 +189,59 @@ class Objects:
         except Exception:  # gitdb has an error of its own for every way in which a file can be damaged
             return None
 
-    def _load(self, id_: str, path: str) -> tuple[str, bytes] | None:
+    def _load(self, id_: str, path: str, largest: int) -> tuple[str, bytes] | None:
+        if not _ID.fullmatch(id_):
+            return None
         binary = unhexlify(id_)
         for database in (d for pair in self._databases for d in pair):
             # a copy that is damaged is none: another may be whole
-            if found := self._attempt(partial(_sound_copy, database, binary, path or id_)):
+            if found := self._attempt(partial(_sound_copy, database, binary, path or id_, largest)):
                 return found
         return None
 
 
-def _sound_copy(database: Any, binary: bytes, name: str) -> tuple[str, bytes] | None:
+def _sound_copy(database: Any, binary: bytes, name: str, largest: int) -> tuple[str, bytes] | None:
     if not database.has_object(binary):
         return None
     info = database.info(binary)
-    if info.size > MAX_FILE_BYTES:
-        raise Invalid(f"{name} has more than 10 MiB", hint="keep large files out of this folder")
+    if info.size > largest:
+        raise Invalid(f"{name} has more than {largest >> 20} MiB", hint="keep large files out of this folder")
     kind, data = info.type.decode(), database.stream(binary).read()
     sound = hashlib.sha1(b"%s %d\0%s" % (info.type, len(data), data), usedforsecurity=False).digest() == binary
     return (kind, data) if sound else None
 
 
+def _header(commit: bytes) -> dict[str, str]:
+    """What a commit's or a tag's head says, by name: as git does, the first one of a name counts."""
+    header: dict[str, str] = {}
+    for line in commit.partition(b"\n\n")[0].decode("utf-8", "replace").split("\n"):
+        name, _, value = line.partition(" ")
+        header.setdefault(name, value)
+    return header
+
+
+def _named(header: dict[str, str], name: str, id_: str) -> str:
+    """The object that a head names. Raises Invalid where that is none."""
+    if not _ID.fullmatch(header.get(name, "")):
+        raise Invalid(f"the object {id_} names no {name}", hint="whoever pushed it did not make it with git")
+    return header[name]
+
+
+def _listed(tree: bytes) -> Iterator[tuple[str, bytes, str]]:
+    """Mode, name and id of each entry. Raises Invalid for what git would not have written."""
+    at = 0
+    while at < len(tree):
+        end = tree.find(b"\0", at)
+        mode, space, name = tree[at:end].partition(b" ")
+        if end < 0 or not space or end + 21 > len(tree) or not re.fullmatch(rb"[0-7]{5,6}", mode):
+            raise Invalid("a folder's list of files is damaged", hint="whoever pushed it did not make it with git")
+        at = end + 21
+        yield mode.decode().lstrip("0") or "0", name, hexlify(tree[end + 1 : at]).decode()
+
+
 def within(tree: bytes, name: str) -> str | None:
     """The id of what is called `name` in a tree as git keeps it; None when there is none."""
-    at, wanted = 0, name.encode()
-    while at < len(tree):
-        space, end = tree.index(b" ", at), tree.index(b"\0", at)
-        if tree[space + 1 : end] == wanted:
-            return hexlify(tree[end + 1 : end + 21]).decode()
-        at = end + 21
-    return None
+    return next((id_ for _, found, id_ in _listed(tree) if found == name.encode()), None)
 
 
 def blob_id(content: bytes) -> str:

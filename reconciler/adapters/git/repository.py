@@ -12,21 +12,22 @@ from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
 from ...ports import Change, Files
+from . import ancestry, folders, refs
 from . import branch as branches
-from . import folders, refs
+from .believed import Believed
 from .branch import Branch
-from .commands import DEADLINE_SECONDS, Answer
+from .commands import DEADLINE_SECONDS
 from .folders import within
-from .history import COMMITS, versions
 from .mend import mend
 from .objects import Objects
 from .salvage import lost_folders
 from .signatures import Signature, Signers
 from .stream import Author, commit_stream
-from .vouched import Trust, Vouched
+from .vouched import Trust
 
 _REFUSALS = 3  # how often a push may be refused while nobody moved the branch: once may be somebody else's lock
 _MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
+_ID = re.compile(r"[0-9a-f]{40}")
 _T = TypeVar("_T")
 
 
@@ -38,7 +39,7 @@ class GitRepository:
     command that talks to the remote has `deadline` seconds. What the remote said of the branch is believed for `trust`
     seconds, to find that there is nothing to write. `log` is told what was put right. Only commits of `signers` are to
     be applied (`verify`); what we commit is signed by `signature`, where there is one. Of the observed branch only
-    what `records` trusts is believed.
+    what `record_trust` allows is believed.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class GitRepository:
         log: Callable[[str], None] = lambda _: None,
         signers: Signers = Signers(),  # noqa: B008 - frozen
         signature: Signature | None = None,
-        records: Trust = Trust(),  # noqa: B008 - frozen
+        record_trust: Trust = Trust(),  # noqa: B008 - frozen
     ) -> None:
         if not refs.valid(branch):
             raise Invalid(f"{branch!r} is not a name git takes for a branch")
@@ -69,8 +70,7 @@ class GitRepository:
         self._log = log
         self._signers = signers
         self._signature = signature
-        self._records = records
-        self._vouched = Vouched(records, log)
+        self._believed = Believed(record_trust, log)
         self._moved: dict[str, str] = {}  # refs of the remote that a fetch moved, and from where
         self._mended = float("-inf")
 
@@ -97,27 +97,41 @@ class GitRepository:
         return frozenset(objects.differing(objects.commit(before)[1], objects.commit(after)[1]))
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
-        """Return the files below `folder` on the observed branch as this clone knows it; empty where there is none.
-        Starts no program, unless a record's signature is to be checked for the first time. Raises like `read`."""
+        """Return the plain files below `folder` on the observed branch as this clone knows it, as far as they are
+        believed; empty where there is none. Anybody may have pushed them: what is no plain file, or more than a record
+        can be, is left out, and `log` told. Starts no program, unless a signature is checked for the first time. Raises
+        Permanent when the repository is damaged or incomplete."""
         branch, folder = self._branch(), within(folder)
-        return self._whole(branch, lambda: self._recorded(branch, branch.known(), folder))
+        return self._whole(branch, lambda: self._believed.read(branch, branch.known(), folder))
 
     def verified(self) -> bool:
         """Say whether `observed` gives only what a known key signed."""
-        return bool(self._records)
+        return bool(self._believed)
+
+    def disregard(self, path: str, content: bytes, why: str) -> None:
+        """Tell `log`, once for each content, that what the observed branch has at `path` counts as nothing."""
+        self._believed.disregard(self._branch(), path, content, why)
 
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Return what the file at `path` held on the observed branch, newest first, each with the time (ISO 8601, UTC)
         of the commit that wrote it, as far as this clone's history goes. Lazy; starts no program."""
-        branch, path = self._branch(), within(path)
-        tip = self._vouched.commit(branch, _objects(branch), branch.known(), path.partition("/")[0])
-        return versions(_objects(branch), tip, path) if tip else iter(())
+        return self._believed.history(self._branch(), within(path))
 
-    def _recorded(self, branch: Branch, tip: str | None, folder: str) -> dict[str, bytes]:
-        """What is believed of a cluster's folder, where the branch is at `tip`."""
-        objects = _objects(branch)
-        commit = self._vouched.commit(branch, objects, tip, folder)
-        return folders.read(objects, commit, folder) if commit else {}
+    def last_recorded(self, folder: str) -> str:
+        """Return the desired commit that the last record of `folder` names, as far as this clone's history of the
+        observed branch goes; empty where none does. Whoever may push there may have written it. Starts no program."""
+        said = self._believed.trailers(self._branch(), within(folder), "Desired-Commit")
+        return next((commit for commit in said if _ID.fullmatch(commit)), "")
+
+    def descends(self, commit: str, ancestor: str) -> bool | None:
+        """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell: it is not in this
+        clone, and the remote does not give it."""
+        return ancestry.descends(self._branch(), commit, ancestor)
+
+    @property
+    def signed(self) -> bool:
+        """Are only signed commits to be applied?"""
+        return bool(self._signers)
 
     def fetch(self) -> None:
         """Bring the remote's branches, the observed one included, into this clone; nothing to do without a remote. What
@@ -137,13 +151,7 @@ class GitRepository:
         branch = self._branch()
         if branch.remote is None or commit in self._tips(branch).values():
             return False
-        older = branch.older(commit, by)
-        if older is None or (branch.shallow and not older):
-            depth = (f"--depth={COMMITS}",) if branch.shallow else ()
-            with branch.locked():
-                branch.git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, branch.remote, by)
-            older = branch.older(commit, by)
-        return bool(older)
+        return ancestry.behind(branch, commit, by)
 
     def verify(self, commit: str) -> None:
         """Raises Blocked when only signed commits are to be applied, and this one is signed by no key that counts."""
@@ -183,7 +191,7 @@ class GitRepository:
                 return commit
             refused += now == (old if onto else tip)
             if refused >= _REFUSALS:
-                raise _refusal(place, answer)
+                raise place.refused(answer)
             time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
         raise Transient(f"other writers were faster {self._attempts} times on {branch!r}", hint="it is tried again")
 
@@ -229,7 +237,7 @@ class GitRepository:
             commit = place.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
             place.git.must("update-ref", ref, commit, "0" * 40)
         if push and place.remote:
-            answer = place.git("push", "--quiet", "--no-verify", place.remote, f"{ref}:{ref}")
+            answer = place.git.push(place.remote, commit, ref)
             if not answer.ok:
                 hint = f"the branch is there locally: git push {place.remote} {branch}"
                 raise Permanent(f"{branch!r} could not be pushed", hint=hint, evidence=answer.evidence)
@@ -237,7 +245,7 @@ class GitRepository:
 
     def _resolve(self, branch: Branch, ref: str) -> str:
         objects = _objects(branch)
-        id_ = ref if re.fullmatch(r"[0-9a-f]{40}", ref) else None
+        id_ = ref if _ID.fullmatch(ref) else None
         if id_ is not None:
             return _given(objects, id_)
         name, id_ = refs.find(branch.dirs, ref, branch.remote) if refs.valid(ref) else ("", None)
@@ -268,20 +276,20 @@ class GitRepository:
             tip = branch.tip()
             self._heard = tip, time.monotonic()
             parent = self._whole_of(branch, branch.bring(tip))
-            content = folders.wanted(files, self._recorded(branch, parent, folder), folder)
+            content = folders.wanted(files, self._believed.read(branch, parent, folder), folder)
             commit = parent if content is None else self._child(branch, parent, folder, content, message)
             if commit is None or commit == tip:
                 return None
             answer = branch.move(tip, commit)
             if answer.ok or (now := branch.tip()) == commit:  # a push may arrive though its answer is lost
                 self._note(branch, commit)
-                self._vouched.commit(branch, _objects(branch), commit, folder)
+                self._believed.remember(branch, commit, folder)
                 self._heard = commit, time.monotonic()
                 return commit
             branch.git.check_room(answer)
             refused += now == tip
             if refused >= _REFUSALS:
-                raise _refusal(branch, answer)
+                raise branch.refused(answer)
             time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
         raise Transient(f"other writers were faster {self._attempts} times on {branch.name!r}", hint="run it again")
 
@@ -290,26 +298,21 @@ class GitRepository:
         tip, when = self._heard
         if tip is None or time.monotonic() - when >= self._trust or tip != branch.known():
             return False
-        content = folders.wanted(files, self._recorded(branch, tip, folder), folder)
-        return content is None or self._stands(branch, tip, folder, content)
+        content = folders.wanted(files, self._believed.read(branch, tip, folder), folder)
+        return content is None or self._believed.stands(branch, tip, folder, content)
 
     def _child(
         self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
     ) -> str:
         """A commit on top of `parent` with the content, reachable from nowhere yet; `parent` itself if it has it."""
-        if parent and self._stands(branch, parent, folder, content):
+        if parent and self._believed.stands(branch, parent, folder, content):
             return parent
         stream = commit_stream(self._author, message, parent, folder, content)
         commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
         made = self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
-        if parent and folders.holds(_objects(branch), parent, folder, content):  # said again, to vouch for it
-            return made if self._vouched.trusts(branch, _objects(branch), made) else parent
+        if parent and self._believed.holds(branch, parent, folder, content):  # said again, to vouch for it
+            return made if self._believed.trusts(branch, made) else parent
         return made
-
-    def _stands(self, branch: Branch, tip: str, folder: str, content: Mapping[str, bytes]) -> bool:
-        """Does `tip` have this content, and is it believed?"""
-        there = folders.holds(_objects(branch), tip, folder, content)
-        return there and (not self._records or self._recorded(branch, tip, folder) == content)
 
     def _note(self, branch: Branch, commit: str) -> None:
         """Let this clone know what was pushed, even where a lock is in the way."""
@@ -327,7 +330,7 @@ class GitRepository:
         for folder in lost_folders(branch, objects, kept, tip):
             self._log(f"{branch.name!r} was rewritten and lacks what was recorded of {folder!r}: put back")
             message = f"{folder}: put back what was recorded before the branch was rewritten\n"
-            if content := self._recorded(branch, kept, folder):
+            if content := self._believed.read(branch, kept, folder):
                 tip = self._child(branch, tip, folder, content, message)
         return tip
 
@@ -338,7 +341,7 @@ class GitRepository:
         tip, kept = refs.tip(branch.dirs, branch.ref), branch.kept()
         if tip and tip != kept and (kept is None or branch.older(kept, tip) is not False):
             branch.keep(tip)
-        self._vouched.follow(branch, _objects(branch), tip)
+        self._believed.remember(branch, tip)
 
     def _tips(self, branch: Branch) -> dict[str, str]:
         """Where the remote's branches are, as this clone knows them, by their full names here."""
@@ -393,11 +396,3 @@ def _tip(dirs: refs.GitDir, ref: str) -> str | None:
         return refs.tip(dirs, ref)
     except refs.Damaged:
         return None
-
-
-def _refusal(branch: Branch, answer: Answer) -> Permanent:
-    return Permanent(
-        f"the branch {branch.name!r} could not be written, and no other writer is to blame",
-        hint="check that this account may push to it (branch protection, hooks, a read-only token)",
-        evidence=answer.evidence,
-    )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from .branch import Branch
 from .objects import Objects
+
+_MOST = 1000  # folders that are put back at once: more clusters than one repository has
 
 
 def lost_folders(branch: Branch, objects: Objects, kept: str, tip: str) -> tuple[str, ...]:
@@ -12,8 +16,9 @@ def lost_folders(branch: Branch, objects: Objects, kept: str, tip: str) -> tuple
     parted = branch.git("merge-base", kept, tip)
     before = objects.folders(parted.output) if parted.ok else {}
     ours, theirs = objects.folders(kept), objects.folders(tip)
-    return tuple(
+    lost = (
         name
         for name, tree in sorted(ours.items())
         if theirs.get(name) not in (tree,) and theirs.get(name) == before.get(name)
     )
+    return tuple(islice(lost, _MOST))

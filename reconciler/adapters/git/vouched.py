@@ -210,9 +210,9 @@ def _at(objects: Objects, commit: str, folder: str) -> _Place | None:
     """None for what is no commit that can be read: whoever may push may push anything."""
     try:
         tree, parent, _ = objects.ancestry(commit)
-        named = objects.subject(commit).startswith(f"{folder}: ")
+        named = objects.message(commit).startswith(f"{folder}: ")
         return _Place(parent, within(objects.tree(tree), folder), named)
-    except (Invalid, ValueError, KeyError, IndexError):
+    except (Invalid, ValueError):
         return None
 
 

@@ -7,11 +7,11 @@ people merge into, and goes on from its own file until that is merged. Who delet
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...engine import autoscale
-from ...errors import Invalid
+from ...errors import Invalid, ReconcilerError
 from ...model.autoscale import Decision
 from ...model.desired import Autoscale, effective
 from ...ports import Branches, Change
@@ -22,12 +22,15 @@ from .desk import Desk, Ground
 
 @dataclass
 class Book:
-    """One cluster's file on `branch` of the remote; `proposal` is the bot's branch, empty to write straight away."""
+    """One cluster's file on `branch` of the remote; `proposal` is the bot's branch, empty to write straight away.
+    `tell` hears, once for each commit, that somebody pushed there what can't be read."""
 
     repository: Branches
     cluster: str
     branch: str
     proposal: str = ""
+    tell: Callable[[str], None] = lambda _: None
+    _doubted: str = ""
     # What is read is laid under the desk before anything else is pushed, and the other way round: a desk that stands on
     # older ground than the one its decisions went to would take them for undone.
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +74,7 @@ class Book:
         """The names of all machines that the autoscaler's groups had at a commit; none where that can't be read."""
         try:
             found = self._ground(commit, None)
-        except Invalid:
+        except ReconcilerError:
             return frozenset()
         groups = found.cluster.spec.node_groups
         return frozenset(f"{self.cluster}-{g.name}-{n}" for g in groups for n in g.numbers)
@@ -86,10 +89,21 @@ class Book:
 
     def _ground(self, tip: str, bot: str | None) -> Ground:
         found = self._loaded(tip)
-        theirs = self._loaded(bot).file if bot else None
+        theirs = self._proposed(bot) if bot else None
         if theirs and not set(theirs.spec.decided) <= set(found.file.spec.decided if found.file else ()):
             return Ground(found.cluster, theirs)  # not merged yet
         return found
+
+    def _proposed(self, bot: str) -> Autoscale | None:
+        """What the bot's branch holds. Others may push there too: what can't be read is no decision, as if the branch
+        was deleted, and the next one replaces it."""
+        try:
+            return self._loaded(bot).file
+        except Invalid as error:
+            if self._doubted != bot:
+                self._doubted = bot
+                self.tell(f"warning: {self.proposal!r} at {bot[:12]} counts as empty: {error.message}")
+            return None
 
     def _loaded(self, commit: str) -> Ground:
         """Only what the autoscaler needs is read: a mistake elsewhere does not stop it."""

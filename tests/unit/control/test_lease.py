@@ -14,7 +14,7 @@ from reconciler import interrupt
 from reconciler.control.cycle import Cycle
 from reconciler.control.lease import Terms, leased
 from reconciler.errors import Blocked, Outdated, Permanent, ReconcilerError, Transient
-from reconciler.model.lease import Lease
+from reconciler.model.lease import Lease, Unreadable
 from reconciler.model.outcome import Status
 from reconciler.ports import CloudSnapshot
 from reconciler.progress import QuietProgress
@@ -26,8 +26,8 @@ class Memory:
     """Leases in memory. `fails` is raised by whoever asks; `meanwhile` runs once, just before a swap."""
 
     def __init__(self) -> None:
-        self.held: dict[str, tuple[str, Lease]] = {}
-        self.seen: dict[str, tuple[str, Lease]] = {}
+        self.held: dict[str, tuple[str, Lease | Unreadable]] = {}
+        self.seen: dict[str, tuple[str, Lease | Unreadable]] = {}
         self.moves = 0
         self.fails: ReconcilerError | None = None
         self.meanwhile: Callable[[], None] | None = None
@@ -36,10 +36,10 @@ class Memory:
     def shared(self) -> bool:
         return self.remote
 
-    def known(self, cluster: str) -> tuple[str, Lease] | None:
+    def known(self, cluster: str) -> tuple[str, Lease | Unreadable] | None:
         return self.seen.get(cluster)
 
-    def read(self, cluster: str) -> tuple[str, Lease] | None:
+    def read(self, cluster: str) -> tuple[str, Lease | Unreadable] | None:
         if self.fails:
             raise self.fails
         return self.held.get(cluster)
@@ -59,7 +59,14 @@ class Memory:
 
     def free(self) -> bool:
         """Is the lease of demo nobody's?"""
-        return "demo" not in self.held or self.held["demo"][1].released is not None
+        return "demo" not in self.held or self.lease.released is not None
+
+    @property
+    def lease(self) -> Lease:
+        """The lease of demo."""
+        there = self.held["demo"][1]
+        assert isinstance(there, Lease)
+        return there
 
     def give(self, ends: float, host: str = "elsewhere") -> None:
         """Somebody else holds the lease of demo for so many seconds from now."""
@@ -98,7 +105,7 @@ def until(condition: Callable[[], object]) -> None:
 def test_it_is_held_while_applying_and_given_back(world: World, store: Memory) -> None:
     seen: list[Lease] = []
     world.lose("port", "demo-worker-1")
-    world.before_apply = lambda: seen.append(store.held["demo"][1])
+    world.before_apply = lambda: seen.append(store.lease)
     outcome, _ = cycle(world, store).reconcile()
     assert outcome.status is Status.IN_SYNC
     assert (len(seen), store.free(), store.moves) == (1, True, 2)
@@ -216,12 +223,12 @@ def test_what_a_killed_process_of_this_folder_held_is_taken_over_at_once(tmp_pat
     (tmp_path / "demo").mkdir()
     for _ in range(2):
         with leased(Terms(store), "demo", tmp_path, QuietProgress()):
-            left = store.held["demo"]
-        store.held["demo"] = left  # as if it had not come to give it back
+            name, left = store.held["demo"][0], store.lease
+        store.held["demo"] = name, left  # as if it had not come to give it back
     with leased(Terms(store), "demo", tmp_path, QuietProgress()):
-        assert store.held["demo"][1].id != left[1].id
+        assert store.lease.id != left.id
     (tmp_path / "other/demo").mkdir(parents=True)
-    store.held["demo"] = left
+    store.held["demo"] = name, left
     with pytest.raises(Transient), leased(Terms(store), "demo", tmp_path / "other", QuietProgress()):
         pass
 
@@ -277,3 +284,66 @@ def test_what_somebody_recorded_while_we_looked_stays(world: World, store: Memor
     mine = replace(mine, desired=world.desired)
     assert mine.reconcile()[0].status is Status.SUSPENDED
     assert (world.recorded_state, world.recorded) == ({"demo/applied.yaml": "theirs"}, [])
+
+
+class Claims(Memory):
+    """Whoever reads the ref can write into it what he likes, our own id too."""
+
+    def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
+        name = super().swap(cluster, before, after)
+        if name and not after.released:
+            ever = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+            self.held[cluster] = (f"{name} of eve", replace(after, expires=ever))
+        return name
+
+
+def test_a_lease_that_somebody_makes_last_for_ever_is_lost_in_time_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    store = Claims()
+    with leased(Terms(store, 0.6), "demo", tmp_path, QuietProgress()) as tenure:
+        assert tenure
+        until(lambda: tenure.name.endswith("of eve"))
+        store.fails = Transient("can't be reached")
+        until(interrupt.requested)
+    assert "could not be renewed in time" in tenure.lost()
+
+
+def test_a_lease_that_cannot_be_read_is_somebodys_and_its_taking_is_told(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    store, now = Memory(), datetime.datetime.now(datetime.UTC)
+    store.held["demo"] = ("theirs", Unreadable("it has no file lease.json"))
+    told: list[str] = []
+
+    def terms(minutes: float) -> Terms:
+        return Terms(store, clock=lambda: now + datetime.timedelta(minutes=minutes))
+
+    for minutes in (0, 60):
+        held = pytest.raises(Transient, match=r"whose lease can't be read \(it has no file")
+        with held as caught, leased(terms(minutes), "demo", tmp_path, Told(told)):
+            pass
+        assert f"at {now + datetime.timedelta(hours=1):%Y-%m-%d %H:%M:%S} UTC at the latest" in str(caught.value.hint)
+    with leased(terms(61), "demo", tmp_path, Told(told)) as tenure:
+        assert tenure
+        assert tenure.foreign
+    assert told == [
+        "warning: the lease of 'demo' is taken from somebody whose lease can't be read (it has no file lease.json)"
+    ]
+
+
+class Told(QuietProgress):
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def log(self, text: str) -> None:
+        self._lines.append(text)
+
+
+def test_a_commit_that_a_lease_names_makes_nobody_step_back_for_ever(world: World, store: Memory) -> None:
+    """Whoever may write the ref may name a commit that is newer than any. It counts once: then ours is there."""
+    now = datetime.datetime.now(datetime.UTC)
+    store.held["demo"] = ("theirs", Lease("eve", 7, "1", now, now, "newer", released=now))
+    world.newer = {"newer"}
+    world.lose("port", "demo-worker-1")
+    with pytest.raises(Outdated):
+        cycle(world, store).reconcile()
+    assert cycle(world, store).reconcile()[0].status is Status.IN_SYNC

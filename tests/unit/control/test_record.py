@@ -5,12 +5,26 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from reconciler.control.record import applied_text, message, now_applied, observed_text, read_applied
+from reconciler.control.record import (
+    Failed,
+    applied_text,
+    drift_text,
+    message,
+    now_applied,
+    observed_text,
+    read_applied,
+    read_drift,
+    read_failed,
+)
 from reconciler.model.change import Action, Class, Difference, Severity
 from reconciler.model.outcome import Outcome, Status, StepOutcome
 from reconciler.model.plan import Plan, Step, Tool
 from reconciler.model.resource import Component, Expected, Key, Known, Listing, Observed, Resource, Unknown, Value
 
+# ten to the ninth values, in 537 bytes
+LAUGHS = b"workloads: &a0 [{kind: A, name: b}]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 10)
+)
 INFRA, WORK, APPS = Component.INFRASTRUCTURE, Component.WORKLOADS, Component.APPLICATIONS
 FIELDS: dict[str, Value] = {
     "none": None, "yes": True, "no": False, "number": 3, "float": 0.5, "text": "3", "empty": "", "norway": "no",
@@ -59,10 +73,61 @@ def test_writing_it_again_gives_the_same_text() -> None:
         None, b"", b"\xff\xfe", b"a: [", b"just text", b"- list", b"1", b"storage: []", b"workloads: 1",
         b"workloads: [1]", b"workloads: [{kind: A}]", b"workloads: [{kind: A, name: b, fields: 1}]", b"workloads:",
         b"a: !!python/object:os.system x", b"<<<<<<< HEAD\n", b"? [a]\n: b", b"{a: b}: c",
+        b"workloads: [{kind: [a], name: b}]", b"workloads: [{kind: A, name: [b]}]", b"workloads: [{kind: A, name: 1}]",
+        b"workloads: [{kind: A, name: b, target: [c]}]", b"workloads: [{kind: A, name: b, wave: first}]",
+        b"workloads: [{kind: A, name: b, wave: -1}]", b"workloads: [{kind: A, name: b, digest: {}}]",
+        b"workloads: [{kind: A, name: b, fields: {a: {b: c}}}]", b"workloads: [{kind: A, name: b, fields: {a: [{}]}}]",
+        b'workloads: [{kind: A, name: "\\e[31m"}]', b'workloads: [{kind: A, name: "\\u202e"}]',
+        b"workloads: [{kind: ../A, name: b}]", b"workloads: [{kind: A, name: b, type: ../../x/Secret}]",
+        b"workloads: [{kind: A, name: b, type: ../v1/Secret}]", b"workloads: [{kind: A, name: %s}]" % (b"b" * 2000),
+        b"workloads: &a [*a]", b"[" * 100_000, LAUGHS,
     ],
 )  # fmt: skip
 def test_a_damaged_record_counts_as_none(text: bytes | None) -> None:
-    assert read_applied(text) == Expected({})
+    told: list[str] = []
+    assert read_applied(text, told.append) == Expected({})
+    assert len(told) == bool(text), "why is said, and nothing of what is not there"
+    assert all(why.startswith("applied.yaml:") and why.isprintable() and len(why) < 500 for why in told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None, b"", b"[]", b"failed: 1", b"failed: []", b"failed: {error: [a]}", b"failed: {error: 1}", b"[" * 100_000,
+        b"failed: {error: no, commit: c0f}", b"failed: {error: no, commit: --upload-pack=x}", b"a: &a {a: *a}", LAUGHS,
+    ],
+)  # fmt: skip
+def test_a_damaged_observation_tells_of_no_failure(text: bytes | None) -> None:
+    told: list[str] = []
+    assert read_failed(text, told.append) == Failed()
+    assert len(told) == bool(text)
+
+
+def test_what_failed_is_read_back() -> None:
+    failed = Failed("c0ffee" * 6 + "c0ff", "no quota left\n  ask")
+    text = observed_text(
+        "demo", Status.FAILED, Observed({INFRA: {"server": Known((Resource("server", "a"),))}}), failed
+    )
+    assert read_failed(text.encode()) == failed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"1", b"{}", b"[1]", b"[[a]]", b"[{kind: a, name: b}]", b"[{component: [a], kind: a, name: b}]",
+        b"[{component: a, kind: {}, name: b}]", b"[{component: a, kind: b, name: c, field: [d]}]", b"[" * 100_000,
+        b"&a [*a]", LAUGHS,
+    ],
+)  # fmt: skip
+def test_a_damaged_list_of_differences_is_no_empty_one(text: bytes) -> None:
+    told: list[str] = []
+    assert read_drift(text, told.append) is None
+    assert len(told) == 1
+
+
+def test_differences_are_read_back() -> None:
+    assert read_drift(drift_text([difference(INFRA)]).encode()) == {("infrastructure", "server", "a", "", "flavor")}
+    assert read_drift(drift_text([]).encode()) == frozenset()
 
 
 def test_what_was_observed_is_yaml_that_people_can_read() -> None:

@@ -141,6 +141,10 @@ class World:
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
         self.versions: list[tuple[str, dict[str, str]]] = []
+        self.disregarded: list[tuple[str, str]] = []
+        self.named = ""
+        self.signed = False
+        self.past: dict[str, set[str]] = {}
         (root / "moc").touch()
         self.take(files)
 
@@ -224,13 +228,22 @@ class World:
         return {path: text.encode() for path, text in last.items()}
 
     recorded_state: Mapping[str, str] = {}
-    signed = False
+    records_signed = False
 
     def verified(self) -> bool:
-        return self.signed
+        return self.records_signed
 
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         return ((when, files[path].encode()) for when, files in reversed(self.versions) if path in files)
+
+    def disregard(self, path: str, content: bytes, why: str) -> None:
+        self.disregarded.append((path, why))
+
+    def last_recorded(self, folder: str) -> str:
+        return self.named
+
+    def descends(self, commit: str, ancestor: str) -> bool | None:
+        return commit == ancestor or (ancestor in self.past[commit] if commit in self.past else None)
 
     def fetch(self) -> None:
         self.fetched += 1
