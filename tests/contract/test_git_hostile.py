@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.git import GitRepository, history
+from reconciler.errors import Permanent
 from tests.contract.test_git import AUTHOR, Make, clone, git, remote
 
 __all__ = ["clone", "remote"]
@@ -39,11 +40,12 @@ def tree(folder: Path, *entries: tuple[str, str, str]) -> str:
     return written(folder, "tree", b"".join(b"%s %s\0%s" % part for part in parts))
 
 
-def push(folder: Path, root: str) -> str:
-    """A commit on top of the observed branch with this tree."""
+def push(folder: Path, root: str, message: str = "x", *, rewrite: bool = False) -> str:
+    """A commit with this tree on top of the observed branch, or in the place of its history."""
     git(folder, "fetch", "-q", "origin")
-    made = git(folder, "commit-tree", root, "-p", "origin/observed", "-m", "demo: in sync\n\nDesired-Commit: abc")
-    git(folder, "push", "-q", "origin", f"{made}:refs/heads/observed")
+    parent = [] if rewrite else ["-p", "origin/observed"]
+    made = git(folder, "commit-tree", root, *parent, stdin=message)
+    git(folder, "push", "-q", "--force", "origin", f"{made}:refs/heads/observed")
     return made
 
 
@@ -160,6 +162,35 @@ def test_whatever_is_pushed_keeps_nobody_from_going_on(name: str, remote: Path, 
         return
     assert one.observed("demo") == {path: text.encode() for path, text in GOOD.items()}
     assert one.record("demo", GOOD, "demo: in sync\n") is None
+
+
+@pytest.mark.parametrize("name", ["a wide root", "a huge message", "strange names", "a bomb"])
+def test_nor_does_it_in_the_place_of_the_branch(name: str, remote: Path, clone: Make) -> None:
+    eve, one = clone("eve"), GitRepository(clone("one"), author=AUTHOR)
+    one.record("demo", GOOD, "demo: in sync\n")
+    if name == "a huge message":
+        push(eve, inside()(eve), "x" * (11 * 1024 * 1024), rewrite=True)
+    else:
+        push(eve, PLANTS[name](eve), rewrite=True)
+    one.fetch()
+    one.observed("demo")
+    assert list(one.history("demo/drift.yaml")) is not None
+    assert one.record("demo", GOOD, "demo: in sync\n")
+    assert git(remote, "ls-tree", "-r", "--name-only", "observed:demo").splitlines() == ["applied.yaml", "drift.yaml"]
+
+
+def test_a_branch_below_the_observed_one_keeps_no_fetch_from_going_on(clone: Make) -> None:
+    eve, one = clone("eve"), GitRepository(clone("one"), author=AUTHOR)
+    one.record("demo", GOOD, "demo: in sync\n")
+    one.fetch()
+    git(eve, "push", "-q", "origin", ":refs/heads/observed", "HEAD:refs/heads/observed/x")
+    one.fetch()
+    assert one.observed("demo") == {path: text.encode() for path, text in GOOD.items()}, "what was recorded is known"
+    with pytest.raises(Permanent, match="could not be written") as caught:
+        one.record("demo", {**GOOD, "demo/new": "1"}, "demo: in sync\n")
+    assert "refs/heads/observed/*" in str(caught.value.hint)
+    git(eve, "push", "-q", "origin", ":refs/heads/observed/x")
+    assert one.record("demo", {**GOOD, "demo/new": "1"}, "demo: in sync\n")
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ class Branch:
         """What it means that a push came to nothing though nobody else pushed."""
         return Permanent(
             f"the branch {self.name!r} could not be written, and no other writer is to blame",
-            hint="check that this account may push to it (branch protection, hooks, a read-only token)",
+            hint="check that this account may push to it (branch protection, hooks, a read-only token), and that there "
+            f"is no refs/heads/{self.name}/* on the remote",
             evidence=answer.evidence,
         )
 
@@ -153,8 +154,13 @@ class Branch:
         return [f"+refs/heads/{name}:refs/remotes/{self.remote}/{name}" for name in names]
 
     def _forget_gone(self) -> None:
-        """Let go of copies of branches that the remote has no more, the observed one excepted."""
-        for name in sorted(self._copied() - self._there()):
+        """Let go of copies of branches that the remote has no more, the observed one excepted: of that, only where
+        others are below its name by now. What we knew of it is kept apart."""
+        there = self._there()
+        gone = self._copied() - there
+        if self.name not in there and any(name.startswith(f"{self.name}/") for name in there):
+            gone.add(self.name)
+        for name in sorted(gone):
             self.git("update-ref", "-d", f"refs/remotes/{self.remote}/{name}")
 
     def _copied(self) -> set[str]:

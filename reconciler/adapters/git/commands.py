@@ -83,8 +83,8 @@ class Git:
                 output, error = process.to_the_end(started.proc, self.deadline)
             except TimeoutError:
                 return Answer(command, None, "", f"no answer within {self.deadline:g} s"), b""
-        said, complaint = _text(output).removesuffix("\n"), hide_credentials(_text(error))
-        return Answer(command, started.proc.returncode, said, complaint), output
+        text, errors = _text(output).removesuffix("\n"), hide_credentials(_text(error))
+        return Answer(command, started.proc.returncode, text, errors), output
 
     def must(
         self,

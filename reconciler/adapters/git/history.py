@@ -87,13 +87,13 @@ def _commits(objects: Objects, tip: str, folder: str) -> Iterator[tuple[str, tup
         if at is None or left < 0:
             return
         try:
-            said, root = _commit(objects, at)
-            below = within(root, folder.partition("/")[0]) if folder else said[0]
+            ancestry, root = _commit(objects, at)
+            below = within(root, folder.partition("/")[0]) if folder else ancestry[0]
         except (Damaged, Invalid):  # a shallow clone names parents it does not have
             return
         left -= len(root)
-        yield at, said, below
-        at = said[1]
+        yield at, ancestry, below
+        at = ancestry[1]
 
 
 def _commit(objects: Objects, id_: str) -> tuple[tuple[str, str | None, int], bytes]:

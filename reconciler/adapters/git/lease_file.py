@@ -55,8 +55,8 @@ class LeaseFile(BaseModel):
 
 def text(lease: Lease, number: int) -> bytes:
     """The file of a lease."""
-    said = {f: getattr(lease, f) for f in ("host", "pid", "id", "commit", "since", "expires", "took_over")}
-    file = LeaseFile(number=number, released=lease.released or "", **said)
+    fields = {f: getattr(lease, f) for f in ("host", "pid", "id", "commit", "since", "expires", "took_over")}
+    file = LeaseFile(number=number, released=lease.released or "", **fields)
     return (file.model_dump_json(by_alias=True, indent=2) + "\n").encode()
 
 

@@ -130,8 +130,8 @@ class Objects:
             if folder is None:
                 return None
             tree = folder.id
-        found = next((e for e in self.listing(tree) if e.path == name), None)
-        return Entry(path, found.mode, found.id) if found else None
+        entry = next((e for e in self.listing(tree) if e.path == name), None)
+        return Entry(path, entry.mode, entry.id) if entry else None
 
     def content(self, entry: Entry, largest: int = MAX_FILE_BYTES) -> bytes:
         """A file's bytes. Raises Invalid for a symbolic link, and for a file of more than `largest` bytes."""
@@ -241,7 +241,7 @@ def _listed(tree: bytes) -> Iterator[tuple[str, bytes, str]]:
 
 def within(tree: bytes, name: str) -> str | None:
     """The id of what is called `name` in a tree as git keeps it; None when there is none."""
-    return next((id_ for _, found, id_ in _listed(tree) if found == name.encode()), None)
+    return next((id_ for _, each, id_ in _listed(tree) if each == name.encode()), None)
 
 
 def blob_id(content: bytes) -> str:

@@ -15,7 +15,7 @@ from .objects import Entry, Objects, blob_id
 _MAX_ENTRIES = 1000  # looked at for one folder, which has five files
 _MAX_DEPTH = 8
 _ALL_BYTES = 4 * RECORD_BYTES
-_TOLD = 3  # of what is left out of one folder: who pushes ten thousand links fills no log
+_SHOWN = 3  # of what is left out of one folder: who pushes ten thousand links fills no log
 _REMEMBERED = 1000  # warnings that were given
 # path, id, and what is wrong
 Doubt: TypeAlias = Callable[[str, str, str], None]
@@ -26,14 +26,14 @@ class Doubts:
 
     def __init__(self, log: Callable[[str], None]) -> None:
         self._log = log
-        self._told: set[tuple[str, str]] = set()
+        self._warned: set[tuple[str, str]] = set()
 
     def at(self, branch: Branch, commit: str) -> Doubt:
         """For what a commit of a branch has."""
 
         def doubt(path: str, id_: str, why: str) -> None:
-            if (path, id_) not in self._told:
-                self._told = {(path, id_), *(self._told if len(self._told) < _REMEMBERED else ())}
+            if (path, id_) not in self._warned:
+                self._warned = {(path, id_), *(self._warned if len(self._warned) < _REMEMBERED else ())}
                 self._log(f"warning: {path} of {branch.name!r} at {commit[:12]} counts as not recorded: {why}")
 
         return doubt
@@ -50,7 +50,7 @@ def read(objects: Objects, commit: str, folder: str, doubt: Doubt) -> dict[str, 
             listing.leave_out(path, entry.id, error.message)
         else:
             left -= len(content[path])
-    for path, id_, why in listing.left_out[:_TOLD]:
+    for path, id_, why in listing.left_out[:_SHOWN]:
         doubt(path, id_, why)
     return content
 
@@ -76,8 +76,8 @@ class _Listing:
 
 def _listing(objects: Objects, commit: str, folder: str) -> _Listing:
     listing = _Listing()
-    tree = objects.commit(commit)[1]
     try:
+        tree = objects.commit(commit)[1]
         start = objects.at(tree, folder) if folder else Entry("", "40000", tree)
         if start is not None:
             _walk(objects, start, listing, 0)

@@ -326,8 +326,7 @@ class GitRepository:
         kept = branch.kept()
         if tip is None or kept is None or kept == tip or branch.older(kept, tip) is not False:
             return tip
-        objects = _objects(branch)
-        for folder in lost_folders(branch, objects, kept, tip):
+        for folder in lost_folders(branch, _objects(branch), kept, tip):
             self._log(f"{branch.name!r} was rewritten and lacks what was recorded of {folder!r}: put back")
             message = f"{folder}: put back what was recorded before the branch was rewritten\n"
             if content := self._believed.read(branch, kept, folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from ...errors import Invalid
 from .branch import Branch
 from .objects import Objects
 
@@ -14,8 +15,11 @@ def lost_folders(branch: Branch, objects: Objects, kept: str, tip: str) -> tuple
     """Name the folders that `kept`, the last tip we knew, has and `tip` went back on: `tip` has them as they were where
     the two parted, or not at all. What was changed since on the side of `tip` is somebody's newer record."""
     parted = branch.git("merge-base", kept, tip)
-    before = objects.folders(parted.output) if parted.ok else {}
-    ours, theirs = objects.folders(kept), objects.folders(tip)
+    try:
+        before = objects.folders(parted.output) if parted.ok else {}
+        ours, theirs = objects.folders(kept), objects.folders(tip)
+    except Invalid:  # too large for a branch of ours: then nobody can tell
+        return ()
     lost = (
         name
         for name, tree in sorted(ours.items())
