@@ -56,5 +56,5 @@ def _seen(file: Path) -> dict[str, Paths]:
     try:
         said = json.loads(file.read_bytes())
         return {str(name): {str(p): str(v) for p, v in paths.items()} for name, paths in said.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}

@@ -114,8 +114,8 @@ class Branch:
         """What it means that a push came to nothing though nobody else pushed."""
         return Permanent(
             f"the branch {self.name!r} could not be written, and no other writer is to blame",
-            hint="check that this account may push to it (branch protection, hooks, a read-only token), and that there is "
-            f"no refs/heads/{self.name}/* on the remote",
+            hint="check that this account may push to it (branch protection, hooks, a read-only token), and that there "
+            f"is no refs/heads/{self.name}/* on the remote",
             evidence=answer.evidence,
         )
 

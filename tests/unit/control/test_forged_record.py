@@ -93,7 +93,7 @@ def test_a_label_that_only_the_record_says_was_applied_stays(world: World) -> No
     say(world, text)
     outcome, _ = world.cycle().reconcile()
     assert (outcome.status, world.log) == (Status.IN_SYNC, [])
-    world.signed = True
+    world.records_signed = True
     say(world, text)
     assert {d.field for d in world.cycle().check()[0].open} == {"labels.tenant"}
 
@@ -174,7 +174,7 @@ def test_what_was_never_seen_here_is_not_taken_from_the_record(two: World) -> No
 
 
 def test_a_verified_record_counts_where_nothing_can_be_read(world: World, two: World) -> None:
-    two.signed = True
+    two.records_signed = True
     two.recorded_state = {**two.recorded_state, "b/outputs.yaml": "api.endpoint: https://192.0.2.98:6443\n"}
     outcome, _ = two.cycle().reconcile()
     assert (outcome.status, api_of(two)) == (Status.IN_SYNC, "https://192.0.2.98:6443")

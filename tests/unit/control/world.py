@@ -239,10 +239,10 @@ class World:
         return {path: text.encode() for path, text in last.items()}
 
     recorded_state: Mapping[str, str] = {}
-    signed = False
+    records_signed = False
 
     def verified(self) -> bool:
-        return self.signed
+        return self.records_signed
 
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         return ((when, files[path].encode()) for when, files in reversed(self.versions) if path in files)
