@@ -19,7 +19,7 @@ from .load import DesiredCluster
 from .yaml import Path, quoted
 
 _PLACE: Path = ("spec", "kubernetes", "variables")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # what Ansible takes for a variable's name
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # what Ansible takes for a name; Kubespray has none of half as long
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#|^#jinja2:")
 _CLIMBS = re.compile(r"(^|/)\.\.(/|$)")
 _KEYWORD = "is a word of Ansible itself"

@@ -41,6 +41,7 @@ def refused(variables: str, *allowed: str) -> list[Problem]:
         ('{"a-b": 1}', "a-b"),
         ('{"": 1}', ""),
         ('{"ünsafe": 1}', "ünsafe"),
+        (f"{{{'a' * 200}: 1}}", "aaa"),
     ],
 )
 def test_a_template_or_a_way_out_is_refused_where_it_stands(variables: str, path: str) -> None:
