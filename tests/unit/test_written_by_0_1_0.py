@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state")
     with tarfile.open(FIXTURE / "state.tar.gz") as archive:
         archive.extractall(folder, filter="data")
@@ -65,9 +64,7 @@ def test_approvals_by_digest(clone: Path) -> None:
     files = repository.snapshot(repository.resolve("main"), ("desired", "kubespray", "manifests", "terraform")).files
     (cluster,) = desired_state.load(files)
     approved = {approval.plan for approval in cluster.cluster.spec.guards.approvals}
-    digests = {
-        json.loads((FIXTURE / name).read_text())[0]["digest"] for name in ("refused.json", "approved.json")
-    }
+    digests = {json.loads((FIXTURE / name).read_text())[0]["digest"] for name in ("refused.json", "approved.json")}
     assert approved == digests
 
 
