@@ -259,7 +259,7 @@ def test_who_is_not_behind_goes_on(world: World, store: Memory, before: str) -> 
     world.lose("port", "demo-worker-1")
     assert cycle(world, store).reconcile()[0].status is Status.IN_SYNC
     assert world.fetched == 1, "who had it before recorded what it did"
-    assert f"Lease: {store.held['demo'][1].id}" in world.recorded[-1][1]
+    assert f"Lease: {store.lease.id}" in world.recorded[-1][1]
 
 
 def test_a_commit_that_is_not_signed_as_it_has_to_be_changes_nothing(world: World, store: Memory) -> None:

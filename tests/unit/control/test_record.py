@@ -126,7 +126,9 @@ def test_a_damaged_list_of_differences_is_no_empty_one(text: bytes) -> None:
 
 
 def test_differences_are_read_back() -> None:
-    assert read_drift(drift_text([difference(INFRA)]).encode()) == {("infrastructure", "server", "a", "", "flavor")}
+    assert read_drift(drift_text([difference(INFRA)]).encode()) == frozenset(
+        {("infrastructure", "server", "a", "", "flavor")}
+    )
     assert read_drift(drift_text([]).encode()) == frozenset()
 
 
