@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,12 +14,9 @@ from pathlib import Path
 from . import interrupt
 from .adapters.forge import boundaries, forge
 from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers, Trust, working_tree
-from .adapters.helm import Helm
 from .adapters.kubernetes import KubernetesApi, KubernetesWatches
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
-from .adapters.kustomize import Kustomize
 from .adapters.openstack import OpenStackCloud
-from .adapters.sops import Sops
 from .adapters.terraform import Encryption, known
 from .adapters.terraform import Terraform as OpenTofu
 from .control import kubeconfigs, record
@@ -27,13 +24,14 @@ from .control.cycle import Cycle, Moment
 from .control.executor import Executor
 from .control.lease import Terms
 from .control.recognise import recognised
-from .control.revision import FOLDERS, Desired, Purpose, Reader, revision
+from .control.revision import FOLDERS, Desired, Purpose, revision
 from .control.survey import Survey
 from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .control.ways import Ways
-from .errors import Blocked, Invalid, ReconcilerError
+from .errors import Invalid, ReconcilerError
+from .loading import Loading
 from .model.resource import Listing, Unknown
 from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
@@ -43,11 +41,9 @@ from .serve.connections import Limits
 from .serve.daemon import Listening, Parts
 from .serve.secret import Secret
 from .settings import OpenShift, Settings
-from .spec import codeowners, desired_state, sops, versions, wiring
-from .spec.desired_state import Loaded, Sources
+from .spec import codeowners, desired_state, versions, wiring
 from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster, counted
-from .spec.outline import Outline
 from .spec.tree import Raw, mistakes
 from .toolchain import Toolbox, pins
 
@@ -67,7 +63,6 @@ class App:
     progress: Progress
     _clouds: dict[str, OpenStackCloud] = field(default_factory=dict)
     _apis: dict[str, KubernetesApi] = field(default_factory=dict)
-    _plain: dict[str, bytes] = field(default_factory=dict, repr=False)
     _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def working_tree(self) -> Desired:
@@ -78,7 +73,7 @@ class App:
         files = Raw(there.files, there.refused)
         if problems := mistakes(files):
             raise Invalid(counted(problems), problems=problems)
-        return Desired("", files, desired_state.complete(self._sources(files, files, here=True)))
+        return Desired("", files, desired_state.complete(self._loading.sources(files, files, here=True)))
 
     def code_owners(self) -> dict[str, bytes]:
         """What a forge may read code owners from, as it lies on disk, by path; the first one counts."""
@@ -123,69 +118,15 @@ class App:
         opened for it, and nothing fetched. Raises Invalid where there is no cluster at all, and for the fleet's
         mistakes; Blocked."""
         at = revision(self.repository, ref, None)
-        return self._reader(trusted=self._trusted(at.commit, purpose)).everything(at)
+        return self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
 
-    def _trusted(self, commit: str, purpose: Purpose) -> bool:
-        try:
-            self.repository.verify(commit)
-        except Blocked as error:
-            if purpose is Purpose.APPLY:
-                raise
-            kept = "what SOPS keeps stays closed, so that Secrets look changed, and no chart is fetched"
-            self.progress.log(f"{error.message}: {kept}")
-            return False
-        return True
+    @cached_property
+    def _loading(self) -> Loading:
+        return Loading(self.settings, self.repository, self.toolbox, self.progress)
 
     def raw(self, commit: str) -> Mapping[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
         return self.repository.snapshot(commit, FOLDERS).files
-
-    def _opened(self, path: str, text: bytes) -> bytes:
-        """The file in the clear. What SOPS keeps is decrypted once for each content, in memory only."""
-        if not desired_state.opens(path, text):
-            return text
-        name = hashlib.sha256(text).hexdigest()
-        if name not in self._plain:
-            keys = sops.Keys(self.settings.sops.named)
-            reduced = sops.reduced(path, text, keys)
-            program = Sops(self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file, keys.types)
-            self._plain[name] = program.decrypt(reduced, path)
-        return self._plain[name]
-
-    def _reader(self, *, trusted: bool) -> Reader:
-        """Loads clusters; of what is not `trusted`, encrypted values stay closed, and no chart is fetched."""
-
-        def loaded(
-            files: Mapping[str, bytes],
-            raw: Mapping[str, bytes],
-            names: Collection[str] | None,
-            others: Sequence[Outline],
-        ) -> Loaded:
-            return desired_state.each(self._sources(files, raw, online=trusted), names, others)
-
-        if trusted:
-            return Reader(self._opened, loaded, self.repository.verify)
-        return Reader(_closed, loaded)
-
-    def _sources(
-        self, files: Mapping[str, bytes], raw: Mapping[str, bytes], *, here: bool = False, online: bool = True
-    ) -> Sources:
-        """What a desired state is loaded from; `here`: nothing is fetched or built for it. Without `online` no chart is
-        fetched."""
-        cache = self.settings.cache_folder
-
-        def program(name: str) -> Path | None:
-            found = self.toolbox.find(name) if here else self.toolbox.ensure(name)[name]
-            return found.path if found else None
-
-        kustomize = Kustomize(lambda: program("kubectl"), self._which("kubectl"), cache / "kustomize")
-        hosts = self.settings.fetch.allowed
-        online = online and not here
-        helm = Helm(lambda: program("helm"), self._which("helm"), cache / "helm", online=online, hosts=hosts)
-        return Sources(files, raw, kustomize, helm, self.settings.ansible.allow_variables)
-
-    def _which(self, name: str) -> str:
-        return f"{pins.load()[name].version} {self.settings.tools.get(name, '')}"
 
     def survey(self, state: Desired) -> Survey:
         """A new round: every cloud is asked once, whichever clusters look at it."""
@@ -218,7 +159,7 @@ class App:
         """What a daemon reaches the world by."""
         return Ways(
             repository=self.repository,
-            reader=self._reader(trusted=True),
+            reader=self._loading.reader(trusted=True),
             cycle=self.cycle,
             survey=lambda fleet: Survey(self._cloud, fleet),
             feed=self._feed,
@@ -417,11 +358,6 @@ class App:
         """What tools get beyond the bare minimum: where the credentials are, never the credentials."""
         clouds = self.settings.clouds_file
         return {"OS_CLIENT_CONFIG_FILE": str(clouds.resolve())} if clouds else {}
-
-
-def _closed(path: str, text: bytes) -> bytes:
-    """The file with a word for each encrypted value."""
-    return sops.closed(path, text) if desired_state.opens(path, text) else text
 
 
 def _in_ci(environment: Mapping[str, str]) -> bool:

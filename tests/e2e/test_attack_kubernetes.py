@@ -78,6 +78,7 @@ TEMPLATE = "{{{{ lookup('pipe', 'touch {}') }}}}"
         ),
         ("    user: ", f'    user: "{TEMPLATE}"', ("does not have the right form",)),
     ],
+    ids=["variables", "user"],
 )
 def test_what_would_run_a_program_is_refused_at_its_line(
     world: World, tmp_path: Path, key: str, line: str, messages: tuple[str, ...]

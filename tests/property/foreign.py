@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import yaml
 
 from reconciler.errors import ReconcilerError
-from tests.property.fuzz import _mutated, _slowness
+from tests.property.fuzz import _most, _mutated, _slowness
 from tests.property.parsers import PARSERS
 
 _ODD: tuple[Any, ...] = (
@@ -116,8 +115,7 @@ def main(parser: str, seed: int, count: int) -> None:
         name, seconds = ended(read, text)
         endings[name] = endings.get(name, 0) + 1
         slowest, worst = max((slowest, worst), (seconds, text[:200]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"endings": endings, "slowest": slowest, "what": repr(worst), "mib": peak}))  # noqa: T201
+    print(json.dumps({"endings": endings, "slowest": slowest, "what": repr(worst), "mib": _most()}))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
-from ...ports import Change, Files, Snapshot
+from ...ports import Files, Snapshot
 from . import ancestry, folders, refs
 from . import branch as branches
 from . import snapshot as snapshots
@@ -20,22 +19,21 @@ from .believed import Believed
 from .branch import Branch
 from .commands import DEADLINE_SECONDS
 from .folders import within
-from .history import COMMITS
 from .mend import mend
 from .objects import Objects
+from .others import REFUSALS, OtherBranches
 from .salvage import lost_folders
 from .signatures import Signature, Signers
 from .stream import Author, commit_stream
 from .vouched import Trust
 
 _MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
-_REFUSALS = 3  # how often a push may be refused while nobody moved the branch: once may be somebody else's lock
 _MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _ID = re.compile(r"[0-9a-f]{40}")
 _T = TypeVar("_T")
 
 
-class GitRepository:
+class GitRepository(OtherBranches):
     """A clone at `path` (its root; a linked worktree or a bare repository will do).
 
     Observed state goes to `branch` of `remote`; in a repository without any remote, or with `remote=None`, to the
@@ -169,24 +167,6 @@ class GitRepository:
             return False
         return ancestry.behind(branch, commit, by)
 
-    def merged(self, ref: str, head: str) -> str | None:
-        """Bring the commit at `ref` of the remote here and return its id, if it is `head` merged into something; else
-        None: a forge makes it a little after the push, and never of what conflicts. Raises Invalid without a remote,
-        Transient when it can't be reached."""
-        branch = self._branch()
-        if branch.remote is None:
-            raise Invalid(f"{self._path} has no remote with pull requests", hint="add one: git remote add origin URL")
-        with branch.locked():
-            listed = branch.git.ask_remote(branch.remote, "ls-remote", branch.remote, ref).split()
-            if not listed or not re.fullmatch(r"[0-9a-f]{40}", listed[0]):
-                return None
-            depth = (f"--depth={COMMITS}",) if branch.shallow else ()
-            branch.git.ask_remote(
-                branch.remote, "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
-                *depth, branch.remote, listed[0],
-            )  # fmt: skip
-        return listed[0] if branch.git("rev-parse", "--verify", f"{listed[0]}^2").output == head else None
-
     def verify(self, commit: str) -> None:
         """Raises Blocked when only signed commits are to be applied, and this one is signed by no key that counts."""
         self._signers.check(self._branch().git, commit)
@@ -202,80 +182,6 @@ class GitRepository:
         folder, branch = within(folder), self._branch()
         with branch.locked():
             return self._sure(branch, lambda: self._record(branch, folder, files, message))
-
-    def advance(self, branch: str, make: Callable[[str, str | None], Change | None], onto: str | None = None) -> str:
-        """Put one commit on top of the remote's `branch`, or, with `onto`, in the place of a bot's `branch`."""
-        place, base, refused = self._other(branch), self._other(onto or branch), 0
-        for attempt in range(self._attempts):
-            with place.locked():
-                tip, old = base.tip(), place.tip() if onto else None
-                if tip is None:
-                    raise Invalid(f"the remote {base.remote!r} has no branch {base.name!r}", hint="is it spelled so?")
-                base.bring(tip)
-                place.bring(old)
-                change = make(tip, old)
-                if change is None:
-                    return old or tip
-                content = {within(path): text for path, text in change.files.items()}
-                stream = commit_stream(self._author, change.message, tip, None, content)
-                commit = place.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
-                answer = place.replace(old, commit) if onto else place.move(tip, commit)
-                now = commit if answer.ok else place.tip()
-            if now == commit:  # a push may arrive though its answer is lost
-                return commit
-            refused += now == (old if onto else tip)
-            if refused >= _REFUSALS:
-                raise place.refused(answer)
-            time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
-        raise Transient(f"other writers were faster {self._attempts} times on {branch!r}", hint="it is tried again")
-
-    def tips(self, branches: Sequence[str]) -> Mapping[str, str]:
-        """Where these branches of the remote stand, their commits brought here, and the observed branch's with them;
-        one that is not there is left out. Asks the remote once where nothing moved. Raises Transient when it can't be
-        reached; Invalid where there is none."""
-        places = {name: self._other(name) for name in (*branches, self._branch_name)}
-        first = next(iter(places.values()))
-        with first.locked():
-            refs_ = [f"refs/heads/{name}" for name in places]
-            listed = first.git.ask_remote(str(first.remote), "ls-remote", str(first.remote), *refs_)
-            there = {
-                ref.removeprefix("refs/heads/"): id_ for id_, _, ref in (x.partition("\t") for x in listed.splitlines())
-            }
-            found = {name: place.bring(there[name]) for name, place in places.items() if name in there}
-        return {name: found[name] or "" for name in branches if name in found}
-
-    def _other(self, name: str) -> Branch:
-        """A branch of the remote besides the observed one."""
-        if not refs.valid(name):
-            raise Invalid(f"{name!r} is not a name git takes for a branch")
-        own = self._branch()
-        if own.remote is None:
-            raise Invalid(f"{self._path} has no remote to push {name!r} to", hint="add one: git remote add origin URL")
-        return replace(own, name=name)
-
-    def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
-        """Make a branch called `branch` with one commit on top of `base` that replaces `files`, and push it.
-
-        No checkout is touched. Returns the commit's id. Raises Invalid when the branch is there already or is no name
-        for one; Permanent when the push is refused.
-        """
-        if not refs.valid(branch):
-            raise Invalid(f"{branch!r} is not a name git takes for a branch")
-        place = self._branch()
-        ref = f"refs/heads/{branch}"
-        if refs.tip(place.dirs, ref):
-            raise Invalid(f"there is a branch {branch!r} already", hint="give another name with --branch, or delete it")
-        content = {within(path): text for path, text in files.items()}
-        stream = commit_stream(self._author, message, self.resolve(base), None, content)
-        with place.locked():
-            commit = place.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
-            place.git.must("update-ref", ref, commit, "0" * 40)
-        if push and place.remote:
-            answer = place.git.push(place.remote, commit, ref)
-            if not answer.ok:
-                hint = f"the branch is there locally: git push {place.remote} {branch}"
-                raise Permanent(f"{branch!r} could not be pushed", hint=hint, evidence=answer.evidence)
-        return commit
 
     def _resolve(self, branch: Branch, ref: str) -> str:
         objects = _objects(branch)
@@ -322,7 +228,7 @@ class GitRepository:
                 return commit
             branch.git.check_room(answer)
             refused += now == tip
-            if refused >= _REFUSALS:
+            if refused >= REFUSALS:
                 raise branch.refused(answer)
             time.sleep(random.uniform(0.02, 0.1) * 2 ** min(attempt, 5))  # noqa: S311 - jitter, no secret
         raise Transient(f"other writers were faster {self._attempts} times on {branch.name!r}", hint="run it again")

@@ -16,7 +16,7 @@ NetworkPlugin = Literal[
 
 
 # POSIX.1-2017, 3.437: the portable characters of a file's name, and no hyphen first; 32 is Linux' limit (useradd(8)).
-UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._][-A-Za-z0-9._]*$", max_length=32)]
+UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._][-A-Za-z0-9._]{0,31}$")]
 
 
 class Ssh(Model):

@@ -17,6 +17,7 @@ from ...model.desired import Autoscale, effective
 from ...ports import Branches, Change
 from ...spec.autoscale import FILE, text
 from ...spec.load import FLEET, FOLDER, load
+from ...spec.tree import Raw
 from .desk import Desk, Ground
 
 
@@ -108,9 +109,10 @@ class Book:
     def _loaded(self, commit: str) -> Ground:
         """Only what the autoscaler needs is read: a mistake elsewhere does not stop it."""
         folder = f"{FOLDER}/{self.cluster}"
-        files = self.repository.snapshot(commit, (FOLDER,), (folder, FLEET)).files
-        mine = {f"{folder}/cluster.yaml", f"{folder}/{FILE}", FLEET}
-        (desired,) = load({path: content for path, content in files.items() if path in mine}, lambda _: True)
+        there = self.repository.snapshot(commit, (FOLDER,), (folder, FLEET))
+        files = Raw(there.files, there.refused)
+        needed = (f"{folder}/cluster.yaml", f"{folder}/{FILE}", FLEET)
+        (desired,) = load({path: files[path] for path in needed if path in files}, lambda _: True)
         return Ground(desired.cluster, desired.autoscale)
 
 

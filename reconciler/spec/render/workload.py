@@ -153,7 +153,8 @@ def _read(files: Mapping[str, bytes], encrypted: sealed.Encrypted) -> tuple[list
         except Unreadable as error:
             problems.append(error.problem)
     found, more = _looked_into(documents)
-    return [replace(one, values=encrypted.of(one.document.file)) for one in found], problems + more
+    kept = {name: values for name in files if (values := encrypted.of(name)).present}
+    return [replace(one, values=kept[f]) if (f := one.document.file) in kept else one for one in found], problems + more
 
 
 def _looked_into(documents: Sequence[Document]) -> tuple[list[Placed], list[Problem]]:

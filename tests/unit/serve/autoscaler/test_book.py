@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 import pytest
 
-from reconciler.errors import Invalid
-from reconciler.ports import Branches
+from reconciler.errors import Invalid, Problem
+from reconciler.ports import Branches, Snapshot
 from reconciler.serve.autoscaler import Book
 from tests.unit.examples import CLUSTER
 
@@ -25,11 +25,12 @@ class Remote:
     def tips(self, branches: Sequence[str]) -> Mapping[str, str]:
         return {"main": PEOPLE, "bot": BOT}
 
-    def read(self, commit: str, folder: str) -> Mapping[str, bytes]:
-        if commit == BOT and self.error:
-            raise self.error
-        more = {f"{folder}/demo/autoscale.yaml": self.content} if commit == BOT else {}
-        return {f"{folder}/demo/cluster.yaml": SCALED.encode(), **more}
+    def snapshot(self, commit: str, roots: tuple[str, ...], only: Collection[str] | None = None) -> Snapshot:
+        (folder,) = roots
+        file = f"{folder}/demo/autoscale.yaml"
+        more = {file: self.content} if commit == BOT else {}
+        refused = {file: Problem(file, 1, 1, "", self.error.message)} if commit == BOT and self.error else {}
+        return Snapshot({f"{folder}/demo/cluster.yaml": SCALED.encode(), **more}, refused)
 
 
 @pytest.mark.parametrize("content", [b"[" * 10_000, b"a: &a [*a]", b"kind: Autoscale", b"\x00", b"[]"])
