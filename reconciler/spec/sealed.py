@@ -100,12 +100,12 @@ class Encrypted:
         if file not in self._known:
             text = self.raw.get(file)
             kept = text is not None and is_kept(file, text)
-            self._known[file] = values({file: text}, self.clear) if kept and text is not None else _NOTHING
+            self._known[file] = values({file: text}, self.clear) if kept and text is not None else NOTHING
         return self._known[file]
 
 
 NONE = Encrypted()
-_NOTHING = Values()
+NOTHING = Values()
 
 
 @dataclass(frozen=True, slots=True)

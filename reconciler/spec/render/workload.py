@@ -38,7 +38,7 @@ class Placed:
     object: dict[str, Any] = field(repr=False)
     built: Built | None = None
     workload: str = ""
-    values: sealed.Values = field(default_factory=sealed.Values, repr=False)
+    values: sealed.Values = field(default=sealed.NOTHING, repr=False)
 
     @property
     def where(self) -> str:
