@@ -17,6 +17,7 @@ from .settings import Settings
 from .spec import desired_state, sops
 from .spec.desired_state import Loaded, Sources
 from .spec.outline import Outline
+from .spec.tree import Checked
 from .toolchain import Toolbox, pins
 
 
@@ -29,6 +30,7 @@ class Loading:
     toolbox: Toolbox
     progress: Progress
     _plain: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _checked: Checked = field(default_factory=Checked, repr=False)
 
     def reader(self, *, trusted: bool) -> Reader:
         """Loads clusters; of what is not `trusted`, encrypted values stay closed, and no chart is fetched."""
@@ -42,8 +44,8 @@ class Loading:
             return desired_state.each(self.sources(files, raw, online=trusted), names, others)
 
         if trusted:
-            return Reader(self._opened, loaded, self.repository.verify)
-        return Reader(_closed, loaded)
+            return Reader(self._opened, loaded, self.repository.verify, self._checked)
+        return Reader(_closed, loaded, _checked=self._checked)
 
     def sources(
         self, files: Mapping[str, bytes], raw: Mapping[str, bytes], *, here: bool = False, online: bool = True
