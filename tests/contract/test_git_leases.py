@@ -402,9 +402,9 @@ def test_of_eight_that_see_an_expired_one_one_takes_it_over(holders: Holders, cl
 
 
 def test_a_killed_holders_lease_expires_and_is_taken_over(holders: Holders) -> None:
-    first = holders.start("first", seconds=3)
+    first = holders.start("first", seconds=9)
     until(lambda: holders.said() == [f"has {first.pid}"])
-    time.sleep(1.5)  # renewed at least once
+    time.sleep(3.5)  # renewed at least once
     os.kill(first.pid, signal.SIGKILL)
     killed = time.monotonic()
     second = holders.start("second", seconds=3)
