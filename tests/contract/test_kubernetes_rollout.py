@@ -136,6 +136,6 @@ def test_a_pod_that_crashes_names_its_container_and_asks_for_its_last_lines(
     evidence = caught.value.evidence
     assert evidence is not None
     assert evidence.private
-    assert evidence.last_lines == ("one", "two  [31mred", "password=hunter2")
+    assert evidence.last_lines == ("one", "two \\u001b[31mred", "password=hunter2")
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
     kubectl(kube, "delete", "pod", "once", "-n", namespace, "--force", "--grace-period=0")

@@ -116,7 +116,7 @@ def test_what_was_made_by_hand_is_described_and_left_alone(world: World, tmp_pat
             compute.wait_for_server(server, wait=120)
         unclear = anew.reconciler("import", "sandbox", "lab")
         assert unclear.code == 2
-        assert "2 on the network lab: --network 'lab'" in unclear.err
+        assert "2 on the network lab: --network lab" in unclear.err
         said = anew.reconciler("import", "sandbox", "lab", "--network", "lab")
         assert said.code == 0, said.all
         assert "begins suspended" in said.err
