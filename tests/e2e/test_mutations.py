@@ -84,7 +84,11 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(sandbox: Sandbox, toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    world = World(sandbox, tmp_path_factory.mktemp("mutations"), NAME, cidr="10.29.0.0/24")
+    return applied(World(sandbox, tmp_path_factory.mktemp("mutations"), NAME, cidr="10.29.0.0/24"), toolbox)
+
+
+def applied(world: World, toolbox: Toolbox) -> Cluster:
+    """A cluster with one of everything, in sync."""
     world.edit("flavor: m1.large", "flavor: m1.medium")
     world.edit("dnsServers:", f"allowedAddresses: [{PAIR}]\n    dnsServers:")
     world.edit("      count: 2\n", "      count: 2\n      bootVolume: {size: 20, type: ssd}\n")

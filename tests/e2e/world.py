@@ -39,10 +39,17 @@ class Said:
 
 
 class World:
-    """One clone of one repository with one cluster called `name`."""
+    """One clone of one repository with one cluster called `name`. `tools` replace pinned programs."""
 
     def __init__(
-        self, sandbox: Sandbox, folder: Path, name: str, *, cidr: str = "10.20.0.0/24", workers: int = 2
+        self,
+        sandbox: Sandbox,
+        folder: Path,
+        name: str,
+        *,
+        cidr: str = "10.20.0.0/24",
+        workers: int = 2,
+        tools: Mapping[str, Path] | None = None,
     ) -> None:
         self.sandbox = sandbox
         self.name = name
@@ -58,6 +65,7 @@ class World:
         self.edit("count: 2", f"count: {workers}")
         settings = yaml.safe_load(sandbox.config.read_text())
         settings |= {"state": str(self.state), "openshift": {"moc": {"cluster": name}}}
+        settings["tools"] = settings.get("tools", {}) | {tool: str(path) for tool, path in (tools or {}).items()}
         self.config.write_text(yaml.safe_dump(settings))
         if name != "demo":
             gitops.commit(self.repo, f"{name}")
