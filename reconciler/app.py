@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import interrupt
 from .adapters.forge import boundaries, forge
-from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers, Trust, working_tree
+from .adapters.git import Checkout, GitLeases, GitRepository, RefWatch, Signature, Signers, Trust, working_tree
 from .adapters.kubernetes import KubernetesApi, KubernetesWatches
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
 from .adapters.openstack import OpenStackCloud
@@ -33,7 +33,7 @@ from .control.ways import Ways
 from .errors import Invalid, ReconcilerError
 from .loading import Loading
 from .model.resource import Listing, Unknown
-from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Progress, Terraform, Watcher
+from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Logins, Progress, Terraform, Watcher
 from .process import Redactor
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
@@ -204,6 +204,11 @@ class App:
         )
 
     @cached_property
+    def checkout(self) -> Checkout:
+        """The branch that is checked out in the clone. Raises Invalid where there is no clone."""
+        return Checkout(self.path, self.settings.timeouts.git)
+
+    @cached_property
     def forge(self) -> Forge:
         """Where this job's pull requests and issues are. Asks nobody yet. Raises Invalid where there is none."""
         return forge(os.environ)
@@ -292,6 +297,11 @@ class App:
         """What may hold anything is shown on a terminal; CI and a daemon's log keep what they are given."""
         if sys.stderr.isatty() and not os.environ.get("CI"):
             self.progress.log(text)
+
+    @property
+    def logins(self) -> Logins:
+        """How people log in to machines."""
+        return self._kubespray()
 
     def _kubespray(self, version: bytes | None = None) -> Kubespray:
         """Kubespray as the settings or `version`, the version file of a commit, name it; got when a playbook runs."""

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from . import interrupt
 from .confine import MIB, Limits
@@ -128,6 +128,14 @@ def spawn(
             stderr=sink,
             start_new_session=True,
         )
+
+
+def become(argv: Sequence[str]) -> NoReturn:
+    """Be another program from here on, with our terminal and environment. Raises Permanent when it is missing."""
+    try:
+        os.execvp(argv[0], list(argv))  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        raise Permanent(f"cannot start {argv[0]}: {error.strerror}", hint="install it, or put it on PATH") from None
 
 
 def to_the_end(child: subprocess.Popen[bytes], timeout: float) -> tuple[bytes, bytes]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -28,12 +28,17 @@ from .adopt import adopt
 from .context import Context, context
 from .demo import demo
 from .desired import schema, show
+from .diff import diff
 from .init import init
+from .kubeconfig import kubeconfig
 from .reports import Folder, Found, reported
 from .run import run, status
 from .show import Format, failure, out, outcome_view, report
+from .ssh import ssh
+from .suspend import resume, suspend
 from .take import take
 from .unlock import unlock
+from .watch import Again, watched
 
 app = typer.Typer(
     name="reconciler",
@@ -107,8 +112,18 @@ def plan(
     ref: Ref = "HEAD",
     output: Form = Format.TEXT,
     folder: Folder = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Again whenever it is another one, until Ctrl-C.")
+    ] = False,
+    every: Annotated[float, typer.Option("--every", min=1, help="With --watch: seconds between two looks.")] = 30,
 ) -> None:
-    """Say what apply would do, step by step. Changes nothing."""
+    """Say what apply would do, step by step. Changes nothing.
+
+    With --watch it looks again when a ref of the clone moves (your commit, somebody's fetch) and every 30 seconds, and
+    prints the plan when it is another one.
+    """
+    if watch:
+        watch_plan(context(ctx), clusters, ref, output, every)
     with reported("plan", folder) as found:
         code = look(context(ctx), clusters, ref, output, None, found)
     raise typer.Exit(code)
@@ -172,8 +187,13 @@ app.command()(status)
 app.command()(init)
 app.command(name="import")(take)
 app.command()(adopt)
+app.command()(diff)
 app.command()(show)
 app.command()(schema)
+app.command()(kubeconfig)
+app.command(context_settings={"allow_interspersed_args": False})(ssh)
+app.command()(suspend)
+app.command()(resume)
 app.command()(unlock)
 app.command()(demo)
 app.add_typer(autoscaler.app, name="autoscaler")
@@ -190,25 +210,49 @@ def version() -> None:
 
 def look(mine: Context, names: list[str] | None, ref: str, output: Format, page: Path | None, found: Found) -> int:
     """Look at each cluster, print what is there and note it in `found`. Returns the exit code."""
+    failed = seen(mine, names, ref, found)
+    report(found.views, output)
+    write_page(found.views, page)
+    return worst([failed, *(v.status.exit_code for v in found.views)])
+
+
+def seen(mine: Context, names: list[str] | None, ref: str, found: Found) -> int:
+    """Look at each cluster and note in `found` what is there. Returns the exit code of what could not be looked at."""
     state = mine.app.at(ref)
     found.commit = state.commit
     clusters, survey = mine.loaded(state, names), mine.app.survey(state)
-    views: list[View] = []
     failed = _told(mine.failed(state, names), found)
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="cluster") as pool:
         looks = [pool.submit(_looked_at, mine.app, state, cluster, survey) for cluster in clusters]
         for cluster, look in zip(clusters, looks, strict=True):
             try:
-                views.append(look.result())
+                found.views.append(look.result())
             except ReconcilerError as error:
                 failure(error)
                 found.failed(error, cluster.name)
                 failed = worst([failed, error.exit_code])
-    views += nobodys(survey, state.commit, clusters) if not names else ()
-    found.views += views
-    report(views, output)
-    write_page(views, page)
-    return worst([failed, *(v.status.exit_code for v in views)])
+    found.views += nobodys(survey, state.commit, clusters) if not names else ()
+    return failed
+
+
+def watch_plan(mine: Context, names: list[str] | None, ref: str, output: Format, every: float) -> NoReturn:
+    """Print the plan whenever it is another one, until an interrupt. What fails is told, and looked at again."""
+    again = Again(every)
+    watcher = mine.app.parts().refs(again.moved)
+
+    def once() -> list[View]:
+        found = Found()
+        try:
+            seen(mine, names, ref, found)
+        except ReconcilerError as error:
+            failure(error)
+        return found.views
+
+    watcher.start()
+    try:
+        watched(once, lambda views: report(views, output), again)
+    finally:
+        watcher.stop()
 
 
 def _looked_at(app: App, state: Desired, cluster: DesiredCluster, survey: Survey) -> View:

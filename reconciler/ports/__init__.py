@@ -4,7 +4,7 @@ from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Boundaries, Boundary, Comment, Forge, Issue, PullRequest, Standing
 from .git import RECORD_BYTES, Branches, Change, Files, Followed, Leases, Repository, Snapshot
 from .kubernetes import Allowance, Api, Comparison, Gate, Kubernetes, Watcher, as_it_is
-from .kubespray import Kubespray, Playbook
+from .kubespray import Kubespray, Logins, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering
 from .progress import Progress, Task
 from .terraform import Backend, Ids, Terraform, Workspace
@@ -35,6 +35,7 @@ __all__ = [
     "Kubespray",
     "Kustomize",
     "Leases",
+    "Logins",
     "Manifest",
     "Playbook",
     "Progress",

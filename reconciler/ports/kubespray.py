@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -36,3 +36,13 @@ class Kubespray(Protocol):
 
     def kubeconfig(self, cluster: str) -> Path:
         """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
+
+
+class Logins(Protocol):
+    """How people log in to machines: as the playbooks do."""
+
+    def login(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, command: Sequence[str]
+    ) -> list[str] | None:
+        """The command line by which a person logs in to a machine of the inventory, or runs a command there; None for
+        a machine that is not in it. Raises Invalid for a missing key."""

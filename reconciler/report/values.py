@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from ..model.change import Difference
 from ..model.resource import Value
-from ..text import visible_line
+from ..text import visible, visible_line
 
 ABSENT = "—"
 REDACTED = "(redacted)"
@@ -45,6 +45,13 @@ def short(value: Value, *, secret: bool = False) -> str:
     if secret or "PRIVATE KEY-----" in text:
         return REDACTED
     return line(_SECRET_PAIR.sub(rf"\1{REDACTED}", text[: 4 * TEXT_LIMIT]), VALUE_LIMIT)
+
+
+def masked(text: str) -> str:
+    """Return several lines, as they are but for what a terminal would obey and what looks like a secret."""
+    if "PRIVATE KEY-----" in text:
+        return REDACTED
+    return visible(_SECRET_PAIR.sub(rf"\1{REDACTED}", text))
 
 
 def told(text: str) -> str:

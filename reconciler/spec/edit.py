@@ -99,17 +99,18 @@ def _apply(document: Any, edit: Edit) -> None:
     if edit.append:
         _append(at, last, edit.value)
     else:
-        at[last] = _plain(edit.value)
+        at[last] = plain(edit.value)
 
 
 def _append(at: Any, key: Any, value: Any) -> None:
     if key in at:
-        at[key].append(_plain(value))
+        at[key].append(plain(value))
     else:
-        at[key] = [_plain(value)]
+        at[key] = [plain(value)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What was parsed, with lists in the place of tuples, as YAML is written."""
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [plain(item) for item in value]
+    return {key: plain(item) for key, item in value.items()} if isinstance(value, dict) else value

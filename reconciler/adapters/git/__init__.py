@@ -1,6 +1,7 @@
 """The git repository: desired state read without starting a program, observed state written without a checkout, leases
 that several machines share, and signatures."""
 
+from .checkout import Checkout
 from .leases import GitLeases
 from .repository import GitRepository
 from .signatures import Signature, Signers
@@ -8,4 +9,4 @@ from .vouched import Trust
 from .watching import RefWatch
 from .worktree import working_tree
 
-__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers", "Trust", "working_tree"]
+__all__ = ["Checkout", "GitLeases", "GitRepository", "RefWatch", "Signature", "Signers", "Trust", "working_tree"]

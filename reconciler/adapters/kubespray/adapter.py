@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from .environment import environment
 from .events import Events
 from .fetched import api_of
 from .folder import Folder
+from .login import command_line
 from .offered import offered
 from .reach import explained
 from .sockets import control_sockets
@@ -106,6 +107,16 @@ class Kubespray:
     def kubeconfig(self, cluster: str) -> Path:
         """Where the cluster's kubeconfig lies once a playbook fetched it (it may not exist yet)."""
         return self._folder(cluster).kubeconfig
+
+    def login(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, command: Sequence[str]
+    ) -> list[str] | None:
+        """The command line by which a person logs in to a machine of the inventory, or runs a command there; None for
+        a machine that is not in it. Raises Invalid for a missing key."""
+        self._check_key()
+        folder = self._folder(cluster)
+        folder.make()  # ssh pins a host's key at first contact
+        return command_line(inventory, machine, self._private_key, folder.known_hosts, command)
 
     def versions(self) -> frozenset[str]:
         """The Kubernetes versions that this Kubespray installs; empty where it does not say, or is not here yet."""

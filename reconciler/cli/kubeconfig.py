@@ -1,0 +1,48 @@
+"""`reconciler kubeconfig`: the way into a cluster, printed or put into one's own kubeconfig."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.text import Text
+
+from ..console import emit
+from ..control import user_kubeconfig
+from .context import context
+from .show import out
+
+
+def kubeconfig(
+    ctx: typer.Context,
+    cluster: Annotated[str, typer.Argument(help="Which cluster.")],
+    merge: Annotated[bool, typer.Option("--merge", help="Put it into your own kubeconfig.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="With --merge, into this file; else KUBECONFIG's, or ~/.kube/config.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="What the context is called; as the cluster when left out.")] = "",
+    use: Annotated[bool, typer.Option("--use", help="With --merge, make it the current context.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --merge, replace a context of this name that leads elsewhere.")
+    ] = False,
+) -> None:
+    """Print the kubeconfig of a cluster, or merge it into your own.
+
+    It is the reconciler's own way in, an administrator's unless the settings name another: treat it as a password.
+    Example: reconciler kubeconfig demo --merge --use; kubectl get nodes
+    """
+    mine = context(ctx)
+    (desired,) = mine.select(mine.app.at("HEAD"), [cluster])
+    tools = mine.app.toolkit
+    added = user_kubeconfig.login(name or desired.name, tools.api(desired.name), tools.gate)
+    if not merge:
+        emit(yaml.safe_dump(added.document(), sort_keys=False))
+        return
+    place = file or user_kubeconfig.users_file(os.environ, Path.home())
+    user_kubeconfig.merge(added, place, use=use, overwrite=overwrite)
+    out().print(Text(f"{place} has the context {added.name!r} ({added.server})"))
+    if not use:
+        out().print(Text(f"use it: kubectl --context {added.name} get nodes"))
