@@ -24,6 +24,12 @@ def kubectl(world: World, file: Path, *argv: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
+def log_level(world: World, level: str) -> None:
+    """What somebody changed by hand."""
+    patch = json.dumps({"data": {"SID_LOG_LEVEL": level}})
+    world.kubectl("-n", "sid", "patch", "configmap", "backend", "--type=merge", "-p", patch)
+
+
 def test_the_kubeconfig_opens_the_cluster_alone_and_beside_others(world: World, tmp_path: Path) -> None:
     said = world.reconciler("kubeconfig", world.name)
     assert said.code == 0, said.all
@@ -63,16 +69,16 @@ def other_key(text: str, line: str) -> str:
 def test_diff_shows_both_sides_of_one_thing(world: World) -> None:
     same = world.reconciler("diff", world.name)
     assert (same.code, same.out) == (0, "no differences\n"), same.all
-    world.kubectl("-n", "sid", "scale", "deployment/sid-backend", "--replicas=5")
+    log_level(world, "debug")
     try:
-        said = world.reconciler("diff", world.name, "Deployment", "sid/sid-backend")
+        said = world.reconciler("diff", world.name, "ConfigMap", "sid/backend")
         assert said.code == 3, said.all
         lines = said.out.splitlines()
-        assert lines[0] == "--- Deployment sid/sid-backend (live)"
-        assert "-5" in lines
+        assert lines[0] == "--- ConfigMap sid/backend (live)"
+        assert lines[-2:] == ["-debug", "+info"]
         assert world.reconciler("diff", world.name, f"{world.name}-worker-1").code == 0
-        unknown = world.reconciler("diff", world.name, "Deployment", "sid/sid-bakend")
-        assert (unknown.code, "Deployment sid/sid-backend" in unknown.err) == (2, True)
+        unknown = world.reconciler("diff", world.name, "ConfigMap", "sid/bakend")
+        assert (unknown.code, "ConfigMap sid/backend" in unknown.err) == (2, True)
     finally:
         assert world.reconciler("apply", world.name).code == 0
 
@@ -82,7 +88,7 @@ def test_a_suspended_cluster_is_left_until_it_is_resumed(world: World) -> None:
     said = world.reconciler("suspend", world.name, "-m", "storage is being moved")
     assert said.code == 0, said.all
     assert "storage is being moved" in world.git("log", "-1", "--format=%B", "main")
-    world.kubectl("-n", "sid", "scale", "deployment/sid-backend", "--replicas=5")
+    log_level(world, "debug")
     held = world.reconciler("apply", world.name)
     assert (held.code, "suspended" in held.out) == (0, True), held.all
     assert world.reconciler("suspend", world.name).out.endswith("nothing to commit\n")
@@ -100,9 +106,9 @@ def test_a_plan_that_is_watched_is_printed_when_it_is_another_one(world: World, 
     with out.open("w") as sink, subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT) as watching:
         try:
             wait_until(lambda: "in sync" in out.read_text(), 60, "the first plan")
-            world.kubectl("-n", "sid", "scale", "deployment/sid-backend", "--replicas=5")
+            log_level(world, "debug")
             wait_until(lambda: "drifted" in out.read_text(), 60, "the plan of what was changed")
-            world.kubectl("-n", "sid", "scale", "deployment/sid-backend", "--replicas=2")
+            log_level(world, "info")
         finally:
             os.kill(watching.pid, signal.SIGINT)
             assert watching.wait(30) == 130

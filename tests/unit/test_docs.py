@@ -78,6 +78,7 @@ def complain(line: str) -> str:
         if word not in command.commands:
             return f"no command {word!r} in {line!r}"
         command = command.commands[word]
+    words = words[: words.index("--")] if "--" in words else words  # what follows is another program's
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     strange = [w for w in words if w.startswith("-") and w.split("=")[0] not in known]
     return f"no option {strange} in {line!r}" if strange else ""
