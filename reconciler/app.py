@@ -141,9 +141,10 @@ class App:
         progress: Progress | None = None,
         expected: bool = False,
         told: Callable[[Moment], None] = lambda _: None,
+        doing: Callable[[str], None] = lambda _: None,
     ) -> Cycle:
-        """One cluster's cycle, in a round of its own unless it shares a `survey`, and heard by `told`. Where a change
-        is `expected`, the lease is taken before the look."""
+        """One cluster's cycle, in a round of its own unless it shares a `survey`; `told` and `doing` hear of it. Where a
+        change is `expected`, the lease is taken before the look."""
         kubespray = self._kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
@@ -152,7 +153,7 @@ class App:
         others = {other.name: other for other in (*state.clusters, *state.near)}
         return Cycle(
             cluster, state.commit, state.files, toolkit, survey,
-            expected=expected, told=told, referred=referred, others=others,
+            expected=expected, told=told, doing=doing, referred=referred, others=others,
         )  # fmt: skip
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:

@@ -12,6 +12,9 @@ from rich.text import Text
 
 from ..control.adopt import Proposal, proposal, propose, shown
 from ..errors import Invalid
+from ..model.change import Severity
+from ..spec.adopt import Adoption
+from .completion import clusters_of
 from .context import context
 from .show import out
 
@@ -20,7 +23,7 @@ _NOTHING = 3  # as for drift: there is some, and it is still there
 
 def adopt(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster.")],
+    cluster: Annotated[str, typer.Argument(help="Which cluster.", autocompletion=clusters_of)],
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="PATTERN", help='Just these, such as "security_group_rule *" or "* flavor".'),
@@ -59,14 +62,25 @@ def _tell(change: Proposal) -> None:
         out().print(f"{change.cluster} is in sync: there is nothing to adopt")
     for one in change.adoptions:
         out().print(Text.assemble(("can be adopted: ", "green"), one.said))
+        for warning in warnings(one):
+            out().print(Text(f"  {warning}", "bold red"))
     for left in change.left:
         what = f"{left.difference.key} {left.difference.field}".rstrip()
         out().print(Text.assemble(("left to apply:  ", "yellow"), f"{what}: {left.why}"))
+
+
+def warnings(adoption: Adoption) -> tuple[str, ...]:
+    """What somebody should know before a line of git makes it permanent."""
+    return tuple(
+        f"warning: {d.key} is critical: adopted, it lets everybody in, whoever opened it; apply would close it"
+        for d in adoption.differences
+        if d.severity is Severity.CRITICAL and d.key.kind == "security_group_rule"
+    )
 
 
 def _asked(change: Proposal) -> Proposal:
     """On a terminal a person chooses one by one; a script has to say what it wants."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Invalid("which ones?", hint='give --all, or --only "KIND NAME FIELD" with * for what you like')
-    kept = tuple(one for one in change.adoptions if typer.confirm(f"adopt: {one.said}?"))
+    kept = tuple(one for one in change.adoptions if typer.confirm(". ".join((*warnings(one), f"adopt: {one.said}?"))))
     return replace(change, adoptions=kept)

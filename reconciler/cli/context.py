@@ -11,10 +11,12 @@ import typer
 
 from .. import settings
 from ..app import App
-from ..control.revision import Desired
+from ..console import complain
+from ..control.revision import FOLDERS, Desired
 from ..errors import ReconcilerError
 from ..ports import Progress
 from ..progress import QuietProgress, RichProgress
+from ..report.values import number, some
 from ..spec.load import DesiredCluster, select
 
 
@@ -50,6 +52,15 @@ class Context:
     def failed(state: Desired, names: Sequence[str] | None) -> Mapping[str, ReconcilerError]:
         """What is wrong with the others of these."""
         return {name: error for name, error in state.failed.items() if not names or name in names}
+
+    def mention_uncommitted(self, ref: str) -> None:
+        """Say which changes of the working tree do not count, where the commit that is checked out does."""
+        if ref != "HEAD" or self.quiet:
+            return
+        paths = self.app.checkout.uncommitted(FOLDERS)
+        if paths:
+            shown = f"{number(len(paths), 'file')} not committed, so not in this: {some(paths, 3)}"
+            complain(f"note: {shown} (reconciler validate checks them as they lie on disk)")
 
     def fetch(self) -> None:
         """Bring desired and observed state up to date with the remote, where there is one."""

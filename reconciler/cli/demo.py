@@ -12,7 +12,6 @@ from rich.rule import Rule
 
 from .. import settings
 from ..app import App
-from ..control.cycle import status_of
 from ..errors import Permanent
 from ..model.outcome import Status
 from ..report import html, terminal
@@ -119,14 +118,15 @@ class _Story:
         self.say(f"$ reconciler {verb} {_CLUSTER}")
         began = time.monotonic()
         state = self._ready.at("HEAD")
-        current, sight = self._ready.cycle(state, state.clusters[0]).check()
+        cycle = self._ready.cycle(state, state.clusters[0])
+        current, sight = cycle.check()
         took = time.monotonic() - began
-        shown = view(current, status=status_of(current), observed=sight.observed, expected=sight.expected)
+        shown = view(current, status=cycle.judged(current), observed=sight.observed, expected=sight.expected)
         self._console.print(terminal.render(shown))
         self.say(f"(looked at everything in {took:.2f} s)")
         if page:
             self._page.write_text(html.render(shown))
-        self._must(status_of(current), wanted)
+        self._must(cycle.judged(current), wanted)
 
     def _apply(self) -> None:
         self.say(f"$ reconciler apply {_CLUSTER}")

@@ -16,6 +16,7 @@ from ..report.json import schema as report_schema
 from ..spec import resolved
 from ..spec.environments import record
 from ..spec.schema import schemas
+from .completion import clusters_of
 from .context import context
 from .show import out
 
@@ -29,7 +30,7 @@ class Shape(StrEnum):
 
 def show(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster.")],
+    cluster: Annotated[str, typer.Argument(help="Which cluster.", autocompletion=clusters_of)],
     origins: Annotated[bool, typer.Option("--resolved", help="Say of each value where it is from.")] = False,
     output: Annotated[Shape, typer.Option("--output", "-o", help="How it is written to stdout.")] = Shape.YAML,
 ) -> None:

@@ -16,6 +16,7 @@ from ..model.change import Difference
 from ..model.resource import Component, Key
 from ..report import sides
 from ..report.values import number
+from .completion import clusters_of
 from .context import context
 from .show import out
 
@@ -24,7 +25,7 @@ _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 def diff(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster.")],
+    cluster: Annotated[str, typer.Argument(help="Which cluster.", autocompletion=clusters_of)],
     thing: Annotated[
         list[str] | None,
         typer.Argument(metavar="[OBJECT]", help="Such as Deployment sid/backend, or sid/backend; all when left out."),

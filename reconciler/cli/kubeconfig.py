@@ -12,13 +12,14 @@ from rich.text import Text
 
 from ..console import emit
 from ..control import user_kubeconfig
+from .completion import clusters_of
 from .context import context
 from .show import out
 
 
 def kubeconfig(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster.")],
+    cluster: Annotated[str, typer.Argument(help="Which cluster.", autocompletion=clusters_of)],
     merge: Annotated[bool, typer.Option("--merge", help="Put it into your own kubeconfig.")] = False,
     file: Annotated[
         Path | None, typer.Option("--file", help="With --merge, into this file; else KUBECONFIG's, or ~/.kube/config.")

@@ -6,11 +6,14 @@ import ipaddress
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from ..console import emit
 from ..control.ways import Terms
@@ -18,11 +21,14 @@ from ..errors import Invalid, Permanent, Transient
 from ..serve.logs import Log, LogFormat
 from ..settings import Settings
 from ..text import visible_line
+from .completion import clusters_of
 from .context import Context, context
 from .reports import Folder, reported
 from .show import Format, out
 
 _STATUS_SECONDS = 5.0
+_TABLE_COLUMNS = 80  # below that a table of seven columns is cut to pieces
+_COLUMNS = ("cluster", "state", "last", "trigger", "commit", "next", "why")
 _LARGEST = 64 * 1024 * 1024  # bytes of a status: some kilobytes for each cluster
 
 
@@ -40,7 +46,8 @@ StatusForm = Annotated[StatusFormat, typer.Option("--output", "-o", help="How it
 def run(
     ctx: typer.Context,
     clusters: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.")
+        list[str] | None,
+        typer.Argument(metavar="[CLUSTER]...", help="Which; all when left out.", autocompletion=clusters_of),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="One cycle, then exit with its code.")] = False,
     interval: Annotated[
@@ -102,7 +109,10 @@ def status(
     if output is StatusFormat.JSON:
         emit(json.dumps(document, indent=2) + "\n")
         return
-    out().print(_table(document))
+    console = out()
+    console.print(_table(document) if console.width >= _TABLE_COLUMNS else _stacked(document))
+    for line in _more(document):
+        console.print(Text(line), soft_wrap=True)
     if document["git"]["failures"]:
         out().print(f"git: {document['git']['reason']}")
 
@@ -153,12 +163,41 @@ def _checked(document: Any) -> dict[str, Any]:
         raise TypeError("it is no reconciler")
     for entry in document["clusters"]:
         _row(entry)
+        tuple(_about(entry))
     return document
+
+
+def _more(document: dict[str, Any]) -> Iterator[str]:
+    """What is under way, and what waits for somebody, with the line that lets it through."""
+    for entry in document["clusters"]:
+        for line in _about(entry):
+            yield visible_line(f"{entry['cluster']}: {line}" if not line.startswith(" ") else line)
+
+
+def _about(entry: dict[str, Any]) -> Iterator[str]:
+    if under_way := entry.get("applying"):
+        far = f" ({under_way['progress']})" if under_way["progress"] else ""
+        yield f"applying {under_way['step']}{far}"
+    for held in entry.get("blocked") or ():
+        yield f"held by the guard {held['guard']}: {held['message']}"
+        yield f"  {held['way']}"
+        if held["approval"]:
+            yield f"  {held['approval']}"
+
+
+def _stacked(document: dict[str, Any]) -> Group:
+    """For a narrow terminal: each cluster's cells below each other."""
+    blocks = []
+    for entry in document["clusters"]:
+        name, *cells = _row(entry)
+        lines = [f"  {title}: {cell}" for title, cell in zip(_COLUMNS[1:], cells, strict=True) if cell not in ("-", "")]
+        blocks.append(Text("\n".join([name, *lines])))
+    return Group(*blocks)
 
 
 def _table(document: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for title in ("cluster", "state", "last", "trigger", "commit", "next", "why"):
+    for title in _COLUMNS:
         table.add_column(title)
     for entry in document["clusters"]:
         table.add_row(*_row(entry))

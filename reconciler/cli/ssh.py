@@ -10,13 +10,14 @@ from rich.text import Text
 
 from .. import process
 from ..control import login
+from .completion import clusters_of
 from .context import context
 from .show import out
 
 
 def ssh(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster.")],
+    cluster: Annotated[str, typer.Argument(help="Which cluster.", autocompletion=clusters_of)],
     machine: Annotated[str, typer.Argument(help="Which machine: demo-worker-1, or worker-1.")],
     command: Annotated[
         list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="Run this there in the place of a shell.")

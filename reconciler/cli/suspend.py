@@ -9,10 +9,11 @@ from rich.text import Text
 
 from ..model.message import commit_message
 from ..spec import suspension
+from .completion import clusters_of
 from .context import context
 from .show import out
 
-Name = Annotated[str, typer.Argument(help="Which cluster.")]
+Name = Annotated[str, typer.Argument(help="Which cluster.", autocompletion=clusters_of)]
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; it is in the commit's message.")]
 Branch = Annotated[str, typer.Option("--branch", help="Commit to a new branch, for a pull request; else to this one.")]
 Push = Annotated[bool, typer.Option("--push/--no-push", help="Push the commit to the remote.")]

@@ -13,11 +13,12 @@ import typer
 
 from .. import __version__
 from ..app import App
-from ..control.cycle import status_of
+from ..control import hands_off
 from ..control.orphans import nobodys
 from ..control.revision import Desired, Purpose
 from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
+from ..model.outcome import Status
 from ..report import html as html_page
 from ..report.view import View, view
 from ..spec import environments, helm, tenancy, wiring
@@ -25,6 +26,7 @@ from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
 from . import autoscaler, ci, environment, sandbox
 from .adopt import adopt
+from .completion import clusters_of
 from .context import Context, context
 from .demo import demo
 from .desired import schema, show
@@ -54,11 +56,18 @@ app = typer.Typer(
 _SIDE_BY_SIDE = 8  # clusters looked at at once: each waits for the network most of the time
 
 Clusters = Annotated[
-    list[str] | None, typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.")
+    list[str] | None,
+    typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.", autocompletion=clusters_of),
 ]
 Ref = Annotated[str, typer.Option("--ref", help="The commit, branch or tag whose desired state counts.")]
 Form = Annotated[Format, typer.Option("--output", "-o", help="How the report is written to stdout.")]
 Page = Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file as well.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out().print(__version__)
+        raise typer.Exit
 
 
 @app.callback()
@@ -70,6 +79,10 @@ def options(
         typer.Option("--config", help="The settings of this machine.", envvar="RECONCILER_CONFIG", show_envvar=True),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", "-V", help="Print the version and stop.", is_eager=True, callback=_print_version),
+    ] = False,
 ) -> None:
     ctx.obj = Context(repo, config, quiet)
 
@@ -124,6 +137,7 @@ def plan(
     """
     if watch:
         watch_plan(context(ctx), clusters, ref, output, every)
+    context(ctx).mention_uncommitted(ref)
     with reported("plan", folder) as found:
         code = look(context(ctx), clusters, ref, output, None, found)
     raise typer.Exit(code)
@@ -139,6 +153,7 @@ def drift(
     folder: Folder = None,
 ) -> None:
     """Compare git with what is live and say what differs, why, and how soon to look. Changes nothing."""
+    context(ctx).mention_uncommitted(ref)
     with reported("drift", folder) as found:
         code = look(context(ctx), clusters, ref, output, html, found)
     raise typer.Exit(code)
@@ -155,9 +170,12 @@ def apply(
 ) -> None:
     """Bring clusters to their desired state: only the components that drifted. Then commit what was observed."""
     mine = context(ctx)
+    mine.mention_uncommitted(ref)
     if sys.stdin.isatty() and sys.stdout.isatty() and not yes:
-        look(mine, clusters, ref, Format.TEXT, None, Found())
-        typer.confirm("Apply this?", abort=True)
+        shown = Found()
+        look(mine, clusters, ref, Format.TEXT, None, shown)
+        if any(changes(v) for v in shown.views):
+            typer.confirm("Apply this?", abort=True)
     mine.fetch()  # what others recorded meanwhile is what ours goes on from; HEAD stays where it is
     raise typer.Exit(reconcile(mine, clusters, ref, output, html))
 
@@ -256,8 +274,15 @@ def watch_plan(mine: Context, names: list[str] | None, ref: str, output: Format,
 
 
 def _looked_at(app: App, state: Desired, cluster: DesiredCluster, survey: Survey) -> View:
-    current, sight = app.cycle(state, cluster, survey).check()
-    return view(current, status=status_of(current), observed=sight.observed, expected=sight.expected)
+    cycle = app.cycle(state, cluster, survey)
+    current, sight = cycle.check()
+    return view(
+        current,
+        status=cycle.judged(current),
+        observed=sight.observed,
+        expected=sight.expected,
+        hint=hands_off.reason(cluster),
+    )
 
 
 def reconcile(
@@ -288,6 +313,12 @@ def reconcile(
     report(views, output)
     write_page(views, page)
     return worst([failed, *(v.status.exit_code for v in views)])
+
+
+def changes(shown: View) -> bool:
+    """Would anything be done, if this were applied?"""
+    stopped = any(not refusal.partial for refusal in shown.refusals)
+    return shown.status is not Status.SUSPENDED and not stopped and any(not step.held for step in shown.steps)
 
 
 def _told(errors: Mapping[str, ReconcilerError], found: Found) -> int:

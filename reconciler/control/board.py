@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..engine.schedule import Slot
+from ..report.view import Guarded
 from .cycle import Moment
 
 
@@ -24,7 +25,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """How the last cycle went. `seconds` is wall time, `ended` UTC."""
+    """How the last cycle went. `seconds` is wall time, `ended` UTC; `held` is what guards refused, each with the line
+    that approves it."""
 
     outcome: str
     trigger: str
@@ -33,12 +35,14 @@ class Last:
     ended: datetime.datetime
     differences: int
     error: str
+    held: tuple[Guarded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One cluster. `next` is when its next cycle begins if nothing comes before (UTC), `why` its reason; `reason` is
-    why it backs off, `holder` who has its lease, as far as we know."""
+    why it backs off, `holder` who has its lease, as far as we know; `step` is what is being applied, and `progress` how
+    far that is."""
 
     cluster: str
     state: State = State.IDLE
@@ -48,6 +52,8 @@ class Entry:
     failures: int = 0
     reason: str = ""
     holder: str = ""
+    step: str = ""
+    progress: str = ""
 
 
 @dataclass
@@ -78,11 +84,22 @@ class Board:
             elif moment is Moment.APPLYING:
                 self._entries[cluster] = replace(entry, state=State.APPLYING)
 
+    def doing(self, cluster: str, step: str) -> None:
+        """A step of a cycle begins."""
+        self._change(cluster, step=step, progress="")
+
+    def progressed(self, cluster: str, progress: str) -> None:
+        """How far that step is, in words."""
+        self._change(cluster, progress=progress)
+
     def ended(self, cluster: str, last: Last, holder: str) -> None:
+        """A cycle is over."""
+        self._change(cluster, last=last, holder=holder, state=State.IDLE, step="", progress="")
+
+    def _change(self, cluster: str, **values: Any) -> None:
         with self._lock:
             if cluster in self._entries:
-                entry = replace(self._entries[cluster], last=last, holder=holder, state=State.IDLE)
-                self._entries[cluster] = entry
+                self._entries[cluster] = replace(self._entries[cluster], **values)
 
     def fetched(self, slot: Slot) -> None:
         with self._lock:
@@ -131,6 +148,11 @@ def _plain(entry: Entry) -> dict[str, Any]:
             "differences": last.differences,
             "error": last.error,
         },
+        "blocked": [
+            {"guard": held.guard, "message": held.message, "way": held.approval, "approval": held.paste}
+            for held in (last.held if last else ())
+        ],
+        "applying": {"step": entry.step, "progress": entry.progress} if entry.step else None,
         "next": {"at": _iso(entry.next) if entry.next else None, "why": entry.why},
         "backOff": {"failures": entry.failures, "reason": entry.reason} if entry.failures else None,
         "leaseHolder": entry.holder or None,

@@ -30,7 +30,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, durations, fetched, output_memory, outputs, record
+from . import descent, durations, fetched, hands_off, output_memory, outputs, record
 from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
@@ -53,7 +53,7 @@ class Moment(StrEnum):
     APPLYING = "applying"
 
 
-def _nobody(_: Moment) -> None:
+def _nobody(_: object) -> None:
     """Nobody listens."""
 
 
@@ -65,9 +65,9 @@ def _utc_now() -> datetime.datetime:
 class Cycle:
     """Everything about one cluster that does not change during a cycle. `survey` is shared with the other clusters of
     a round; `clock` says what time it is (windows and approvals depend on it). Where something is `expected` to be
-    done, the lease is taken before the look, so that one look is enough. `told` hears of what a status page shows.
-    `referred` are the cluster's outputs that applications of others refer to, too; `others` the clusters that its own
-    refer to, as far as they could be loaded."""
+    done, the lease is taken before the look, so that one look is enough. `told` and `doing` hear what a status page
+    shows. `referred` are the cluster's outputs that applications of others refer to, too; `others` the clusters that
+    its own refer to, as far as they could be loaded."""
 
     desired: DesiredCluster
     commit: str
@@ -77,6 +77,7 @@ class Cycle:
     clock: Callable[[], datetime.datetime] = _utc_now
     expected: bool = False
     told: Callable[[Moment], None] = _nobody
+    doing: Callable[[str], None] = _nobody
     referred: frozenset[Output] = frozenset()
     others: Mapping[str, DesiredCluster] = field(default_factory=dict)
 
@@ -187,18 +188,19 @@ class Cycle:
         lease: str = "",
     ) -> tuple[Outcome, Sight]:
         """Remember and record how it went. `started` is a time of the monotonic clock; the rest as in `_record`."""
-        status = self._judged(after, steps)
+        status = self.judged(after, steps)
         if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
             fetched.forget(self.tools.state, self.desired.name)
         durations.remember(self.tools.state, self.desired.name, steps)
         output_memory.remember(self.tools.state, self.desired.name, sight.outputs)
         seconds = time.monotonic() - started
-        error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
+        error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", hands_off.reason(self.desired)))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
         self._record(outcome, sight, seen, lease)
         return outcome, sight
 
-    def _judged(self, after: Plan, steps: Sequence[StepOutcome]) -> Status:
+    def judged(self, after: Plan, steps: Sequence[StepOutcome] = ()) -> Status:
+        """The cluster's state with what is left, after these steps."""
         if self.desired.cluster.spec.suspend:
             return Status.SUSPENDED
         if self.desired.cluster.spec.mode == "report":  # what nobody carries out, no guard has to refuse
@@ -236,6 +238,7 @@ class Cycle:
                 if not done and not carried:
                     self.told(Moment.APPLYING)
                 seen.add(_name(step))
+                self.doing(f"{step.component}: {step.summary}")
                 self.tools.progress.log(f"{step.component}: {step.summary}")
                 carried.append(executor.run(step, sight))
                 if not carried[-1].ok:
@@ -383,8 +386,3 @@ def _status(after: Plan, steps: Sequence[StepOutcome]) -> Status:
     if after.unknown:
         return Status.UNKNOWN
     return Status.DRIFTED if after.open else Status.IN_SYNC
-
-
-def status_of(current: Plan) -> Status:
-    """The state of a cluster that was only looked at."""
-    return _status(current, ())

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import interrupt
@@ -23,11 +24,13 @@ from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
 from ..errors import Invalid, Outdated, ReconcilerError, mistake
 from ..model.outcome import Outcome
+from ..report.view import guarded
 from ..spec.mentions import dependents
 from . import outputs
 from .board import Board, Last
 from .cloudwatch import CloudWatch
 from .cycle import Moment
+from .doing import Noted
 from .ended import Ending, ending
 from .lease import HeldElsewhere
 from .revision import Revision, revision, uses
@@ -245,9 +248,10 @@ class Fleet:
             desired,
             cluster,
             survey.within(_ROUND_SECONDS if checked else self.terms.interval),
-            progress=self.ways.progress(name),
+            progress=Noted(self.ways.progress(name), partial(self.board.progressed, name)),
             expected=not checked,
             told=heard,
+            doing=partial(self.board.doing, name),
         )
         outcome, sight = cycle.reconcile()
         self.ways.watcher.follow(name, self.ways.apis(name, sight))
@@ -385,4 +389,5 @@ def _last(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: float
         ended=datetime.datetime.now(datetime.UTC),
         differences=len(outcome.after.open) if outcome else 0,
         error=failed,
+        held=tuple(guarded(refusal) for refusal in outcome.after.refusals) if outcome else (),
     )

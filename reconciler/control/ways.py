@@ -25,7 +25,7 @@ class MakesCycles(Protocol):
 
     def __call__(
         self, state: Desired, cluster: DesiredCluster, survey: Survey, *, progress: Progress, expected: bool,
-        told: Callable[[Moment], None],
+        told: Callable[[Moment], None], doing: Callable[[str], None],
     ) -> Cycle: ...  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ..errors import Problem
 from ..model.outcome import Status
 from ..text import visible_line
-from . import markdown
+from . import markdown, proposal
 from .bundle import Failure, Report
 from .foreign import cell, code, html_prose, prose
 from .values import line, number, some, told
@@ -52,14 +52,16 @@ def summary(report: Report, *, limit: int, run: str = "") -> str:
     """The report in Markdown: a line for each cluster, what failed, and as much of the sections as there is room for;
     worst first, so that what is cut is what matters least."""
     views = sorted(report.views, key=lambda v: v.status in _CALM)
-    head = "\n".join([*_head(report), *_table(views), *_failures(report.failures, limit // 2)])
+    table = _proposals(views) if report.verb == "plan" else _table(views)
+    head = "\n".join([*_head(report), *table, *_failures(report.failures, limit // 2)])
     foot = "\n".join(_foot(run))
     left = "\n" + "\n".join(_left(views, run))  # as long as it can get
-    whole = [_section(view, markdown.COMMENT_LIMIT * 16) for view in views]
+    plan = report.verb == "plan"
+    whole = [_section(view, markdown.COMMENT_LIMIT * 16, plan) for view in views]
     room = limit - len(head) - len(foot) - 2
     if sum(len(text) + 1 for text in whole) <= room:
         return "\n".join([head, *whole, foot])
-    kept, cut = _fitted(views, whole, room - len(left))
+    kept, cut = _fitted(views, whole, room - len(left), plan)
     return _cut("\n".join([head, *kept, *_left(cut, run), foot]), limit)
 
 
@@ -70,7 +72,9 @@ def _cut(text: str, limit: int) -> str:
 
 def _head(report: Report) -> list[str]:
     differ = sum(v.status not in _CALM for v in report.views)
-    counts = [number(len(report.views), "cluster"), f"{differ} to look at" if differ else "all in sync"]
+    plan = report.verb == "plan"
+    to_do, nothing = ("would change", "nothing would change") if plan else ("to look at", "all in sync")
+    counts = [number(len(report.views), "cluster"), f"{differ} {to_do}" if differ else nothing]
     failed = f", {number(len(report.failures), 'failure')}" if report.failures else ""
     what = f"{counts[0]}, {counts[1]}" if report.views else "valid" if not report.failures else "nothing could be seen"
     commit = f" Desired state {code(line(report.commit)[:12])}." if report.commit else ""
@@ -84,6 +88,23 @@ def _promise(report: Report) -> str:
     return "A plan is named by its digest: the merge applies the plan shown here, or plans and guards anew."
 
 
+def _proposals(views: Sequence[View]) -> list[str]:
+    """A pull request proposes changes; what differs anyway is counted apart."""
+    if not views:
+        return []
+    rows = [
+        f"| {cell(v.cluster)} | {cell(proposal.sentence(v))} | {proposal.proposed(v)} | {proposal.besides(v)} "
+        f"| {len(v.steps)} | {cell(v.digest)} |"
+        for v in views[:_ROWS]
+    ]
+    head = ["| cluster | merging it | changes | differs already | steps | plan |", "|---|---|---|---|---|---|"]
+    return [*head, *rows, "", *_rest(views)]
+
+
+def _rest(views: Sequence[View]) -> list[str]:
+    return [f"*{number(len(views) - _ROWS, 'more cluster')}, less urgent.*", ""] if len(views) > _ROWS else []
+
+
 def _table(views: Sequence[View]) -> list[str]:
     if not views:
         return []
@@ -92,8 +113,7 @@ def _table(views: Sequence[View]) -> list[str]:
         f"| {len(v.findings)} | {len(v.steps)} | {cell(v.digest)} |"
         for v in views[:_ROWS]
     ]
-    more = [f"*{number(len(views) - _ROWS, 'more cluster')}, less urgent.*", ""] if len(views) > _ROWS else []
-    return ["| cluster | status | differences | steps | plan |", "|---|---|---|---|---|", *rows, "", *more]
+    return ["| cluster | status | differences | steps | plan |", "|---|---|---|---|---|", *rows, "", *_rest(views)]
 
 
 def _failures(failures: Sequence[Failure], room: int) -> list[str]:
@@ -125,14 +145,15 @@ def _problem(p: Problem) -> str:
     return f"- {place} {prose(said)}" + (f" ({prose(told(p.hint))})" if p.hint else "")
 
 
-def _section(view: View, limit: int) -> str:
+def _section(view: View, limit: int, plan: bool) -> str:
     """One cluster, collapsed. Longer than `limit` where not even its first lines fit."""
-    before = f"<details><summary>{html_prose(f'{view.cluster}: {view.headline}')}</summary>\n\n"
+    headline = proposal.sentence(view) if plan else view.headline
+    before = f"<details><summary>{html_prose(f'{view.cluster}: {headline}')}</summary>\n\n"
     after = "\n</details>\n"
-    return before + markdown.section(view, limit=limit - len(before) - len(after)) + after
+    return before + markdown.section(view, limit=limit - len(before) - len(after), proposed=plan) + after
 
 
-def _fitted(views: Sequence[View], whole: Sequence[str], room: int) -> tuple[list[str], list[View]]:
+def _fitted(views: Sequence[View], whole: Sequence[str], room: int, plan: bool) -> tuple[list[str], list[View]]:
     """Share the room: what is short keeps all of it, the long ones share what that leaves. Returns the sections, and
     the views of which there is less than all."""
     kept: dict[int, str] = {}
@@ -140,7 +161,7 @@ def _fitted(views: Sequence[View], whole: Sequence[str], room: int) -> tuple[lis
     by_length = sorted(range(len(views)), key=lambda n: len(whole[n]))
     for place, n in enumerate(by_length):
         share = room // (len(views) - place) - 1
-        text = whole[n] if len(whole[n]) <= share else _section(views[n], share)
+        text = whole[n] if len(whole[n]) <= share else _section(views[n], share, plan)
         if share >= _SHORTEST and len(text) <= share:
             kept[n] = text
             room -= len(text) + 1

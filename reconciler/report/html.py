@@ -8,7 +8,7 @@ from importlib.resources import files
 from .drawing import drawing
 from .foreign import html
 from .values import about, line, number, some, when
-from .view import Finding, PlannedStep, Result, View, alike, by_component
+from .view import Finding, PlannedStep, Result, View, alike, by_component, gathered
 
 
 def render(view: View, *, history: Sequence[str] = ()) -> str:
@@ -103,7 +103,7 @@ def _refusals(view: View) -> str:
 def _unknowns(view: View) -> str:
     entries = (
         f"<li><b>{html(u.component.value)} {html(u.what)}</b>: {html(u.reason)}{_hint(u.hint)}</li>"
-        for u in view.unknowns
+        for u in gathered(view.unknowns)
     )
     return _section("Could not be observed: not compared, not touched", "ul", "unknowns", entries)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from ..model.change import Severity
 from .foreign import cell, code, prose
 from .values import about, number, some, when
-from .view import Finding, View, by_component
+from .view import Finding, View, by_component, gathered
 
 # what GitHub accepts as one comment, in characters
 COMMENT_LIMIT = 65_536
@@ -34,27 +35,29 @@ def lasting(view: View, *, limit: int = COMMENT_LIMIT) -> str:
     return _cut_to(replace(view, findings=findings, steps=steps), limit, dated=False)
 
 
-def section(view: View, *, limit: int) -> str:
-    """Return what `render` does without its first two lines, for a place that has said them."""
-    return _cut_to(view, limit, headed=False)
+def section(view: View, *, limit: int, proposed: bool = False) -> str:
+    """Return what `render` does without its first two lines, for a place that has said them. `proposed`: it is what a
+    change would bring, and no drift."""
+    return _cut_to(view, limit, headed=False, proposed=proposed)
 
 
-def _cut_to(view: View, limit: int, *, dated: bool = True, headed: bool = True) -> str:
+def _cut_to(view: View, limit: int, *, dated: bool = True, headed: bool = True, proposed: bool = False) -> str:
+    render = partial(_render, view, dated=dated, headed=headed, proposed=proposed)
     most = max(map(len, (view.findings, view.ignored, view.steps, view.refusals, view.unknowns, view.results)))
-    if len(whole := _render(view, most, dated, headed)) <= limit:
+    if len(whole := render(most)) <= limit:
         return whole
     fits, too_many = 0, most
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
-        fits, too_many = (middle, too_many) if len(_render(view, middle, dated, headed)) <= limit else (fits, middle)
-    return _render(view, fits, dated, headed)
+        fits, too_many = (middle, too_many) if len(render(middle)) <= limit else (fits, middle)
+    return render(fits)
 
 
-def _render(view: View, most: int, dated: bool, headed: bool) -> str:
+def _render(view: View, most: int, *, dated: bool, headed: bool, proposed: bool) -> str:
     parts = (
-        _head(view, headed, dated),
+        _head(view, headed, dated, proposed),
         _table(view, most),
-        _details(view, most, dated),
+        _details(view, most, dated, "change" if proposed else "difference"),
         _ignored(view, most),
         _plan(view, most, dated),
         _more(view, most),
@@ -62,12 +65,13 @@ def _render(view: View, most: int, dated: bool, headed: bool) -> str:
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
-def _head(view: View, titled: bool, dated: bool) -> Iterator[str]:
+def _head(view: View, titled: bool, dated: bool, proposed: bool) -> Iterator[str]:
     if titled:
         yield f"## {prose(view.cluster)}: {prose(view.headline)}"
         yield ""
     begin = f"Desired state {code(view.commit[:12])}, status" if dated else "Status"
-    yield f"{begin} **{view.status}**, plan {code(view.digest)}."
+    said = f"Plan {code(view.digest)}." if proposed else f"{begin} **{view.status}**, plan {code(view.digest)}."
+    yield said
     if view.hint:
         yield f"Hint: {prose(view.hint)}"
     yield ""
@@ -90,9 +94,9 @@ def _table(view: View, most: int) -> Iterator[str]:
         yield ""
 
 
-def _details(view: View, most: int, dated: bool) -> Iterator[str]:
+def _details(view: View, most: int, dated: bool, noun: str) -> Iterator[str]:
     for component, findings in by_component(view.findings[:most]).items():
-        yield f"<details><summary>{component}: {number(len(findings), 'difference')}</summary>"
+        yield f"<details><summary>{component}: {number(len(findings), noun)}</summary>"
         yield ""
         for finding in findings:
             yield from _finding(finding, dated)
@@ -149,7 +153,7 @@ def _more(view: View, most: int) -> Iterator[str]:
     ]
     unknowns = [
         f"- {u.component} {code(u.what)}: {prose(u.reason)}" + (f". Hint: {prose(u.hint)}" if u.hint else "")
-        for u in view.unknowns
+        for u in gathered(view.unknowns)
     ]
     results = [
         f"- {'done' if r.ok else 'failed'}: {prose(r.title)}"

@@ -12,7 +12,7 @@ from rich.text import Text
 from ..model.change import Severity
 from ..model.outcome import Status
 from .values import about, number, some, when
-from .view import Finding, View, alike, by_component
+from .view import Finding, View, alike, by_component, gathered
 
 _SEVERITY = {
     Severity.CRITICAL: "bold white on red",
@@ -94,7 +94,7 @@ def _refusals(view: View) -> Iterator[RenderableType]:
 
 def _unknowns(view: View) -> Iterator[RenderableType]:
     table = _listing()
-    for unknown in view.unknowns:
+    for unknown in gathered(view.unknowns):
         text = Text.assemble((f"{unknown.component} {unknown.what}", "bold"), f": {unknown.reason}")
         table.add_row("?", text.append(f"\nhint: {unknown.hint}" if unknown.hint else ""))
     if view.unknowns:

@@ -10,7 +10,7 @@ from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step
 from ..model.resource import Component, Expected, Key, Observed
 from .picture import Picture, picture
-from .values import is_secret, line, number, reason, short
+from .values import is_secret, line, number, reason, short, some
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,9 @@ def view(
     outcome: Outcome | None = None,
     observed: Observed | None = None,
     expected: Expected | None = None,
+    hint: str = "",
 ) -> View:
-    """Make the view of `plan`. With `outcome`, what came of it is shown beside it."""
+    """Make the view of `plan`. With `outcome`, what came of it is shown beside it, and its hint instead of `hint`."""
     results = outcome.steps if outcome else ()
     repaired = status is Status.IN_SYNC and bool(results)
     findings = _findings(plan)
@@ -161,14 +162,28 @@ def view(
         findings=findings,
         ignored=tuple(_finding(d, None) for d in plan.differences if d.cls is Class.IGNORED),
         steps=tuple(_step(number, step) for number, step in enumerate(plan.steps, 1)),
-        refusals=tuple(_guarded(r) for r in plan.refusals),
+        refusals=tuple(guarded(r) for r in plan.refusals),
         unknowns=unknowns,
         results=tuple(_result(r) for r in results),
         error=error,
-        hint=line(outcome.hint) if outcome else "",
+        hint=line(outcome.hint if outcome else hint),
         repaired=repaired,
         picture=picture(plan, observed=observed, expected=expected, repaired=repaired),
     )
+
+
+def gathered(unknowns: Sequence[Unobserved]) -> tuple[Unobserved, ...]:
+    """One message for each reason: a kubeconfig that is missing hides every kind that is behind it."""
+    reasons: dict[tuple[str, str], list[Unobserved]] = {}
+    for unknown in unknowns:
+        reasons.setdefault((unknown.reason, unknown.hint), []).append(unknown)
+    return tuple(replace(same[0], what=_together(same)) for same in reasons.values())
+
+
+def _together(same: Sequence[Unobserved]) -> str:
+    first = [u.what for u in same if u.component is same[0].component]
+    others = [f"{u.component} {u.what}" for u in same if u.component is not same[0].component]
+    return some([*first, *others])
 
 
 def by_component(findings: tuple[Finding, ...]) -> Mapping[Component, tuple[Finding, ...]]:
@@ -249,7 +264,8 @@ def _step(number: int, step: Step) -> PlannedStep:
     )
 
 
-def _guarded(refusal: Refusal) -> Guarded:
+def guarded(refusal: Refusal) -> Guarded:
+    """A refusal as reports show it."""
     way, found, paste = refusal.approval.partition("\n- {plan: ")
     pasted = line(found + paste) if found else ""
     return Guarded(line(refusal.guard), line(refusal.message), line(way), pasted, refusal.partial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import Invalid, Permanent
@@ -26,6 +27,11 @@ class Checkout:
         if not answer.ok or not answer.output.startswith(_HEADS):
             raise Invalid(f"{self._path} has no branch checked out", hint="git switch main; or say --branch NAME")
         return answer.output.removeprefix(_HEADS)
+
+    def uncommitted(self, folders: Sequence[str]) -> list[str]:
+        """The paths below these folders that are not as in the commit that is checked out, new ones included."""
+        answer = self._run("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *folders)
+        return [entry[3:] for entry in answer.output.split("\0") if len(entry) > 3] if answer.ok else []
 
     def clean(self, file: str) -> None:
         """Raises Invalid where the file has changes that are not committed: they would be committed along."""

@@ -58,8 +58,18 @@ def moment(text: str) -> datetime.datetime:
     return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
+def end_of(text: str) -> datetime.datetime:
+    """The last moment of a Moment, aware: a date alone counts to its end, as an environment's last day does."""
+    try:
+        day = datetime.date.fromisoformat(text)
+    except ValueError:
+        return moment(text)
+    return datetime.datetime.combine(day, datetime.time.max, datetime.UTC)
+
+
 class Approval(Model):
-    """Somebody read the plan called `plan` and agrees to it until `expires`. Without `guards`, to all they refuse."""
+    """Somebody read the plan called `plan` and agrees to it until `expires`, that day included. Without `guards`, to
+    all they refuse."""
 
     plan: Digest
     expires: Moment

@@ -52,7 +52,7 @@ def test_one_comment_is_kept_up_to_date(run: Run, server: Server, tmp_path: Path
     ]
     assert said == [f"comment on pull request 7: {done}\n" for done in ("written", "left as it is", "edited")]
     (only,) = server.memory.comments(7)
-    assert "calm: in sync" in only.body
+    assert "calm: nothing would change" in only.body
 
 
 def test_one_issue_is_opened_and_closed(run: Run, server: Server, tmp_path: Path) -> None:

@@ -29,7 +29,24 @@ from tests.unit.examples import FILE
 from tests.unit.spec.tenancy.scene import entry, fleet
 
 ROOT = Path(__file__).parents[3]
-VERBS = ["init", "kubeconfig", "ssh", "diff", "suspend", "resume", "validate", "plan", "drift", "apply", "run", "doctor", "tools", "demo", "version", "sandbox"]
+VERBS = [
+    "init",
+    "kubeconfig",
+    "ssh",
+    "diff",
+    "suspend",
+    "resume",
+    "validate",
+    "plan",
+    "drift",
+    "apply",
+    "run",
+    "doctor",
+    "tools",
+    "demo",
+    "version",
+    "sandbox",
+]
 
 
 @pytest.fixture

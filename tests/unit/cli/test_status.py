@@ -66,6 +66,34 @@ def config(port: Port, tmp_path: Path) -> Path:
     return file
 
 
+def test_what_is_held_is_shown_with_the_line_that_lets_it_through(run: Run, config: Path, port: Port) -> None:
+    line = "- {plan: '0123456789ab', guards: [rebuild], expires: YYYY-MM-DD, reason: why}"
+    held = {"guard": "rebuild", "message": "3 servers would be made anew", "way": "do it one by one", "approval": line}
+    doing = {"step": "kubernetes: add demo-worker-3", "progress": "scale.yml, 120 of 400: Install kubelet"}
+    entry = {**DOCUMENT["clusters"][0], "blocked": [held], "applying": doing}
+    port.body = json.dumps({**DOCUMENT, "clusters": [entry]}).encode()
+    lines = run("--config", str(config), "status").out.splitlines()
+    assert lines[-4:] == [
+        "demo: applying kubernetes: add demo-worker-3 (scale.yml, 120 of 400: Install kubelet)",
+        "demo: held by the guard rebuild: 3 servers would be made anew",
+        "  do it one by one",
+        f"  {line}",
+    ]
+
+
+def test_a_narrow_terminal_gets_no_table(run: Run, config: Path, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = run("--config", str(config), "status").out.splitlines()
+    assert lines == ["demo", "  state: idle", "  next: 14:03:00", "  why: check"]
+
+
+@pytest.mark.parametrize("field", [{"blocked": [1]}, {"applying": "x"}, {"blocked": {"guard": 1}}, {"blocked": [{}]}])
+def test_another_programs_shape_is_no_status(run: Run, config: Path, port: Port, field: dict[str, Any]) -> None:
+    port.body = json.dumps({**DOCUMENT, "clusters": [{**DOCUMENT["clusters"][0], **field}]}).encode()
+    said = run("--config", str(config), "status")
+    assert (said.code, "no daemon answers" in said.err) == (1, True)
+
+
 def test_it_shows_the_token(run: Run, config: Path, port: Port) -> None:
     said = run("--config", str(config), "status")
     assert (said.code, port.asked) == (0, [("/status", f"Bearer {TOKEN}")])

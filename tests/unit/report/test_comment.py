@@ -43,12 +43,21 @@ class TestComment:
     def test_it_names_the_plan_and_the_commit(self) -> None:
         shown = seen(difference())
         text = comment.comment(report(shown, IN_SYNC), limit=LIMIT, key="plan", run=RUN)
-        assert text.startswith("<!-- reconciler:plan -->\n### reconciler `plan`: 2 clusters, 1 to look at\n")
-        assert f"| `demo` | **drifted** | 1 | 0 | `{shown.digest}` |" in text
-        assert f"| `calm` | in sync | 0 | 0 | `{IN_SYNC.digest}` |" in text
+        assert text.startswith("<!-- reconciler:plan -->\n### reconciler `plan`: 2 clusters, 1 would change\n")
+        assert f"| `demo` | `1 difference that is there already` | 0 | 1 | 0 | `{shown.digest}` |" in text
+        assert f"| `calm` | `nothing would change` | 0 | 0 | 0 | `{IN_SYNC.digest}` |" in text
         assert "Desired state `c0ffee`" in text
-        assert text.count("<details><summary>demo: 1 difference") == text.count("<details><summary>calm: in sync") == 1
+        assert text.count("<details><summary>demo: 1 difference that is there already") == 1
+        assert text.count("<details><summary>calm: nothing would change") == 1
         assert f"]({RUN})" in text
+
+    def test_what_is_proposed_is_no_drift(self) -> None:
+        mine = difference(cls=Class.PENDING)
+        text = comment.comment(report(seen(mine, difference(field="other"))), limit=LIMIT, key="plan")
+        assert "1 change proposed; 1 difference that is there already" in text
+        assert "drifted" not in text
+        told = comment.comment(report(seen(mine), verb="drift"), limit=LIMIT, key="drift")
+        assert "**drifted**" in told
 
     def test_the_urgent_come_first_in_it(self) -> None:
         text = comment.comment(report(IN_SYNC, seen(difference())), limit=LIMIT, key="plan")

@@ -141,6 +141,7 @@ def test_what_a_failure_means(
     made = failure.error("cluster.yml", "failed", 1, [Failure("h", "t", text, unreachable)], tmp_path / "stdout")
     assert type(made) is kind
     assert hint in str(made.hint)
+    assert f"the whole log is {tmp_path}" in str(made.hint), "reports have no evidence"
     assert made.message == f"cluster.yml failed on h, t: {text}"
     assert made.evidence
     assert made.evidence.last_lines == ("fatal",)
