@@ -143,8 +143,8 @@ class App:
         told: Callable[[Moment], None] = lambda _: None,
         doing: Callable[[str], None] = lambda _: None,
     ) -> Cycle:
-        """One cluster's cycle, in a round of its own unless it shares a `survey`; `told` and `doing` hear of it. Where a
-        change is `expected`, the lease is taken before the look."""
+        """One cluster's cycle, in a round of its own unless it shares a `survey`; `told` and `doing` hear of it. Where
+        a change is `expected`, the lease is taken before the look."""
         kubespray = self._kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)

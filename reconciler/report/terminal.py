@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ..model.change import Severity
 from ..model.outcome import Status
+from ..model.resource import Component
 from .values import about, number, some, when
 from .view import Finding, View, alike, by_component, gathered
 
@@ -21,6 +23,8 @@ _SEVERITY = {
     Severity.LOW: "cyan",
     Severity.INFO: "dim",
 }
+_NARROW = 60  # columns; below that a table leaves too little for what differs
+_Rows: TypeAlias = "list[tuple[Component, list[tuple[Text, Text, Text]]]]"
 _STATUS = {Status.IN_SYNC: "bold green", Status.SUSPENDED: "bold cyan", Status.DRIFTED: "bold yellow"}
 
 
@@ -44,18 +48,46 @@ def _head(view: View) -> Iterator[RenderableType]:
 
 def _findings(view: View) -> Iterator[RenderableType]:
     if view.findings:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("severity", width=8, no_wrap=True)
-        table.add_column("class", width=9, no_wrap=True)
-        table.add_column("difference", overflow="fold")
-        for component, findings in by_component(view.findings).items():
-            table.add_row("", "", Text(component.value, style="underline"))
-            for group in alike(findings):
-                table.add_row(*_finding(group[0], some([f.resource for f in group])))
-            table.add_section()
-        yield table
+        yield _Findings(view)
     if view.ignored:
         yield Text(f"{number(len(view.ignored), 'difference')} ignored: {_reasons(view)}", style="dim")
+
+
+class _Findings:
+    """A table, or, where a terminal is too narrow for one, one finding below the other."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        for_all = by_component(self._view.findings).items()
+        rows = [
+            (component, [_finding(group[0], some([f.resource for f in group])) for group in alike(findings)])
+            for component, findings in for_all
+        ]
+        yield _findings_table(rows) if options.max_width >= _NARROW else _findings_list(rows)
+
+
+def _findings_table(rows: _Rows) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("severity", width=8, no_wrap=True)
+    table.add_column("class", width=9, no_wrap=True)
+    table.add_column("difference", overflow="fold")
+    for component, findings in rows:
+        table.add_row("", "", Text(component.value, style="underline"))
+        for finding in findings:
+            table.add_row(*finding)
+        table.add_section()
+    return table
+
+
+def _findings_list(rows: _Rows) -> Group:
+    lines: list[Text] = []
+    for component, findings in rows:
+        lines.append(Text(f"\n{component.value}", style="underline"))
+        for severity, cls, text in findings:
+            lines += [Text.assemble(severity, " ", cls), text, Text("")]
+    return Group(*lines)
 
 
 def _finding(finding: Finding, resources: str) -> tuple[Text, Text, Text]:

@@ -18,7 +18,7 @@ from tests.unit.report.test_report_hostile import unseen
 
 TOKEN = "0123456789abcdef-reader"
 NEXT = {"at": "2026-11-20T14:03:00.000Z", "why": "check"}
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "git": {"failures": 0, "reason": ""},
     "clusters": [
         {"cluster": "demo", "state": "idle", "last": None, "next": NEXT, "backOff": None, "leaseHolder": None}

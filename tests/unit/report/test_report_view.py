@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from dataclasses import replace
 
 import pytest
 
+from reconciler.console import Console
 from reconciler.model.change import Action, Class, Difference, Severity
 from reconciler.model.outcome import Outcome, Status, StepOutcome
 from reconciler.model.plan import Plan, Refusal, Step, Tool
 from reconciler.model.resource import Component, Expected, Key, Known, Observed, Resource, Unknown, Value
+from reconciler.report import terminal
 from reconciler.report.picture import State
 from reconciler.report.values import line, short, some
-from reconciler.report.view import View, alike, by_component, view
+from reconciler.report.view import View, alike, by_component, gathered, view
 
 
 def difference(
@@ -244,3 +247,34 @@ def test_a_server_on_its_way_out_keeps_its_group() -> None:
     leaving = Plan("demo", "c", (difference("demo-worker-2", cls=Class.PENDING, action=Action.DELETE),))
     picture = view(leaving, status=Status.DRIFTED, observed=observed).picture
     assert [(g.name, [s.state for s in g.servers]) for g in picture.groups] == [("worker", [State.LEAVING])]
+
+
+def test_what_hides_many_kinds_is_one_message() -> None:
+    missing = Unknown("there is no kubeconfig a.conf", "the settings say where it lies")
+    other = Unknown("no answer")
+    kinds = dict.fromkeys(("ConfigMap", "Deployment"), missing) | {"Job": other}
+    observed = Observed({Component.WORKLOADS: kinds, Component.APPLICATIONS: {"Route": missing}})
+    told = gathered(view(Plan("demo", "c0ffee"), status=Status.UNKNOWN, observed=observed).unknowns)
+    assert [(u.component, u.what, u.reason) for u in told] == [
+        (Component.WORKLOADS, "ConfigMap, Deployment, applications Route", missing.reason),
+        (Component.WORKLOADS, "Job", "no answer"),
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 40, 59, 60, 200])
+def test_a_narrow_terminal_shows_all_of_a_finding(width: int) -> None:
+    sink = io.StringIO()
+    Console(sink, width=width).print(terminal.render(seen(difference(field="labels.team"))))
+    assert max(map(len, sink.getvalue().splitlines())) <= width
+    words = sink.getvalue().split()
+    assert {"high", "drift", "labels.team", "create"} <= set(words)
+
+
+def test_no_color_is_no_escape_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = terminal.render(seen(difference()))
+    for wanted, value in ((False, "1"), (True, "")):
+        monkeypatch.setenv("NO_COLOR", value)
+        monkeypatch.setenv("TERM", "xterm-256color")
+        sink = io.StringIO()
+        Console(sink, force_terminal=True, width=100).print(shown)
+        assert ("\x1b[" in sink.getvalue()) is wanted
