@@ -69,10 +69,9 @@ class Built:
     def leaked(self, leak: sealed.Leak) -> Problem:
         """The problem of a leak in what came out: at the encrypted file where that is wrong itself, else at what of the
         kustomization is most likely to have carried the value there."""
-        origin = leak.origin
-        if origin and not origin.kept:
-            return Problem(origin.file, origin.line, 1, origin.path, leak.message, leak.hint)
-        message = f"{leak.message} (it is {origin})" if origin else leak.message
+        if at_origin := leak.at_origin:
+            return at_origin
+        message = f"{leak.message} (it is {leak.origin})" if leak.origin else leak.message
         return Problem(self.file, self.line, 1, dotted(leak.path), message, leak.hint)
 
 
