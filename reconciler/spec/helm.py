@@ -74,8 +74,8 @@ class Built:
         return replace(at, path=".".join(part for part in (at.path, problem.path) if part))
 
     def leaked(self, leak: sealed.Leak) -> Problem:
-        """The problem of a leak in what came out: at a value that is wrong itself, else at the workload, which gives the
-        chart its values."""
+        """The problem of a leak in what came out: at a value that is wrong itself, else at the workload, which gives
+        the chart its values."""
         if leak.own and (at_origin := leak.at_origin):
             return at_origin
         message = f"{leak.message} (it is {leak.origin})" if leak.origin else leak.message

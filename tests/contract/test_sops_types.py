@@ -1,5 +1,5 @@
-"""Numbers, true and null among what SOPS keeps: a Secret holds texts, so each is refused where it stands, with a key and
-without one, whichever way it goes. Real SOPS says which type it noted."""
+"""Numbers, true and null among what SOPS keeps: a Secret holds texts, so each is refused where it stands, with a key
+and without one, whichever way it goes. Real SOPS says which type it noted."""
 
 from __future__ import annotations
 

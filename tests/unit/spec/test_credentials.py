@@ -68,7 +68,7 @@ def test_what_is_not_there_or_not_encrypted_is_named_at_its_line() -> None:
     assert "is not encrypted" in refused(f"{{file: {KEPT}, key: password}}", CLEAR).message
 
 
-FLAT = ("password: {}\n", "sops: {{mac: '%s'}}\n" % CIPHER)
+FLAT = ("password: {}\n", f"sops: {{mac: '{CIPHER}'}}\n")
 OF_A_SECRET = ("kind: Secret\napiVersion: v1\nmetadata: {{name: s}}\nstringData: {{password: {}}}\n", FLAT[1])
 
 
@@ -77,7 +77,7 @@ OF_A_SECRET = ("kind: Secret\napiVersion: v1\nmetadata: {{name: s}}\nstringData:
 def test_what_is_no_text_is_refused_with_a_key_and_without(text: str, notes: str, kind: str, clear: str) -> None:
     """The application would get another text than stands there: 1.5, True."""
     token = CIPHER.replace("type:str", f"type:{kind}")
-    raw = text.format(f"'{token}'") + notes.format()
+    raw = text.format(f"'{token}'") + notes
     for given in (text.format(clear), raw) if kind != "str" else (text.format(clear),):
         problem = refused(f"{{file: {KEPT}, key: password}}", raw, given)
         assert "that is no text" in problem.message
