@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -17,6 +18,7 @@ from . import scope
 from .scope import Scoped
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+_LARGEST = 3 << 20  # bytes of one object: what an API server reads of a request (MaxRequestBodyBytes)
 _SHOWN = 100  # mistakes that are told one by one
 # What is read here, of which kind; the rest is the API server's to judge.
 _MAPPINGS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -202,6 +204,10 @@ def _mistakes(one: Placed) -> Iterator[Problem]:
         for key in ("labels", "annotations"):
             if not isinstance(metadata.get(key) or {}, dict):
                 yield one.problem(("metadata", key), f"metadata.{key} is not a mapping of keys to values")
+    size = len(json.dumps(one.object))
+    if size > _LARGEST:
+        hint = "no server takes it whole: make several objects of it, or leave out what nobody reads"
+        yield one.problem((), f"has {size / (1 << 20):.1f} MiB as JSON, and an API server reads 3 MiB", hint)
     yield from _misshapen(one)
 
 
