@@ -19,7 +19,7 @@ from ..model.desired import HelmRelease, Workload
 from ..ports import Archive, Helm, Rendering
 from . import sealed
 from .scalars import older
-from .tree import below
+from .tree import below, refuse_plain
 from .yaml import Document, Path, Unreadable, dotted, parse, quoted
 
 CHART = "Chart.yaml"
@@ -142,6 +142,7 @@ def _values(raw: Mapping[str, bytes], release: HelmRelease, at: Place, *, at_cha
         problems.append(
             at.problem(("path",), f"{at_chart} is no chart: it has no {CHART}", "leave out helm, or add one")
         )
+    refuse_plain(raw, (name for name in release.values_files if name in raw))
     for number, name in enumerate(release.values_files):
         try:
             texts.append(sealed.without_sops(name, raw[name]))

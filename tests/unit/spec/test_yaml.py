@@ -153,11 +153,10 @@ def test_what_comes_out_counts_and_not_how_it_is_written(parser: str) -> None:
     if parser == "python":  # which is slow, and limited by bytes alone
         return
     deep = "".join(" " * n + f"k{n}:\n" for n in range(90)) + " " * 100 + "x: 1\n"
-    assert parse("x.yaml", (deep + "# prose\n" * 500_000).encode())[0].value["k0"]["k1"]
+    assert parse("x.yaml", (deep + "# prose\n" * 200_000).encode())[0].value["k0"]["k1"]
     assert "more than 60,000" in refused("[" + "a," * 60_000 + "]").message
-    wide = "".join(f"{'k' * 50}{n}: 1\n" for n in range(70_000))
-    assert len(parse("x.yaml", wide.encode())[0].value) == 70_000
-    assert "too many values" in refused(wide + "".join(f"{n}: 1\n" for n in range(70_000))).message
+    wide = "".join(f"{'k' * 50}{n}: 1\n" for n in range(61_000))
+    assert len(parse("x.yaml", wide.encode())[0].value) == 61_000
 
 
 def test_what_is_no_utf8_has_its_line() -> None:
