@@ -25,7 +25,7 @@ KEY = "-----BEGIN RSA PRIVATE KEY-----"
 CHART = {
     f"{C}/Chart.yaml": "apiVersion: v2\nname: hub\nversion: 0.0.1-set.by.build\n",
     f"{C}/.helmignore": "# not part of the package\nvalues.schema.yaml\n\n.git/\n*.swp\n",
-    f"{C}/values.yaml": "hub:\n  cookieSecret:\n  config: {}\nproxy:\n  secretToken:\n  https: {manual: {key:, cert:}}\n",
+    f"{C}/values.yaml": "hub:\n  cookieSecret:\n  config: {}\nproxy: {secretToken: }\n",
     f"{C}/values.schema.yaml": f"""\
 properties:
   key:

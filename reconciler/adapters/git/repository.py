@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 import re
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
-from ...ports import Files, Snapshot
+from ...ports import OBSERVED_AT, Files, Snapshot
 from . import ancestry, folders, refs
 from . import branch as branches
 from . import snapshot as snapshots
@@ -30,6 +31,7 @@ from .vouched import Trust
 _MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
 _MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _ID = re.compile(r"[0-9a-f]{40}")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z", re.ASCII)
 _T = TypeVar("_T")
 
 
@@ -136,6 +138,13 @@ class GitRepository(OtherBranches):
         observed branch goes; empty where none does. Whoever may push there may have written it. Starts no program."""
         said = self._believed.trailers(self._branch(), within(folder), "Desired-Commit")
         return next((commit for commit in said if _ID.fullmatch(commit)), "")
+
+    def observed_at(self, folder: str) -> datetime.datetime | None:
+        """Return when (UTC) the cluster was looked at whose last record `folder` is, as far as this clone's history of
+        the observed branch goes; None where none says so. Whoever may push there may have written it. Starts no
+        program."""
+        said = self._believed.trailers(self._branch(), within(folder), OBSERVED_AT)
+        return next((time for text in islice(said, 1) if (time := _time(text))), None)
 
     def descends(self, commit: str, ancestor: str) -> bool | None:
         """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell: it is not in this
@@ -320,6 +329,16 @@ class GitRepository(OtherBranches):
 
 def _objects(branch: Branch) -> Objects:
     return Objects(branch.dirs.common / "objects")
+
+
+def _time(text: str) -> datetime.datetime | None:
+    """The time that a trailer says; None for anything else that somebody wrote there."""
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _given(objects: Objects, id_: str) -> str:

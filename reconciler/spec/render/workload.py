@@ -218,7 +218,8 @@ def _misshapen(one: Placed) -> Iterator[Problem]:
     document = one.document.value
     kept = isinstance(document, Mapping) and "sops" in document
     for place in sealed.no_text(one.object, kept=kept):
-        hint = _HINT_NULL if one.object[place[0]][place[1]] is None else "put it in quotes"
+        section, name = map(str, place)
+        hint = _HINT_NULL if one.object[section][name] is None else "put it in quotes"
         yield one.problem(place, "is no text, as all of a Secret's data has to be", hint)
 
 
