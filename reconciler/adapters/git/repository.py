@@ -13,13 +13,14 @@ from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
 from ...ports import OBSERVED_AT, Files, Snapshot
-from . import ancestry, folders, refs
+from . import ancestry, folders, promised, refs
 from . import branch as branches
 from . import snapshot as snapshots
 from .believed import Believed
 from .branch import Branch
 from .commands import DEADLINE_SECONDS
 from .folders import within
+from .followed import Followed
 from .mend import mend
 from .objects import Objects
 from .others import REFUSALS, OtherBranches
@@ -75,13 +76,15 @@ class GitRepository(OtherBranches):
         self._signers = signers
         self._signature = signature
         self._believed = Believed(record_trust, log)
+        self._followed = Followed()
         self._moved: dict[str, str] = {}  # refs of the remote that a fetch moved, and from where
         self._mended = float("-inf")
 
     def resolve(self, ref: str) -> str:
         """Return the commit id of a branch, a tag, HEAD or a (shortened) commit id.
 
-        Raises Invalid when there is none; Permanent when the repository is damaged.
+        Raises Invalid when there is none; Gone when the remote, asked by the last fetch, has no such branch any more;
+        Permanent when the repository is damaged.
         """
         branch = self._branch()
         return self._whole(branch, lambda: self._resolve(branch, ref))
@@ -93,6 +96,7 @@ class GitRepository(OtherBranches):
         repository is damaged or incomplete.
         """
         branch, folder = self._branch(), within(folder)
+        promised.complete(branch.dirs.common, commit)
         return self._whole(branch, lambda: folders.read(_objects(branch), commit, folder))
 
     def changed(self, before: str, after: str) -> frozenset[str]:
@@ -110,6 +114,7 @@ class GitRepository(OtherBranches):
         that can't be had. `only`: of what lies directly in these, just the paths that are named. Starts no program.
         Raises Invalid for a commit that is none; Permanent when the repository is damaged or incomplete."""
         branch = self._branch()
+        promised.complete(branch.dirs.common, commit)
         return self._whole(branch, lambda: snapshots.snapshot(_objects(branch), commit, roots, only))
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
@@ -165,6 +170,7 @@ class GitRepository(OtherBranches):
             return
         with branch.locked():
             before = self._tips(branch)
+            self._followed.fetched()
             self._sure(branch, lambda: self._fetch(branch))
             self._moved |= {n: id_ for n, id_ in before.items() if self._tips(branch).get(n, id_) != id_}
 
@@ -206,6 +212,7 @@ class GitRepository(OtherBranches):
             raise Invalid(
                 f"there is no {ref!r} in {self._path}", hint="give a branch, a tag or a commit; or fetch first"
             )
+        self._followed.check(branch, name, id_, self._tips(branch))
         self._say_if_rewritten(branch, name, id_)
         return objects.commit(id_)[0]
 
