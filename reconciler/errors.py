@@ -45,6 +45,10 @@ class Permanent(ReconcilerError):
     """Will fail the same way until somebody changes something."""
 
 
+class Gone(Permanent):
+    """The branch that is followed is not on the remote any more: what this clone has of it is no desired state."""
+
+
 class Blocked(ReconcilerError):
     """A guard refused: nothing was changed."""
 

@@ -114,10 +114,15 @@ class Board:
         with self._lock:
             return tuple(entry for _, entry in sorted(self._entries.items()))
 
+    @property
+    def git(self) -> tuple[int, str]:
+        """How often in a row git could not be followed, and why."""
+        with self._lock:
+            return self._fetch
+
     def document(self) -> dict[str, Any]:
         """The board as JSON: what `/status` answers."""
-        with self._lock:
-            failures, reason = self._fetch
+        failures, reason = self.git
         return {
             "git": {"failures": failures, "reason": reason},
             "clusters": [_plain(entry) for entry in self.entries()],

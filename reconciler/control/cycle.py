@@ -22,19 +22,18 @@ from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import WAVE, Plan, Refusal, Step, Tool
 from ..model.resource import Component, Known
-from ..report import markdown
-from ..report.view import view
 from ..spec.load import FLEET, DesiredCluster
 from ..spec.render.environment import namespace
 from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, durations, fetched, hands_off, output_memory, outputs, record
-from .applied import believed, recorded, remember
+from . import descent, durations, fetched, hands_off, output_memory, record
+from .applied import believed, recorded
 from .executor import Executor
 from .installed import installed_on, lost
 from .lease import Tenure, leased
+from .recording import Recording
 from .sight import Sight, look
 from .survey import Survey
 from .toolkit import Toolkit
@@ -43,6 +42,7 @@ from .toolkit import Toolkit
 _SPOKEN_OF = ("expires", "volume")
 # When one of these fails, what is built on it waits; workloads and applications don't wait for each other.
 _FOUNDATIONS = (Component.INFRASTRUCTURE, Component.KUBERNETES)
+_OVERTAKEN = 3  # looks that others may overtake while we apply, before ours is written whatever is there
 
 
 class Moment(StrEnum):
@@ -196,8 +196,8 @@ class Cycle:
         seconds = time.monotonic() - started
         error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", hands_off.reason(self.desired)))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
-        self._record(outcome, sight, seen, lease)
-        return outcome, sight
+        done = self._record(Recording(outcome, sight, sight.at or self.clock(), seen, lease))
+        return done.outcome, done.sight
 
     def judged(self, after: Plan, steps: Sequence[StepOutcome] = ()) -> Status:
         """The cluster's state with what is left, after these steps."""
@@ -258,7 +258,9 @@ class Cycle:
     def _look(self) -> Sight:
         today = self.clock().astimezone(datetime.UTC).date()
         applied = recorded(self.tools.repository, self.desired.name)
-        return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
+        began = self.clock()
+        sight = look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
+        return replace(sight, at=began - datetime.timedelta(seconds=sight.age))
 
     def _plan(self, sight: Sight) -> Plan:
         cluster = self.desired.cluster
@@ -306,31 +308,20 @@ class Cycle:
         decided = {gone.server for group in said.spec.node_groups for gone in group.removed} if said else frozenset()
         return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, self.clock(), decided)
 
-    def _record(self, outcome: Outcome, sight: Sight, seen: Mapping[str, bytes] | None, lease: str) -> None:
-        """Commit what was observed, under `lease` if it has an id. Without one others may look and record as well: then
-        `seen` is what was on the branch before we looked, and what is there by now in its stead is newer than ours."""
-        folder = self.desired.name
-        remember(self.tools.state, folder, sight.expected, outcome)
-        shown = view(outcome.after, status=outcome.status, observed=sight.observed, expected=sight.expected)
-
-        def files(there: Mapping[str, bytes]) -> Mapping[str, str] | None:
-            if seen is not None and there != seen:
-                self.tools.progress.log(f"{folder}: somebody recorded it meanwhile; that stays")
-                return None
-            before = record.applied(self.tools.repository, there, folder)
-            applied = record.now_applied(sight.expected, before, outcome)
-            known = outputs.text(sight.outputs, folder)
-            return {
-                **({f"{folder}/{output_memory.RECORD}": known} if known else {}),
-                f"{folder}/{record.OBSERVED}": record.observed_text(
-                    folder, outcome.status, sight.observed, record.Failed(outcome.commit, outcome.error)
-                ),
-                f"{folder}/{record.APPLIED}": record.applied_text(applied),
-                f"{folder}/{record.DRIFT}": markdown.lasting(shown),
-                f"{folder}/{record.DIFFERENCES}": record.drift_text((*outcome.after.open, *outcome.after.notices)),
-            }
-
-        self.tools.repository.record(folder, files, record.message(outcome, lease))
+    def _record(self, recording: Recording) -> Recording:
+        """Commit what was observed. Where somebody who looked later recorded it while we applied: look again, after
+        them, for what was applied has to be written down."""
+        for _ in range(_OVERTAKEN):
+            if recording.commit(self.tools, self.clock) or recording.seen is not None:
+                return recording
+            self.survey.forget(self.desired.cluster.spec.cloud)
+            sight = self._look()
+            after = self._plan(sight)
+            status = self._judged(after, recording.outcome.steps)
+            outcome = replace(recording.outcome, after=after, status=status)
+            recording = replace(recording, outcome=outcome, sight=sight, looked=sight.at or self.clock())
+        recording.commit(self.tools, self.clock, whatever_is_there=True)
+        return recording
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -22,7 +22,7 @@ from .. import interrupt
 from ..engine import schedule
 from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
-from ..errors import Invalid, Outdated, ReconcilerError, mistake
+from ..errors import Gone, Invalid, Outdated, ReconcilerError, mistake
 from ..model.outcome import Outcome
 from ..report.view import guarded
 from ..spec.mentions import dependents
@@ -71,14 +71,12 @@ class _Ended:
     error: ReconcilerError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
+class _Heard(NamedTuple):
     cluster: str
     moment: Moment
 
 
-class _Stop:
-    pass
+class _Stop: ...
 
 
 @dataclass
@@ -97,6 +95,7 @@ class Fleet:
     _clouds: dict[str, CloudWatch] = field(default_factory=dict)
     _revision: Revision | None = None
     _survey: Survey | None = None
+    _lost: Gone | None = None  # why the revision is no desired state any more
 
     # from any thread
 
@@ -233,6 +232,8 @@ class Fleet:
         at, survey = self._revision, self._survey
         if at is None or survey is None:
             raise Invalid("there is no revision yet")
+        if self._lost:
+            raise self._lost
         trigger = schedule.main(reasons)
         self.told("begin", cluster=name, trigger=trigger.value, commit=at.commit[:12])
         desired = self.ways.reader.read(at, name)
@@ -272,7 +273,12 @@ class Fleet:
         self._put(end.job, after)
         if isinstance(end.error, Outdated):  # somebody applied a newer commit than we know
             self._put(FETCH, schedule.asked(self._slots[FETCH], Trigger.RETRY))
+        if isinstance(end.error, Gone):
+            self._lose(end.error)
         if isinstance(end.result, Revision):
+            if self._lost is not None:  # it is there again
+                self._lost = None
+                self._again(Trigger.POLL)
             self._follow(end.result, end.reasons)
         elif isinstance(end.result, Ending):
             self._learnt(end.job.name, end.result, after)
@@ -352,6 +358,13 @@ class Fleet:
             self._uses |= {name: None for name in hit if not sure or now.concerns(name)}
             for name in sorted(hit):
                 self._put(Job("cluster", name), schedule.asked(self._slots[Job("cluster", name)], fresh))
+
+    def _lose(self, why: Gone) -> None:
+        """The followed branch is gone: each cluster says so, and none counts as in sync with what it was."""
+        if self._lost is None:
+            for job in (job for job in tuple(self._slots) if job.kind == "cluster"):
+                self._put(job, schedule.asked(self._slots[job], Trigger.POLL))
+        self._lost = why
 
     def _again(self, trigger: Trigger) -> None:
         for job, slot in tuple(self._slots.items()):

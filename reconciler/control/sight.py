@@ -35,7 +35,8 @@ class Sight:
     """What one look found. `manifests` are the rendered objects by component and target ("" for the cluster's own
     API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster. `patience` is
     how many seconds a workload's object may take to become healthy, where git says so. `outputs` are what others are
-    told of it; `held` the objects, by target, of applications that wait for such."""
+    told of it; `held` the objects, by target, of applications that wait for such. `age` is how many seconds before this
+    look the cloud was asked; `at` the time (UTC) of the oldest part of it, where a cycle looked."""
 
     expected: Expected
     observed: Observed
@@ -44,6 +45,8 @@ class Sight:
     patience: Mapping[Key, float] = field(default_factory=dict)
     outputs: Outputs = field(default_factory=Outputs)
     held: Mapping[str, frozenset[Key]] = field(default_factory=dict)
+    age: float = 0.0
+    at: datetime.datetime | None = None
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -83,12 +86,12 @@ def look(
     foreign = elsewhere.needed(desired)
     before = output_memory.before(tools.repository, tools.state, desired.name, wanted | foreign)
     with ThreadPoolExecutor(max_workers=6, thread_name_prefix="look") as pool:
-        cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
+        cloud = pool.submit(survey.aged, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         shown = pool.submit(_certificates, tools, desired.name)
         told = pool.submit(outputs.live, desired, wanted, tools, targets)
         theirs = elsewhere.asked(foreign, others, before, tools, survey, pool)
-        snapshot, shared = cloud.result()
+        snapshot, age = cloud.result()
         ids = tools.terraform_state(tools.workspace(desired.name))
         servers = recognised(desired.cluster, snapshot.of(desired.name), ids)
         _check(desired, snapshot)
@@ -115,7 +118,7 @@ def look(
     sight = replace(sight, outputs=known, held=held, patience=patience)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
-    return replace(sight, observed=observed, shared=shared)
+    return replace(sight, observed=observed, shared=age is not None, age=age or 0.0)
 
 
 def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:

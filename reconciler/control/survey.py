@@ -38,15 +38,22 @@ class Survey:
 
         Raises what Cloud.observe raises, to everybody who asks: a cloud that lets nobody in is not asked again.
         """
+        snapshot, age = self.aged(cloud)
+        return snapshot, age is not None
+
+    def aged(self, cloud: str) -> tuple[CloudSnapshot, float | None]:
+        """The snapshot of a cloud, and how many seconds ago somebody else had it asked for; None where it was asked
+        now. Raises like `of`."""
         answer = self._answer(cloud)
         with answer.lock:
             shared = answer.found is not None and self.clock() - answer.at <= self.max_age
             if not shared or answer.found is None:
                 answer.at = self.clock()
                 answer.found = self._ask(cloud)
+            age = self.clock() - answer.at if shared else None
         if isinstance(answer.found, ReconcilerError):
             raise answer.found
-        return answer.found, shared
+        return answer.found, age
 
     def within(self, seconds: float) -> Survey:
         """The same answers, as long as they are no older than this."""

@@ -2,7 +2,7 @@
 
 from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Boundaries, Boundary, Comment, Forge, Issue, PullRequest, Standing
-from .git import RECORD_BYTES, Branches, Change, Files, Followed, Leases, Repository, Snapshot
+from .git import OBSERVED_AT, RECORD_BYTES, Branches, Change, Files, Followed, Leases, Repository, Snapshot
 from .kubernetes import Allowance, Api, Comparison, Gate, Kubernetes, Watcher, as_it_is
 from .kubespray import Kubespray, Logins, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering
@@ -10,6 +10,7 @@ from .progress import Progress, Task
 from .terraform import Backend, Ids, Terraform, Workspace
 
 __all__ = [
+    "OBSERVED_AT",
     "RECORD_BYTES",
     "Allowance",
     "Api",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -10,6 +11,7 @@ from ..errors import Problem
 from ..model.lease import Lease, Unreadable
 
 # What is read of one file of the observed branch: what 5,000 objects and 1,000 machines make is 2.5 MiB.
+OBSERVED_AT = "Observed-At"  # the trailer of a record: when the cluster was looked at
 RECORD_BYTES = 16 * 1024 * 1024
 # the text of files by path; or how it follows from what the branch has by then
 Files: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, bytes]], Mapping[str, str] | None]
@@ -44,6 +46,10 @@ class Repository(Protocol):
     def last_recorded(self, folder: str) -> str:
         """Return the desired commit that the last record of `folder` on the observed branch names, empty where none
         does. Whoever may push there may have written it. Starts no program."""
+
+    def observed_at(self, folder: str) -> datetime.datetime | None:
+        """Return when (UTC) the cluster was looked at whose last record `folder` is on the observed branch; None where
+        that does not say. Whoever may push there may have written it. Starts no program."""
 
     def verified(self) -> bool:
         """Say whether `observed` gives only what a known key signed, or everything that anybody pushed."""

@@ -36,6 +36,9 @@ class Metrics:
             "reconciler_differences", "Differences left after the last cycle.", ["cluster"], registry=mine
         )
         self._failures = Gauge("reconciler_failures", "Failed cycles in a row.", ["cluster"], registry=mine)
+        self._git = Gauge(
+            "reconciler_git_failures", "Failed fetches in a row; a followed branch that is gone is one.", registry=mine
+        )
         self._watches = Gauge("reconciler_watches", "Open watches on Kubernetes APIs.", registry=mine)
 
     def event(self, name: str, **fields: object) -> None:
@@ -72,5 +75,6 @@ class Metrics:
         for entry in entries:
             self._differences.labels(entry.cluster).set(entry.last.differences if entry.last else 0)
             self._failures.labels(entry.cluster).set(entry.failures)
+        self._git.set(self._board.git[0])
         self._watches.set(self._streams())
         return generate_latest(self.registry)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..errors import Problem
-from . import secrets
+from . import sealed, secrets
 from .load import DesiredCluster
 from .render.application import Sealed
 from .yaml import Path, Unreadable, parse
@@ -43,18 +43,20 @@ def _value(file: str, key: str, files: Mapping[str, bytes], raw: Mapping[str, by
         close = difflib.get_close_matches(file, [f for f in files if f.startswith("manifests/")], n=1)
         hint = f"did you mean {close[0]!r}?" if close else "paths start at the repository's root, below manifests/"
         return "file", f"there is no file {file!r}", hint
-    clear, sealed = _entries(file, files[file]), _entries(file, raw.get(file, b""))
+    clear, encrypted = _entries(file, files[file]), _entries(file, raw.get(file, b""))
     if key not in clear:
         return "key", f"{file} has no key {key!r}", _known(key, clear)
-    if not secrets.sealed(sealed.get(key)):
+    if not secrets.sealed(encrypted.get(key)):
         return "key", f"{key!r} of {file} is not encrypted", f"encrypt it: `sops --encrypt --in-place {file}`"
+    if not (sealed.is_text(encrypted[key]) and isinstance(clear[key], str)):
+        return "key", f"{key!r} of {file} {sealed.NO_TEXT}", sealed.HINT_NO_TEXT
     # What is encrypted anew is another text, and counts as another value.
-    version = hashlib.sha256(str(sealed[key]).encode()).hexdigest()[:16]
-    return Sealed(str(clear[key]), version)
+    version = hashlib.sha256(encrypted[key].encode()).hexdigest()[:16]
+    return Sealed(clear[key], version)
 
 
 def _entries(file: str, text: bytes) -> dict[str, Any]:
-    """The texts and numbers of a flat file, or of a Secret's data."""
+    """The single values of a flat file, or of a Secret's data."""
     try:
         documents = parse(file, text)
     except Unreadable:
@@ -66,7 +68,7 @@ def _of(value: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, Mapping):
         return
     if value.get("kind") != "Secret":
-        yield from ((k, v) for k, v in value.items() if isinstance(v, (str, int, float)) and not isinstance(v, bool))
+        yield from ((k, v) for k, v in value.items() if isinstance(v, (str, int, float)))
         return
     for key, item in (value.get("data") or {}).items():
         yield key, item if secrets.sealed(item) else _decoded(item)

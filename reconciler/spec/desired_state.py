@@ -26,7 +26,7 @@ from .load import each as load_each
 from .outline import Outline
 from .render import objects
 from .tenancy import Tenancy
-from .tree import Raw, mistakes
+from .tree import Raw, mistakes, refuse_plain
 from .yaml import Document, Path, Unreadable, parse
 
 
@@ -248,6 +248,8 @@ def _with(
                 made[workload.name] = _chart(cluster, index, workload, sources)
             elif kustomize.file_of(sources.raw, workload.path):
                 made[workload.name] = _folder(workload.path, sources, known)
+            else:
+                refuse_plain(sources.raw, (p for p in sources.raw if p.startswith(f"{workload.path.rstrip('/')}/")))
         except Invalid as error:
             made[workload.name] = None
             problems += error.problems

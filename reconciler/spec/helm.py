@@ -19,7 +19,7 @@ from ..model.desired import HelmRelease, Workload
 from ..ports import Archive, Helm, Rendering
 from . import sealed
 from .scalars import older
-from .tree import below
+from .tree import below, refuse_plain
 from .yaml import Document, Path, Unreadable, dotted, parse, quoted
 
 CHART = "Chart.yaml"
@@ -74,7 +74,10 @@ class Built:
         return replace(at, path=".".join(part for part in (at.path, problem.path) if part))
 
     def leaked(self, leak: sealed.Leak) -> Problem:
-        """The problem of a leak in what came out, at the workload: it is what gives the chart its values."""
+        """The problem of a leak in what came out: at a value that is wrong itself, else at the workload, which gives
+        the chart its values."""
+        if leak.own and (at_origin := leak.at_origin):
+            return at_origin
         message = f"{leak.message} (it is {leak.origin})" if leak.origin else leak.message
         hint = f"give the chart a Secret's name instead of the value: {leak.hint}"
         return self.place.problem(("helm",), f"{dotted(leak.path)}: {message}", hint)
@@ -139,6 +142,7 @@ def _values(raw: Mapping[str, bytes], release: HelmRelease, at: Place, *, at_cha
         problems.append(
             at.problem(("path",), f"{at_chart} is no chart: it has no {CHART}", "leave out helm, or add one")
         )
+    refuse_plain(raw, (name for name in release.values_files if name in raw))
     for number, name in enumerate(release.values_files):
         try:
             texts.append(sealed.without_sops(name, raw[name]))

@@ -69,10 +69,9 @@ class Built:
     def leaked(self, leak: sealed.Leak) -> Problem:
         """The problem of a leak in what came out: at the encrypted file where that is wrong itself, else at what of the
         kustomization is most likely to have carried the value there."""
-        origin = leak.origin
-        if origin and not origin.kept:
-            return Problem(origin.file, origin.line, 1, origin.path, leak.message, leak.hint)
-        message = f"{leak.message} (it is {origin})" if origin else leak.message
+        if at_origin := leak.at_origin:
+            return at_origin
+        message = f"{leak.message} (it is {leak.origin})" if leak.origin else leak.message
         return Problem(self.file, self.line, 1, dotted(leak.path), message, leak.hint)
 
 
@@ -107,7 +106,7 @@ def built(raw: Mapping[str, bytes], clear: Mapping[str, bytes], folder: str, pro
         return None
     read, line = _read(kustomization, text), _carrying(kustomization, used[kustomization])
     made = Built(kustomization, read, sealed.values(used, clear), line)
-    _check_secrets(made)
+    _check_secrets(made, used)
     return made
 
 
@@ -264,7 +263,7 @@ def _mistakes(path: str, text: bytes) -> list[Problem]:
         documents = parse(path, text)
     except Unreadable:
         return secrets.check_text(path, text, assignments=True)
-    return [problem for document in documents for problem in (*secrets.check(document), *_downloads(document))]
+    return [problem for document in documents for problem in (*secrets.check(document, text), *_downloads(document))]
 
 
 def _downloads(document: Document) -> Iterator[Problem]:
@@ -322,7 +321,10 @@ def _read(file: str, text: bytes) -> list[Document]:
         raise Invalid("a kustomization has mistakes", problems=problems) from None
 
 
-def _check_secrets(one: Built) -> None:
-    """Raises Invalid when what came out has a secret in plain text."""
-    if problems := [one.told(problem) for document in one.documents for problem in secrets.check(document)]:
+def _check_secrets(one: Built, used: Mapping[str, bytes]) -> None:
+    """Raises Invalid when what came out has a secret in plain text. Comments of `used` are gone from it."""
+    if not any(secrets.check(document) for document in one.documents):
+        return
+    known = frozenset().union(*(secrets.excused(path, text) for path, text in used.items()))
+    if problems := [one.told(problem) for d in one.documents for problem in secrets.unexcused(d, known)]:
         raise Invalid("there is a secret in plain text", problems=problems)

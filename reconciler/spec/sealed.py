@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from ..errors import Problem
 from . import secrets
 from .traces import pieces, traced
 from .yaml import SUFFIXES, Path, Unreadable, dotted, parse
@@ -36,8 +37,8 @@ _HINT_CHANGED = (
     "a value may be passed on to a Secret's data, with text around it, or as Base64; take out the patch, replacement, "
     "generator or function that does anything else to it. What SOPS keeps has to be YAML or JSON"
 )
-_NO_TEXT = "is an encrypted value that is no text, but a number, a date, true or false"
-_HINT_NO_TEXT = "a Secret holds text: open the file with `sops`, put the value in quotes, and save it"
+NO_TEXT = "is an encrypted value that is no text, but a number, a date, true or false"
+HINT_NO_TEXT = "a Secret holds text: open the file with `sops`, put the value in quotes, and save it"
 _NO_BASE64 = "is an encrypted value that is not Base64, as a Secret's data have to be"
 _HINT_NO_BASE64 = "put it under stringData, or encrypt it as Base64"
 
@@ -73,12 +74,21 @@ class Values:
 @dataclass(frozen=True, slots=True)
 class Leak:
     """A place of an object where an encrypted value must not lie, or not so; `origin` is the value's, where one shows.
-    No part of it says what the value is."""
+    `own`: the value is wrong itself, wherever it is carried. No part of it says what the value is."""
 
     path: Path
     message: str
     hint: str
     origin: Origin | None = None
+    own: bool = False
+
+    @property
+    def at_origin(self) -> Problem | None:
+        """The problem in the encrypted file, where that has to be changed; None where what carried the value has to."""
+        origin = self.origin
+        if origin is None or (origin.kept and not self.own):
+            return None
+        return Problem(origin.file, origin.line, 1, origin.path, self.message, self.hint)
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,11 @@ def is_kept(path: str, text: bytes) -> bool:
         return False
 
 
+def is_text(token: str) -> bool:
+    """Is an encrypted value a text? SOPS notes its type beside it, so that can be told without a key."""
+    return bool(_TEXT.search(token))
+
+
 def values(used: Mapping[str, bytes], clear: Mapping[str, bytes]) -> Values:
     """What is encrypted in the files `used`, which are as git has them."""
     known = list(_values(used, clear))
@@ -187,13 +202,13 @@ def _holds(manifest: Any, path: Path) -> bool:
     return known and len(path) == 2 and path[0] in SECTIONS
 
 
-def no_text(manifest: Mapping[str, Any]) -> Iterator[Path]:
+def no_text(manifest: Mapping[str, Any], *, kept: bool = False) -> Iterator[Path]:
     """Where a Secret has a number, a list or the like: the server would repeat it as it refuses it. An empty entry of
-    `data` is one that asks for nothing."""
+    `data` is one that asks for nothing, as charts write it; in a file that SOPS has `kept` somebody meant a value."""
     for section in SECTIONS:
         entries = manifest.get(section)
         for name, value in entries.items() if isinstance(entries, Mapping) and _holds(manifest, (section, "")) else ():
-            if not (isinstance(value, str) or (value is None and section == "data")):
+            if not (isinstance(value, str) or (value is None and section == "data" and not kept)):
                 yield section, name
 
 
@@ -210,7 +225,7 @@ def _leak(manifest: Mapping[str, Any], path: Path, text: str, known: Values, key
     origin = next((known.origins[token] for token in tokens if token in known.origins), None)
     if _holds(manifest, path) and not key:
         wrong = _wrong(parts, tokens, known, coded=path[0] == "data")
-        return Leak(path, *wrong, origin) if wrong else None
+        return Leak(path, *wrong, origin, own=wrong[0] == NO_TEXT) if wrong else None
     if origin:
         where = f"{manifest.get('kind')} {_name(manifest)}, in plain text"
         message = f"an encrypted value would come to lie in {where}: it can only be passed on whole, to a Secret's data"
@@ -227,8 +242,8 @@ def _wrong(parts: Iterable[_Part], tokens: Iterable[str], known: Values, *, code
     """What is wrong with a datum of a Secret."""
     if any(token not in known.clear for token in tokens) or any(traced(t, known.pieces) for t in _literals(parts)):
         return _CHANGED, _HINT_CHANGED
-    if not all(_TEXT.search(token) and isinstance(known.clear[token], str) for token in tokens):
-        return _NO_TEXT, _HINT_NO_TEXT
+    if not all(is_text(token) and isinstance(known.clear[token], str) for token in tokens):
+        return NO_TEXT, HINT_NO_TEXT
     closed = any(known.clear[token] == token for token in tokens)
     if coded and tokens and not closed and not _is_base64(_written(parts, known)):
         return _NO_BASE64, _HINT_NO_BASE64

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 from ..errors import Problem
-from .yaml import Document, Path, quoted
+from . import excuses, stand_ins
+from .yaml import Document, Path, Unreadable, parse, quoted
 
 _SHOWN = 100
 _SHORTEST_NUMBER = 6
 _HINT = "encrypt it (`sops --encrypt --in-place {file}`), or refer to a Secret that is made on the cluster"
+_HINT_TEMPLATE = (
+    "a template holds none: take it from the chart's values, encrypted (helm.valuesFiles), or name a Secret that SOPS "
+    "keeps or that is made on the cluster"
+)
+_HINT_ENVIRONMENT = "a template holds none: put it into a Secret of its own beside it, encrypted with `sops --encrypt`"
+_OR_SAY_SO = f"; if it is none, say so on its line or above it: {excuses.SPELLING}"
+_NO_REASON = "and the comment that it is none gives no reason"
+_HINT_REASON = f"write the reason behind it: {excuses.SPELLING}"
 _HINT_MANIFEST = "encrypt it: `sops --encrypt --encrypted-regex '^(data|stringData)$' --in-place {file}`"
 _HINT_DESIRED = (
     "keep it in a Secret below manifests/, encrypted (`sops --encrypt`), and refer to that: nothing below desired/ is "
     "opened"
 )
+_ENVIRONMENTS = "manifests/environments/"
 _DATA = "is a Secret's data in plain text"
 _SEALED = re.compile(r"ENC\[AES256_GCM,data:[\w+/=]*,iv:[\w+/=]+,tag:[\w+/=]+,type:\w+\]")
-# Says where the secret is to be had, and is none itself: ${a.b}, $(A), {{ a }}, <a>, a file's path.
-_ELSEWHERE = re.compile(
-    r"(\$\{[^{}]*\}|\$\([^()]*\)|\{\{[^{}]*\}\}|<[^<>]*>|/(etc|home|mnt|opt|run|secrets|tmp|usr|var|vault)/[\w./-]+|\*+)"
-)
-_NO_SECRETS = {"", "true", "false", "yes", "no", "none", "null", "enabled", "disabled", "required", "optional"}
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SAYING = re.compile(
     r"(password|passwd|passphrase|token|apikey|privatekey|secretkey|secretaccesskey|encryptionkey|signingkey|masterkey"
-    r"|accountkey|sharedkey|connectionstring|clientkeydata)s?$|secret$"
+    r"|accountkey|sharedkey|sharedaccesskey|connectionstring|clientkeydata)s?$|secret$"
 )
+_CONNECTS = re.compile(r"connectionstrings?$")
 _SAYING_ALONE = {"pass", "pwd", "passwords", "psk"}
 _NAMES_OF_SECRETS = re.compile(r"(existing|pull|tls|basicauth)secret$")  # fields that hold a Secret's name
 _SECRET_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -49,7 +56,14 @@ class _Form(NamedTuple):
 
 
 _FORMS = (
-    _Form("a private key", "PRIVATE KEY", re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")),
+    _Form(
+        "a private key",
+        "PRIVATE KEY",
+        re.compile(
+            r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
+            r"(?!(?:\s|\\n)*(?:\.\.\.|\u2026|[<*({\[]|x{3}|redacted|-----END))"  # one that is only spoken of
+        ),
+    ),
     _Form(
         "a private key",
         "LS0tLS1CRUdJTi",
@@ -67,7 +81,8 @@ _FORMS = (
         "an OpenStack credential",
         "_",
         re.compile(
-            r"(?:application_credential_secret|os_password)[\"']?[ \t]*[:=][ \t]*[\"']?[^\s$<{\"']", re.IGNORECASE
+            r"(?:application_credential_secret|os_password)[\"']?[ \t]*[:=][ \t]*[\"']?(?!redacted\b)[^\s$<{\"']",
+            re.IGNORECASE,
         ),
     ),
     _Form(
@@ -80,36 +95,111 @@ _FORMS = (
         "a URL with a password",
         "://",
         re.compile(
-            r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@]*:(?!\*+@|\$[({]|\$[A-Z_]+@|<|\{\{)[^\s/@]+@", re.IGNORECASE
+            r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@]*:(?!\*+@|\$[({]|\$[A-Z_]+@|%\(|<|\{\{|x{3,}@|\W?redacted\W?@)[^\s/@]+@",
+            re.IGNORECASE,
         ),
     ),
 )
 
 
-def check(document: Document) -> list[Problem]:
-    """Everything in the document that looks like a secret in plain text, at its key. Never says what the value is."""
-    found = list(islice(_found(document), _SHOWN))
-    return [document.problem(path, said, _hint(document.file, said)) for path, said in found]
+def check(document: Document, text: bytes = b"") -> list[Problem]:
+    """Everything in the document that looks like a secret in plain text, at its key; `text` is the file's, whose
+    comments may say of a line that it is none. Never says what the value is."""
+    lines = _Lines(text)
+    problems = (document.problem(path, said, _hint(document.file, said)) for path, said in _found(document))
+    return list(islice((left for problem in problems if (left := lines.unexcused(problem))), _SHOWN))
 
 
 def check_text(file: str, text: bytes, *, assignments: bool = False) -> list[Problem]:
     """The same for what is no YAML, such as a template before it is filled in: line by line. With `assignments`, also
     those of the form KEY=value."""
-    problems = []
-    for number, line in enumerate(text.decode(errors="replace").split("\n"), 1):
+    lines, template = _Lines(text), b"{{" in text or b"{%" in text
+    problems = (problem for problem, _ in _in_lines(file, lines.all, assignments, template))
+    return list(islice((left for problem in problems if (left := lines.unexcused(problem))), _SHOWN))
+
+
+def excused(file: str, text: bytes) -> frozenset[str]:
+    """The values, and the lines, that comments of the file say are no secrets: programs pass them on without the
+    comments."""
+    lines, values = _Lines(text), set[str]()
+    try:
+        for document in parse(file, text):
+            for path, _ in _found(document):
+                if lines.reason(document.problem(path, "").line):
+                    values.add(str(_at(document.value, path)).strip())
+    except Unreadable:
+        values.clear()
+    for problem, value in _in_lines(file, lines.all, assignments=True, template=True):
+        if lines.reason(problem.line):
+            values |= {value, excuses.without(lines.all[problem.line - 1])}
+    return frozenset(values - {""})
+
+
+def unexcused(document: Document, known: frozenset[str]) -> list[Problem]:
+    """What `check` says of what a program made, but for what is `known` to be no secret."""
+    return [
+        document.problem(path, said, _hint(document.file, said))
+        for path, said in islice(_found(document), _SHOWN)
+        if not _is_known(_at(document.value, path), known)
+    ]
+
+
+def _is_known(value: Any, known: frozenset[str]) -> bool:
+    text = str(value).strip()
+    if text in known:
+        return True
+    lines = text.splitlines()
+    left = [line for line in lines if line.strip() not in known and excuses.without(line) not in known]
+    return len(left) < len(lines) and form_of("\n".join(left)) is None
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+class _Lines:
+    """The lines of a file, and what their comments say of secrets."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    @cached_property
+    def all(self) -> list[str]:
+        return self._text.decode(errors="replace").split("\n")
+
+    def reason(self, number: int) -> str | None:
+        return excuses.reason(self.all, number)
+
+    def unexcused(self, problem: Problem) -> Problem | None:
+        """The problem, unless a comment says why it is none."""
+        reason = self.reason(problem.line)
+        if reason is None:
+            return problem
+        return None if reason else replace(problem, message=f"{problem.message}, {_NO_REASON}", hint=_HINT_REASON)
+
+
+def _in_lines(file: str, lines: Sequence[str], assignments: bool, template: bool) -> Iterator[tuple[Problem, str]]:
+    """What looks like a secret, line by line, each with its value, where that can be told."""
+    for number, line in enumerate(lines, 1):
         entry = _ENTRY.match(line) or (_ASSIGNMENT.match(line) if assignments else None)
+        value = entry[2].strip("\"', \t\r") if entry else ""
         if form := form_of(line):
-            problems.append(Problem(file, number, 1, "", f"looks like {form} in plain text", _hint(file, form)))
-        elif entry and _plain(entry[1], entry[2].strip("\"', \t\r")):
+            said = f"looks like {form} in plain text"
+            yield Problem(file, number, 1, "", said, _hint(file, form, template=template)), value
+        elif entry and _plain(entry[1], value):
             said = f"{quoted(entry[1])} looks like a secret in plain text"
-            problems.append(Problem(file, number, entry.start(1) + 1, "", said, _hint(file, said)))
-    return problems[:_SHOWN]
+            yield Problem(file, number, entry.start(1) + 1, "", said, _hint(file, said, template=template)), value
 
 
-def _hint(file: str, said: str) -> str:
+def _hint(file: str, said: str, *, template: bool = False) -> str:
+    comments = "" if file.endswith(".json") else _OR_SAY_SO
     if file.startswith("desired/"):
-        return _HINT_DESIRED
-    return (_HINT_MANIFEST if said == _DATA else _HINT).format(file=file)
+        return _HINT_DESIRED + comments
+    if template:
+        return (_HINT_ENVIRONMENT if file.startswith(_ENVIRONMENTS) else _HINT_TEMPLATE) + comments
+    return (_HINT_MANIFEST if said == _DATA else _HINT).format(file=file) + comments
 
 
 def says_secret(path: Path) -> bool:
@@ -178,7 +268,7 @@ def _secret(value: Any, path: Path, encrypted: bool) -> Iterator[tuple[Path, str
             yield path, _DATA
         return
     for key, item in value.items():
-        if item is None or item == "" or (isinstance(item, str) and _is_elsewhere(item)):
+        if item is None or item == "" or (isinstance(item, str) and stand_ins.elsewhere(item)):
             continue
         if not sealed(item):
             yield (*path, key), _DATA
@@ -215,11 +305,10 @@ def _plain(key: str, value: Any) -> bool:
     text = str(value).strip()
     if text.isdigit() and len(text) < _SHORTEST_NUMBER and "pass" not in key.lower():
         return False
-    return not (text.lower() in _NO_SECRETS or sealed(text) or _is_elsewhere(text))
-
-
-def _is_elsewhere(text: str) -> bool:
-    return not re.search(r"\w", _ELSEWHERE.sub("", text))
+    if sealed(text) or stand_ins.stands_for_one(text) or stand_ins.names_a_variable(text, _says):
+        return False
+    connects = _CONNECTS.search("".join(_WORDS.findall(key)).lower())
+    return not (connects and stand_ins.only_connects(text, _says))
 
 
 def _key(path: Path) -> str:

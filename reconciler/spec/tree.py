@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from ..errors import Invalid, Problem
-from . import secrets
+from . import helmignore, secrets
 from .yaml import SUFFIXES, Unreadable, parse
 
 DESIRED = "desired"
@@ -52,8 +52,13 @@ class Raw(Mapping[str, bytes]):
         if problem := self._refused.get(path):
             raise Invalid(problem.message, hint=problem.hint, problems=[problem])
         text = self._files[path]
-        self._checked.check(path, text)
+        if not self.left_out(path):
+            self._checked.check(path, text)
         return text
+
+    def left_out(self, path: str) -> bool:
+        """Is the file no part of the chart that it lies in? Who makes another thing of it calls `refuse_plain`."""
+        return helmignore.left_out(path, self, self._files.__getitem__)
 
     def __contains__(self, path: object) -> bool:
         return path in self._files or path in self._refused
@@ -108,8 +113,15 @@ def mistakes(files: Mapping[str, bytes]) -> list[Problem]:
     return problems
 
 
+def refuse_plain(files: Mapping[str, bytes], paths: Iterable[str]) -> None:
+    """Raises Invalid for a secret in plain text in `paths` that a chart's .helmignore kept from being looked at."""
+    unseen = (p for p in paths if p.endswith(SUFFIXES) and helmignore.left_out(p, files, files.__getitem__))
+    if problems := [problem for path in unseen for problem in _plain_secrets(path, files[path])]:
+        raise Invalid("there is a secret in plain text", problems=problems)
+
+
 def _plain_secrets(path: str, text: bytes) -> list[Problem]:
     try:
-        return [problem for document in parse(path, text) for problem in secrets.check(document)]
+        return [problem for document in parse(path, text) for problem in secrets.check(document, text)]
     except Unreadable:  # a template of environments is no YAML yet; a mistake is told where it is loaded
         return secrets.check_text(path, text)

@@ -21,13 +21,17 @@ Position: TypeAlias = tuple[int, int]
 
 SUFFIXES = (".yaml", ".yml", ".json")  # JSON is YAML as well, and is applied as such
 
-# libyaml's parser, which every wheel of PyYAML has, reads 1 MiB in half a second; PyYAML's own needs ten.
+# What a text costs is what comes out of it, so that is limited, and not indentation, comments and prose: definitions of
+# well-known operators have 1 to 4 MiB, of which most is indentation, 46 bytes or more for each value, and 35 levels.
+# libyaml's parser, which every wheel of PyYAML has, makes 60,000 values in half a second; PyYAML's own needs ten.
 _FAST = yaml.__with_libyaml__
 _LOADER: Any = yaml.CSafeLoader if _FAST else yaml.SafeLoader
-MAX_BYTES = (1 << 20) if _FAST else (1 << 15)
-_MAX_DEPTH = 50
-_MAX_VALUES = 60_000  # in one file, aliases counted as often as they are used: more is an attack or an accident
-_MAX_DOCUMENTS = 500
+MAX_BYTES = (10 << 20) if _FAST else (1 << 15)  # what is read of git at all
+_MAX_DEPTH = 100
+_MAX_VALUES = 60_000  # in one file, aliases counted as often as they are used, and more only in a large text:
+_BYTES_A_VALUE = 42  # no bomb is bigger than what it was made of, and the largest file needs less than 200 MiB
+_DEEP = 32  # so many levels above a value count as another one: each value remembers them
+_MAX_DOCUMENTS = 5_000
 _CORE = "tag:yaml.org,2002:"
 _LONGEST_MESSAGE = 1000
 _SHOWN = 60  # characters of a key or value in a message
@@ -80,10 +84,10 @@ def _short(text: str) -> str:
 def parse(file: str, text: bytes) -> list[Document]:
     """Parse all documents of a file. Lists become tuples. Raises Unreadable."""
     if len(text) > MAX_BYTES:
-        said = f"larger than {MAX_BYTES >> 10} KiB"
+        said = f"larger than {MAX_BYTES >> 20} MiB" if _FAST else f"larger than {MAX_BYTES >> 10} KiB"
         raise Unreadable(Problem(file, 1, 1, "", said, "split it into smaller files"))
     characters = decoded(file, text)
-    builder = _Builder(file, events(characters))
+    builder = _Builder(file, events(characters), max(_MAX_VALUES, len(text) // _BYTES_A_VALUE))
     try:
         return list(builder.documents())
     except yaml.MarkedYAMLError as error:
@@ -140,12 +144,13 @@ class _Anchor:
 class _Builder:
     """Turns events into plain values, remembering where each stood."""
 
-    def __init__(self, file: str, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, file: str, events: Iterator[yaml.Event], values: int) -> None:
         self.seen: Position = (1, 1)
         self._file = file
         self._events = events
-        self._left = _MAX_VALUES
-        self._places: list[tuple[Path, Position]] = []
+        self._left = self._values = values
+        self._paths: list[Path] = []  # as they came: an anchor's parts are a stretch of it
+        self._positions: dict[Path, Position] = {}
         self._loose: dict[Path, str] = {}
         self._anchors: dict[str, _Anchor | None] = {}
 
@@ -153,28 +158,32 @@ class _Builder:
         starts = (event for event in self._events if isinstance(event, yaml.DocumentStartEvent))
         for count, start in enumerate(starts, 1):
             if count > _MAX_DOCUMENTS:
-                raise self._refuse(start, (), f"holds more than {_MAX_DOCUMENTS} documents", "split the file")
-            self._places, self._loose, self._anchors = [], {}, {}
+                raise self._refuse(start, (), f"holds more than {_MAX_DOCUMENTS:,} documents", "split the file")
+            self._paths, self._positions, self._loose, self._anchors = [], {}, {}, {}
             event = next(self._events)
             value = self._value(event, (), position(event))
-            yield Document(self._file, value, dict(self._places), loose=self._loose)
+            yield Document(self._file, value, self._positions, loose=self._loose)
 
     def _value(self, event: yaml.Event, path: Path, at: Position) -> Any:
         """`at` is where a person looks for it and an editor should jump: a mapping's entry is at its key."""
         self.seen, before = at, self._left
-        self._spend(1 + len(getattr(event, "value", "")) // _TEXT, event, path)
-        if len(path) > _MAX_DEPTH:
+        depth = len(path)
+        cost = 1 + depth // _DEEP
+        if isinstance(event, yaml.ScalarEvent):
+            cost += len(event.value) // _TEXT
+        self._spend(cost, event, path)
+        if depth > _MAX_DEPTH:
             raise self._refuse(event, path, "is nested too deeply")
-        self._places.append((path, at))
+        self._note(path, at)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
         anchor = getattr(event, "anchor", None)
         if anchor is None:
             return self._made(event, path)
         self._anchors[anchor] = None  # until it is complete, it can't be used: it would hold itself
-        first = len(self._places)
+        first = len(self._paths)
         value = self._made(event, path)
-        parts = range(first, len(self._places))
+        parts = range(first, len(self._paths))
         self._anchors[anchor] = _Anchor(value, before - self._left, parts, len(path), self._loose.get(path))
         return value
 
@@ -215,23 +224,28 @@ class _Builder:
         if value == "<<" and getattr(event, "implicit", (False,))[0]:
             hint = "write the keys out: YAML 1.2 has no merge key"
             raise self._refuse(event, (*path, value), "merges another mapping", hint)
-        self._spend(len(value) // _TEXT, event, path)
+        if len(value) >= _TEXT:
+            self._spend(len(value) // _TEXT, event, path)
         return value
 
     def _alias(self, event: yaml.AliasEvent, path: Path) -> Any:
         anchor = self._known(event, path)
         self._spend(anchor.cost, event, path)
         for number in anchor.parts:
-            part, at = self._places[number]
+            part = self._paths[number]
             if len(path) + len(part) - anchor.depth > _MAX_DEPTH:
                 raise self._refuse(event, path, "is nested too deeply")
             moved = (*path, *part[anchor.depth :])
-            self._places.append((moved, at))
+            self._note(moved, self._positions[part])
             if part in self._loose:
                 self._loose[moved] = self._loose[part]
         if anchor.word:
             self._loose[path] = anchor.word
         return anchor.value
+
+    def _note(self, path: Path, at: Position) -> None:
+        self._paths.append(path)
+        self._positions[path] = at
 
     def _known(self, event: yaml.AliasEvent, path: Path) -> _Anchor:
         name = str(event.anchor)
@@ -246,7 +260,8 @@ class _Builder:
     def _spend(self, cost: int, event: yaml.Event, path: Path) -> None:
         self._left -= cost
         if self._left < 0:
-            raise self._refuse(event, path, "expands to too many values", "split the file, or write it without anchors")
+            said = f"expands to too many values: more than {self._values:,}"
+            raise self._refuse(event, path, said, "split the file, or write it without anchors")
 
     def _scalar(self, event: yaml.ScalarEvent, path: Path) -> Any:
         if event.tag in (None, "!"):

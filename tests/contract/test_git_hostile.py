@@ -231,6 +231,22 @@ def test_the_commit_that_was_recorded_last_is_that_of_this_folder(clone: Make) -
     assert one.last_recorded("demo") == ids[3]
 
 
+def test_when_the_last_record_was_looked_at(clone: Make) -> None:
+    """By whichever machine; and nothing where somebody wrote what is no time."""
+    one, two = GitRepository(clone("one"), author=AUTHOR), GitRepository(clone("two"), author=AUTHOR)
+    assert one.observed_at("demo") is None
+    for number, (said, year) in enumerate({
+        "2026-11-29T16:00:00.25Z": 2026, "2026-02-30T16:00:00Z": None, "9" * 400: None, "now; --help": None,
+        "2027-11-29T16:00:00Z": 2027,
+    }.items()):  # fmt: skip
+        one.record("demo", {"demo/x": f"{number}"}, f"demo: in sync\n\nChanges: 0\nObserved-At: {said}\n")
+        two.fetch()
+        looked = two.observed_at("demo")
+        assert (looked.year if looked else None) == year
+        assert looked is None or looked.tzinfo is not None
+    assert two.observed_at("other") is None
+
+
 def test_a_commit_of_a_lease_is_no_option_to_git(clone: Make, tmp_path: Path) -> None:
     """`git fetch origin --upload-pack=…` runs that program."""
     canary = tmp_path / "canary"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.errors import Invalid
@@ -278,6 +279,35 @@ def test_an_operator_with_what_it_operates(kube: Path, namespace: str) -> None:
         assert "status" not in cache, "a status is its controller's to write"
     finally:
         kubectl(kube, "delete", "crd", f"caches.{group}", f"cacheclasses.{group}", "--ignore-not-found")
+
+
+def definition(group: str, levels: int = 22) -> str:
+    """A definition as operators publish it, more than 1 MiB of YAML, most of it indentation: each level nests a pod's
+    worth of fields."""
+    schema: dict[str, Any] = {f"p{n}": {"type": "string"} for n in range(14)}
+    for level in range(levels):
+        lists = {f"q{level}x{n}": {"type": "array", "items": {"type": "string"}} for n in range(130)}
+        schema = {f"d{level}": {"type": "object", "properties": schema}, **lists}
+    versions = {"name": "v1", "served": True, "storage": True}
+    whole = {"openAPIV3Schema": {"type": "object", "properties": schema}}
+    spec = {"group": group, "names": {"kind": "Huge", "plural": "huges"}, "scope": "Namespaced"}
+    made = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"huges.{group}"},
+        "spec": {**spec, "versions": [{**versions, "schema": whole}]},
+    }
+    return yaml.safe_dump(made, indent=4)
+
+
+def test_a_definition_of_more_than_a_mib_of_yaml(kube: Path, namespace: str) -> None:
+    group = f"{namespace}.example.org"
+    text = definition(group)
+    assert len(text) > 1_300_000
+    try:
+        applied_then_equal(kube, read(namespace, huge=text), namespace)
+    finally:
+        kubectl(kube, "delete", "crd", f"huges.{group}", "--ignore-not-found")
 
 
 def test_it_reads_what_kubectl_reads(kube: Path, namespace: str, tmp_path: Path) -> None:

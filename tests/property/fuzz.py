@@ -70,8 +70,9 @@ def for_everybody() -> Iterator[tuple[str, bytes]]:
     """What can be parsed, and is then a great deal for whoever reads it."""
     yield "numbers on a line", b"a: [" + b"1, " * 50_000 + b"]"
     yield "zeros on a line", b"a: [" + b"0x00, " * 50_000 + b"]"
-    yield "many documents", b"--- a\n" * 499
+    yield "many documents", b"--- a\n" * 4_999
     yield "many wrong documents", b"---\n".join([b"".join(b"k%d: 1\n" % n for n in range(100))] * 500)
+    yield "as deep as may be", b"a: " + b"[" * 98 + b"a," * 13_000 + b"]" * 98
     yield "many wrong objects", b"kind: List\nitems: [" + b"a, " * 50_000 + b"]"
     yield "many objects", b"kind: List\nitems:\n" + b"".join(_CONFIG % n for n in range(9_000))
     yield (

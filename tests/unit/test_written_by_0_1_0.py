@@ -57,6 +57,7 @@ def test_the_observed_branch(clone: Path) -> None:
     assert record.read_drift(there["demo/drift.yaml"], doubt) is not None
     assert list(record.history(repository, "demo"))
     assert repository.last_recorded("demo")
+    assert repository.observed_at("demo") is None
 
 
 def test_approvals_by_digest(clone: Path) -> None:

@@ -77,7 +77,8 @@ class Branch:
             return
         what = self._branches_here() if self.shallow else ()
         if what or not self.shallow:
-            said = ("--quiet", "--no-recurse-submodules", "--no-prune")
+            # FETCH_HEAD is the clone's owner's: a `git pull` there reads it between its own fetch and its merge
+            said = ("--quiet", "--no-recurse-submodules", "--no-prune", "--no-write-fetch-head")
             answer = self.git("fetch", *said, self.remote, *what)
             if _IN_THE_WAY in answer.error:  # where `fix` was there is `fix/network` now, and a ref is no folder
                 self._forget_gone()
@@ -99,6 +100,10 @@ class Branch:
             "--no-prune", *depth, self.remote, f"+refs/heads/{self.name}:{self.ref}",
         )  # fmt: skip
         return self.known()
+
+    def gone(self, name: str) -> bool:
+        """Is there no branch of this name on the remote any more? Raises Transient like `tip`."""
+        return self.remote is not None and self.git.remote_tip(self.remote, f"refs/heads/{name}") is None
 
     def move(self, before: str | None, after: str) -> Answer:
         """Move the branch from `before` to `after`, a child of it, or not at all: that is what a push without force

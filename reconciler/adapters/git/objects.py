@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import Invalid
+from . import promised
 from .refs import Damaged
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
@@ -186,10 +187,12 @@ class Objects:
         if found is None:
             self._databases = _open(self._folder)
             found = self._load(id_, path, largest)
+        if found is None and promised.remotes(self._folder.parent) and promised.fetch(self._folder.parent, id_):
+            self._databases = _open(self._folder)
+            found = self._load(id_, path, largest)
         if found is None:
             raise Damaged(
-                f"the object {id_} is missing from the repository or damaged",
-                hint="`git fetch`, or `git fetch --unshallow` in a shallow clone; `git fsck` says what else is damaged",
+                f"the object {id_} is missing from the repository or damaged", hint=promised.hint(self._folder.parent)
             )
         return found
 

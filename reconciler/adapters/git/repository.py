@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 import re
 import time
@@ -11,14 +12,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
-from ...ports import Files, Snapshot
-from . import ancestry, folders, refs
+from ...ports import OBSERVED_AT, Files, Snapshot
+from . import ancestry, folders, promised, refs
 from . import branch as branches
 from . import snapshot as snapshots
 from .believed import Believed
 from .branch import Branch
 from .commands import DEADLINE_SECONDS
 from .folders import within
+from .followed import Followed
 from .mend import mend
 from .objects import Objects
 from .others import REFUSALS, OtherBranches
@@ -30,6 +32,7 @@ from .vouched import Trust
 _MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
 _MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _ID = re.compile(r"[0-9a-f]{40}")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z", re.ASCII)
 _T = TypeVar("_T")
 
 
@@ -73,13 +76,15 @@ class GitRepository(OtherBranches):
         self._signers = signers
         self._signature = signature
         self._believed = Believed(record_trust, log)
+        self._followed = Followed()
         self._moved: dict[str, str] = {}  # refs of the remote that a fetch moved, and from where
         self._mended = float("-inf")
 
     def resolve(self, ref: str) -> str:
         """Return the commit id of a branch, a tag, HEAD or a (shortened) commit id.
 
-        Raises Invalid when there is none; Permanent when the repository is damaged.
+        Raises Invalid when there is none; Gone when the remote, asked by the last fetch, has no such branch any more;
+        Permanent when the repository is damaged.
         """
         branch = self._branch()
         return self._whole(branch, lambda: self._resolve(branch, ref))
@@ -91,6 +96,7 @@ class GitRepository(OtherBranches):
         repository is damaged or incomplete.
         """
         branch, folder = self._branch(), within(folder)
+        promised.complete(branch.dirs.common, commit)
         return self._whole(branch, lambda: folders.read(_objects(branch), commit, folder))
 
     def changed(self, before: str, after: str) -> frozenset[str]:
@@ -108,6 +114,7 @@ class GitRepository(OtherBranches):
         that can't be had. `only`: of what lies directly in these, just the paths that are named. Starts no program.
         Raises Invalid for a commit that is none; Permanent when the repository is damaged or incomplete."""
         branch = self._branch()
+        promised.complete(branch.dirs.common, commit)
         return self._whole(branch, lambda: snapshots.snapshot(_objects(branch), commit, roots, only))
 
     def observed(self, folder: str) -> Mapping[str, bytes]:
@@ -137,6 +144,13 @@ class GitRepository(OtherBranches):
         said = self._believed.trailers(self._branch(), within(folder), "Desired-Commit")
         return next((commit for commit in said if _ID.fullmatch(commit)), "")
 
+    def observed_at(self, folder: str) -> datetime.datetime | None:
+        """Return when (UTC) the cluster was looked at whose last record `folder` is, as far as this clone's history of
+        the observed branch goes; None where none says so. Whoever may push there may have written it. Starts no
+        program."""
+        said = self._believed.trailers(self._branch(), within(folder), OBSERVED_AT)
+        return next((time for text in islice(said, 1) if (time := _time(text))), None)
+
     def descends(self, commit: str, ancestor: str) -> bool | None:
         """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell: it is not in this
         clone, and the remote does not give it."""
@@ -156,6 +170,7 @@ class GitRepository(OtherBranches):
             return
         with branch.locked():
             before = self._tips(branch)
+            self._followed.fetched()
             self._sure(branch, lambda: self._fetch(branch))
             self._moved |= {n: id_ for n, id_ in before.items() if self._tips(branch).get(n, id_) != id_}
 
@@ -197,6 +212,7 @@ class GitRepository(OtherBranches):
             raise Invalid(
                 f"there is no {ref!r} in {self._path}", hint="give a branch, a tag or a commit; or fetch first"
             )
+        self._followed.check(branch, name, id_, self._tips(branch))
         self._say_if_rewritten(branch, name, id_)
         return objects.commit(id_)[0]
 
@@ -320,6 +336,16 @@ class GitRepository(OtherBranches):
 
 def _objects(branch: Branch) -> Objects:
     return Objects(branch.dirs.common / "objects")
+
+
+def _time(text: str) -> datetime.datetime | None:
+    """The time that a trailer says; None for anything else that somebody wrote there."""
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _given(objects: Objects, id_: str) -> str:

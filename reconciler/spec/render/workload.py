@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -17,6 +18,7 @@ from . import scope
 from .scope import Scoped
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+_LARGEST = 3 << 20  # bytes of one object: what an API server reads of a request (MaxRequestBodyBytes)
 _SHOWN = 100  # mistakes that are told one by one
 # What is read here, of which kind; the rest is the API server's to judge.
 _MAPPINGS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -24,6 +26,8 @@ _MAPPINGS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "Secret": (("data",), ("stringData",)),
     "Service": (("spec",),),
 }
+
+_HINT_NULL = 'take the key out, or write "" for an empty text (a file that SOPS keeps is opened with `sops FILE`)'
 
 Built: TypeAlias = kustomize.Built | helm.Built
 
@@ -65,19 +69,26 @@ def read(
 ) -> list[Placed]:
     """Every object of a workload as it is written, each with its place; of what a program `built` of it, where it did.
     What SOPS `encrypted` still is so. Raises Invalid with every problem."""
-    with _told(built):
-        if built:
-            found = _sound(*_looked_into(built.documents))
-        else:
-            found = _sound(*_read({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, encrypted))
+    if built:
+        found, problems = _looked_into(built.documents)
+    else:
+        found, problems = _read({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, encrypted)
     objects = [replace(one, workload=source.name, values=built.values if built else one.values) for one in found]
-    _refuse([problem for one in objects for problem in _leaks(one, built)])
+    _refuse(_all_mistakes(objects, problems, built))
     return objects
+
+
+def _all_mistakes(found: Sequence[Placed], problems: Sequence[Problem], built: Built | None = None) -> list[Problem]:
+    """What is wrong with the objects and with what they show of what SOPS encrypted, beside `problems` of their
+    text. Of what a program made, at what it was made from."""
+    mistakes = [*problems, *(problem for one in found for problem in _mistakes(one))]
+    told = [built.told(problem) for problem in mistakes] if built else mistakes
+    return [*told, *(problem for one in found for problem in _leaks(one, built))]
 
 
 def _leaks(one: Placed, built: Built | None = None) -> Iterator[Problem]:
     """Where the object would show what SOPS encrypted."""
-    for leak in sealed.leaks(one.object, one.values):
+    for leak in sealed.leaks(one.object, one.values) if isinstance(one.object, dict) else ():
         yield built.leaked(leak) if built else one.problem(leak.path, leak.message, leak.hint)
 
 
@@ -113,8 +124,8 @@ def manifests(
 ) -> list[Manifest]:
     """Every object of `files`, in the clear; what names no namespace goes to `namespace`, except what they, or
     `scoped`, say has none. Raises Invalid with every problem."""
-    found = _sound(*_read(files, encrypted))
-    _refuse([problem for one in found for problem in _leaks(one)])
+    found, problems = _read(files, encrypted)
+    _refuse(_all_mistakes(found, problems))
     _settle(found, namespace, scoped | defined(found))
     return [sealed.unsealed(one.object, one.values) for one in found]
 
@@ -124,11 +135,6 @@ def _settle(found: Sequence[Placed], namespace: str, scoped: Scoped) -> None:
     for one in found:
         _place(one.object, namespace, without)
     _refuse(list(_duplicates(found)))
-
-
-def _sound(found: list[Placed], problems: list[Problem]) -> list[Placed]:
-    _refuse([*problems, *(problem for one in found for problem in _mistakes(one))])
-    return found
 
 
 def _refuse(problems: list[Problem]) -> None:
@@ -198,6 +204,10 @@ def _mistakes(one: Placed) -> Iterator[Problem]:
         for key in ("labels", "annotations"):
             if not isinstance(metadata.get(key) or {}, dict):
                 yield one.problem(("metadata", key), f"metadata.{key} is not a mapping of keys to values")
+    size = len(json.dumps(one.object))
+    if size > _LARGEST:
+        hint = "no server takes it whole: make several objects of it, or leave out what nobody reads"
+        yield one.problem((), f"has {size / (1 << 20):.1f} MiB as JSON, and an API server reads 3 MiB", hint)
     yield from _misshapen(one)
 
 
@@ -205,8 +215,12 @@ def _misshapen(one: Placed) -> Iterator[Problem]:
     for path in _MAPPINGS.get(str(one.object.get("kind")), ()):
         if _no_mapping(one.object, path):
             yield one.problem(path, f"{'.'.join(path)} is not a mapping of keys to values")
-    for place in sealed.no_text(one.object):
-        yield one.problem(place, "is no text, as all of a Secret's data has to be", "put it in quotes")
+    document = one.document.value
+    kept = isinstance(document, Mapping) and "sops" in document
+    for place in sealed.no_text(one.object, kept=kept):
+        section, name = map(str, place)
+        hint = _HINT_NULL if one.object[section][name] is None else "put it in quotes"
+        yield one.problem(place, "is no text, as all of a Secret's data has to be", hint)
 
 
 def _no_mapping(value: Any, path: tuple[str, ...]) -> bool:

@@ -245,7 +245,7 @@ def test_what_is_written_down(empty: World) -> None:
     assert "status: in sync" in files["demo/observed.yaml"]
     assert set(record.read_applied(files["demo/applied.yaml"].encode()).components) == set(Component)
     assert message.startswith("demo: in sync\n")
-    assert message.endswith("Desired-Commit: c0ffee\nChanges: 4\n")
+    assert "\n\nDesired-Commit: c0ffee\nChanges: 4\nObserved-At: 2026-11-24T11:59:" in message
 
 
 def test_writing_it_down_twice_says_the_same(world: World) -> None:

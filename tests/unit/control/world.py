@@ -253,6 +253,10 @@ class World:
     def last_recorded(self, folder: str) -> str:
         return self.named
 
+    def observed_at(self, folder: str) -> datetime.datetime | None:
+        said = self.recorded[-1][1].partition("\nObserved-At: ")[2].strip() if self.recorded else ""
+        return datetime.datetime.fromisoformat(said) if said else None
+
     def descends(self, commit: str, ancestor: str) -> bool | None:
         return commit == ancestor or (ancestor in self.past[commit] if commit in self.past else None)
 

@@ -68,6 +68,22 @@ def test_what_is_not_there_or_not_encrypted_is_named_at_its_line() -> None:
     assert "is not encrypted" in refused(f"{{file: {KEPT}, key: password}}", CLEAR).message
 
 
+FLAT = ("password: {}\n", f"sops: {{mac: '{CIPHER}'}}\n")
+OF_A_SECRET = ("kind: Secret\napiVersion: v1\nmetadata: {{name: s}}\nstringData: {{password: {}}}\n", FLAT[1])
+
+
+@pytest.mark.parametrize(("kind", "clear"), [("int", "5432"), ("bool", "true"), ("float", "1.50"), ("str", "5432")])
+@pytest.mark.parametrize(("text", "notes"), [FLAT, OF_A_SECRET], ids=["flat", "secret"])
+def test_what_is_no_text_is_refused_with_a_key_and_without(text: str, notes: str, kind: str, clear: str) -> None:
+    """The application would get another text than stands there: 1.5, True."""
+    token = CIPHER.replace("type:str", f"type:{kind}")
+    raw = text.format(f"'{token}'") + notes
+    for given in (text.format(clear), raw) if kind != "str" else (text.format(clear),):
+        problem = refused(f"{{file: {KEPT}, key: password}}", raw, given)
+        assert "that is no text" in problem.message
+        assert (problem.file, problem.line) == (TWO, 9)
+
+
 def test_an_application_is_not_encrypted_itself() -> None:
     """Its env goes into a ConfigMap: what is secret there would be read by everybody."""
     text = application("two", f"env: {{A: '{CIPHER}'}}") + f"sops: {{mac: '{CIPHER}'}}\n"

@@ -146,6 +146,7 @@ def test_nothing_is_found_by_chance() -> None:
 def test_a_secret_holds_texts(value: Any) -> None:
     assert list(sealed.no_text(secret("stringData", value))) == [("stringData", "a")]
     assert list(sealed.no_text(secret("data", value))) == ([("data", "a")] if value is not None else [])
+    assert list(sealed.no_text(secret("data", value), kept=True)) == [("data", "a")]
     assert list(sealed.no_text({**OTHER, "data": {"a": value}})) == []
 
 

@@ -14,10 +14,11 @@ from reconciler.spec.yaml import Unreadable, parse
 
 
 @pytest.fixture(params=["libyaml", "python"], autouse=True)
-def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "python":
         monkeypatch.setattr(yaml, "_LOADER", pyyaml.SafeLoader)
         monkeypatch.setattr(yaml, "MAX_BYTES", 1 << 15)
+    return str(request.param)
 
 
 def value(text: str) -> Any:
@@ -114,9 +115,9 @@ def test_many_documents_and_empty_ones() -> None:
         ("a: 0." + "0" * 5000, 1, 4, "a", "too many digits"),
         ('a: "\\ud800"', 1, 0, None, ""),
         ('a: "\\UFFFFFFFF"', 1, 0, None, ""),
-        ("a: " + "[" * 51, 1, 54, "a" + ".0" * 50, "nested too deeply"),
-        ("- " * 60, 1, 103, ".".join("0" * 51), "nested too deeply"),
-        ("a: &a " + "[" * 30 + "]" * 30 + "\nb: " + "[" * 30 + "*a", 2, 34, "b" + ".0" * 30, "nested too deeply"),
+        ("a: " + "[" * 101, 1, 104, "a" + ".0" * 100, "nested too deeply"),
+        ("- " * 110, 1, 203, ".".join("0" * 101), "nested too deeply"),
+        ("a: &a " + "[" * 60 + "]" * 60 + "\nb: " + "[" * 60 + "*a", 2, 64, "b" + ".0" * 60, "nested too deeply"),
         ("%YAML " + "9" * 6000 + ".1\n--- a", 1, 0, None, ""),
     ],
 )
@@ -143,8 +144,19 @@ def test_a_bomb_does_not_go_off() -> None:
 
 def test_how_much_is_too_much() -> None:
     assert "larger than" in refused(b" " * (yaml.MAX_BYTES + 1)).message
-    assert "more than 500 documents" in refused("--- a\n" * 501).message
-    assert len(parse("x.yaml", b"--- a\n" * 500)) == 500
+    assert "more than 5,000 documents" in refused("--- a\n" * 5_001).message
+    assert len(parse("x.yaml", b"--- a\n" * 5_000)) == 5_000
+
+
+def test_what_comes_out_counts_and_not_how_it_is_written(parser: str) -> None:
+    """Indentation and comments are free up to what is read of git at all; values are one for every 42, or 60,000."""
+    if parser == "python":  # which is slow, and limited by bytes alone
+        return
+    deep = "".join(" " * n + f"k{n}:\n" for n in range(90)) + " " * 100 + "x: 1\n"
+    assert parse("x.yaml", (deep + "# prose\n" * 200_000).encode())[0].value["k0"]["k1"]
+    assert "more than 60,000" in refused("[" + "a," * 60_000 + "]").message
+    wide = "".join(f"{'k' * 50}{n}: 1\n" for n in range(61_000))
+    assert len(parse("x.yaml", wide.encode())[0].value) == 61_000
 
 
 def test_what_is_no_utf8_has_its_line() -> None:
