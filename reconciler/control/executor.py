@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import interrupt
 from ..engine.diff import meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
+from ..model.login import Login
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
 from ..model.plan import WAVE, Step, Tool
@@ -200,7 +201,7 @@ class Executor:
         )
 
     def _run_playbook(self, playbook: Playbook) -> None:
-        self.tools.kubespray.run(self.desired.name, playbook, self.tools.progress)
+        self.tools.kubespray.run(self.desired.name, replace(playbook, login=self._login()), self.tools.progress)
 
     def _forget_replaced(self, step: Step, sight: Sight) -> None:
         """A node whose server is another now keeps the old providerID for ever, so it is made anew; and the new
@@ -327,7 +328,13 @@ class Executor:
         directory = self.tools.workspace(self.desired.name, workspace)
         environment = self.tools.environment
         place = backend(self.desired.state, self.desired.name, workspace)
-        return Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread, forget, place)
+        login = self._login() if workspace == "infrastructure" else None
+        return Workspace(
+            directory, files, values, environment, live or {}, may_destroy, replace, reread, forget, place, login
+        )
+
+    def _login(self) -> Login | None:
+        return self.tools.login(self.desired.cluster.spec.cloud)
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)
