@@ -14,7 +14,7 @@ from ..model.change import Action, Difference
 from ..model.login import Login
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
-from ..model.plan import WAVE, Step, Tool
+from ..model.plan import JOIN, WAVE, Step, Tool
 from ..model.resource import Component, Key, Known, Owner, Resource, Unknown, Value
 from ..ports import Allowance, Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
@@ -72,6 +72,7 @@ class Executor:
             (Tool.TERRAFORM, "apply"): self._terraform,
             (Tool.OPENSTACK, "prune"): self._prune_cloud,
             (Tool.OPENSTACK, "reboot"): self._reboot,
+            (Tool.OPENSTACK, JOIN): self._join,
             (Tool.KUBERNETES, "label"): self._label,
             (Tool.KUBERNETES, "apply"): self._apply,
             (Tool.KUBERNETES, "prune"): self._prune_objects,
@@ -152,6 +153,10 @@ class Executor:
             retry = any(isinstance(error, Transient) for error in failed.values())
             message = f"could not delete {', '.join(failed)}: {last.message}"
             raise (Transient if retry else Permanent)(message, hint=last.hint)
+
+    def _join(self, step: Step, _: Sight) -> None:
+        for difference in step.differences:
+            self.tools.cloud(self.desired.cluster.spec.cloud).join(difference.id, str(difference.desired))
 
     # kubernetes
 
@@ -329,9 +334,8 @@ class Executor:
         environment = self.tools.environment
         place = backend(self.desired.state, self.desired.name, workspace)
         login = self._login() if workspace == "infrastructure" else None
-        return Workspace(
-            directory, files, values, environment, live or {}, may_destroy, replace, reread, forget, place, login
-        )
+        left = (live or {}, may_destroy, replace, reread, forget)
+        return Workspace(directory, files, values, environment, *left, place, login)
 
     def _login(self) -> Login | None:
         return self.tools.login(self.desired.cluster.spec.cloud)

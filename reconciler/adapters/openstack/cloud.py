@@ -15,7 +15,7 @@ from ...model.login import Login
 from ...model.naming import REBOOTED
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot, Touched
-from . import balancers, changes, normalise
+from . import addresses, balancers, changes, normalise
 from .login import connect, explain
 from .normalise import Names
 from .resolve import written
@@ -140,6 +140,12 @@ class OpenStackCloud:
             self._await_gone(kind, id)
         except sdk.NotFoundException:
             return
+        except Exception as error:
+            raise error if isinstance(error, ReconcilerError) else explain(self._name, error) from error
+
+    def join(self, port: str, subnet: str) -> None:
+        try:
+            addresses.join(self.connection.network, port, subnet)
         except Exception as error:
             raise error if isinstance(error, ReconcilerError) else explain(self._name, error) from error
 

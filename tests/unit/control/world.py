@@ -223,6 +223,9 @@ class World:
         if self.did(f"cloud prune {kind} {id}"):
             self.resources = [r for r in self.resources if r.id != id]
 
+    def join(self, port: str, subnet: str) -> None:
+        self.did(f"cloud join {port} {subnet}")
+
     def reboot(self, server: str) -> None:
         self.did(f"cloud reboot {server}")
 
