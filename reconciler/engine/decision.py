@@ -14,6 +14,7 @@ from .causes import joined
 from .command import command
 from .diff import Replacing, diff
 from .environments import Asked
+from .fleet_counts import families, workers
 from .guard import Facts, guard
 from .health import treated
 from .history import Version, dated
@@ -51,7 +52,8 @@ def decide(case: Case) -> Plan:
     both = (*case.applied.resources(Component.WORKLOADS), *case.expected.resources(Component.WORKLOADS))
     waves = {resource.key: resource.wave for resource in both}
     made = plan(case.cluster, case.commit, told, roles=case.roles, reboot=cared.reboot, waves=waves)
-    return guard(replace(made, steps=tuple(_complete(step, told, case) for step in made.steps)), case.facts)
+    facts = replace(case.facts, families=families(case.observed), workers=workers(case.observed))
+    return guard(replace(made, steps=tuple(_complete(step, told, case) for step in made.steps)), facts)
 
 
 def _found(case: Case) -> tuple[Difference, ...]:
