@@ -283,6 +283,7 @@ class App:
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
             gate=self._gate,
             login=lambda cloud: self._openstack(cloud).login(),
+            guests=lambda access, nodes: self._kubernetes(access).guests(nodes),
         )
 
     @cached_property

@@ -26,7 +26,7 @@ from ..spec.render.paths import without
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
-from . import fetched, installed, kubeconfigs
+from . import drains, fetched, installed, kubeconfigs
 from .sight import Sight, openshift, part_of
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
@@ -155,8 +155,8 @@ class Executor:
             raise (Transient if retry else Permanent)(message, hint=last.hint)
 
     def _join(self, step: Step, _: Sight) -> None:
-        for difference in step.differences:
-            self.tools.cloud(self.desired.cluster.spec.cloud).join(difference.id, str(difference.desired))
+        for d in step.differences:
+            self.tools.cloud(self.desired.cluster.spec.cloud).join(d.id, str(d.desired))
 
     # kubernetes
 
@@ -165,7 +165,7 @@ class Executor:
         hosts, run = self._hosts(step, sight), self._run_playbook
         said = inventory(self.desired.cluster, hosts)
         if step.operation == "remove-node.yml":
-            run(Playbook(step.operation, said, variables=_removal(step, sight)))
+            run(Playbook(step.operation, said, variables=_removal(step, sight)), step.targets)
             installed.forget(self.tools.state, self.desired.name, step.targets)
             return
         self._forget_replaced(step, sight)
@@ -178,7 +178,7 @@ class Executor:
             run(Playbook("facts.yml", said))
         api = reached(self.desired.cluster, hosts.servers, hosts.balancer)
         variables = {"serial": self.desired.cluster.spec.kubernetes.upgrade.batch} if _upgrades(step) else {}
-        run(Playbook(step.operation, said, limit, variables, api))
+        run(Playbook(step.operation, said, limit, variables, api), step.targets if _upgrades(step) else ())
         if step.operation == "cluster.yml":
             self._remember(step, sight)
         if any(d.key.kind == CERTIFICATE for d in step.differences):
@@ -205,8 +205,9 @@ class Executor:
             self.tools.state, self.desired.name, (s for s in sight.servers if s.name in members - set(out))
         )
 
-    def _run_playbook(self, playbook: Playbook) -> None:
-        self.tools.kubespray.run(self.desired.name, replace(playbook, login=self._login()), self.tools.progress)
+    def _run_playbook(self, playbook: Playbook, drained: Collection[str] = ()) -> None:
+        with drains.watched(self.tools, self.desired.name, drained):
+            self.tools.kubespray.run(self.desired.name, replace(playbook, login=self._login()), self.tools.progress)
 
     def _forget_replaced(self, step: Step, sight: Sight) -> None:
         """A node whose server is another now keeps the old providerID for ever, so it is made anew; and the new
@@ -330,12 +331,10 @@ class Executor:
         files = {path.removeprefix(folder): text for path, text in below(self.files, folder).items()}
         if not files:
             raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
-        directory = self.tools.workspace(self.desired.name, workspace)
-        environment = self.tools.environment
         place = backend(self.desired.state, self.desired.name, workspace)
         login = self._login() if workspace == "infrastructure" else None
-        left = (live or {}, may_destroy, replace, reread, forget)
-        return Workspace(directory, files, values, environment, *left, place, login)
+        about = (self.tools.environment, live or {}, may_destroy, replace, reread, forget, place, login)
+        return Workspace(self.tools.workspace(self.desired.name, workspace), files, values, *about)
 
     def _login(self) -> Login | None:
         return self.tools.login(self.desired.cluster.spec.cloud)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..model.change import Action, Class, Difference
 from ..model.desired import Approval, Guards, Maintenance, moment
+from ..model.guest import Guest
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component
 from . import windows
 from .fleet_counts import FAMILIES
+from .moves import going, lost
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
 _VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
@@ -28,7 +30,8 @@ class Facts:
 
     `decided` are the ids of the servers that the autoscaler's file names as removed: each was chosen by itself, within
     the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody. `families` says how
-    many are live of what is counted together, `workers` which machines pods run on now.
+    many are live of what is counted together, `workers` which machines pods run on now,
+    `guests` the pods on those that the plan drains.
     """
 
     limits: Guards
@@ -40,6 +43,7 @@ class Facts:
     decided: Collection[str] = ()
     families: Mapping[str, int] = field(default_factory=dict)
     workers: Collection[str] = ()
+    guests: Sequence[Guest] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,8 @@ def _last_workers(plan: Plan, facts: Facts) -> str | None:
     working = set(facts.workers)
     if not working or not working <= going or not working & asked:
         return None
-    return f"would delete every machine that pods run on ({_few(sorted(working))}): nothing is left for them"
+    pods = f", with {len(facts.guests)} pods" if facts.guests else ""
+    return f"would delete every machine that pods run on ({_few(sorted(working))}{pods}): nothing is left for them"
 
 
 def _goes(d: Difference) -> bool:
@@ -196,10 +201,11 @@ def _rebuild(plan: Plan, _: Facts) -> str | None:
     return f"would build servers anew with another disk ({_few(fields)}): what is on their disks is lost"
 
 
-def _stateful_volumes(plan: Plan, _: Facts) -> str | None:
-    """Claims are never pruned; the volume below a claim can be, where a manifest had it."""
+def _stateful_volumes(plan: Plan, facts: Facts) -> str | None:
+    """Claims are never pruned; the volume below a claim can be, where a manifest had it, and one that lies on a
+    machine goes with it."""
     doomed = (d for step in plan.steps for d in step.differences if d.action in _DESTRUCTIVE)
-    hit = sorted({str(d.key) for d in doomed if d.key.kind in _VOLUMES})
+    hit = sorted({str(d.key) for d in doomed if d.key.kind in _VOLUMES}) + lost(facts.guests, going(plan))
     return f"would delete or replace volumes ({_few(hit)}): their data is lost" if hit else None
 
 
