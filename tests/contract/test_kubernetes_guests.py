@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,11 @@ def _objects(space: str, node: str) -> list[dict[str, Any]]:
 
 def test_pods_volumes_and_budgets_of_a_node(kube: Path, namespace: str) -> None:
     node = kubectl(kube, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
-    made = {"apiVersion": "v1", "kind": "List", "items": _objects(namespace, node)}
-    kubectl(kube, "apply", "-f", "-", stdin=json.dumps(made))
+    space, *rest = _objects(namespace, node)
+    kubectl(kube, "apply", "-f", "-", stdin=space)
+    account = ("-n", namespace, "get", "serviceaccount", "default", "--ignore-not-found", "-o", "name")
+    wait_until(lambda: kubectl(kube, *account) != "", 30, "the account that pods run as")
+    kubectl(kube, "apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": rest})
     claim = f"{namespace}/web"
     wanted = Guest(claim, node, alone=True, volumes=(claim,), pinned=(claim,), budgets=(claim,))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from ...errors import Permanent
 from ...model.guest import Guest
 from .connection import Connection
 
@@ -15,7 +16,15 @@ _HOSTNAME = "kubernetes.io/hostname"
 
 def guests(connection: Connection, nodes: Collection[str]) -> tuple[Guest, ...]:
     """One list of pods for each of `nodes`; of volumes and budgets one list each, and only where there is a pod. Raises
-    what the connection raises."""
+    what the connection raises, and Permanent for an answer that is none of Kubernetes'."""
+    try:
+        return _guests(connection, nodes)
+    except (AttributeError, KeyError, TypeError, ValueError):  # whose words would repeat what stands there
+        hint = "the plan does not say who moves; look at the API server"
+        raise Permanent("the server says of its pods what Kubernetes does not", hint=hint) from None
+
+
+def _guests(connection: Connection, nodes: Collection[str]) -> tuple[Guest, ...]:
     found = [(node, pod) for node in sorted(nodes) for pod in _pods(connection, node)]
     if not found:
         return ()

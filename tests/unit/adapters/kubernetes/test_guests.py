@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.adapters.kubernetes.guests import guests
+from reconciler.errors import Permanent
 from reconciler.model.guest import Guest
 
 CONTROLLED = [{"kind": "ReplicaSet", "name": "web", "controller": True}]
@@ -100,3 +101,22 @@ def test_which_budget_holds_a_drain(selector: Any, holds: bool) -> None:
 
 def test_a_node_that_is_being_drained() -> None:
     assert [g.draining for g in seen(pod("a"), pod("b", node="w2"), cordoned="w2")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"metadata": 3, "spec": {"nodeName": "w1"}},
+        {"metadata": {}, "spec": {"nodeName": "w1"}},
+        {"metadata": {"name": "a", "ownerReferences": ["x"]}, "spec": {"nodeName": "w1"}},
+        {"metadata": {"name": "a"}, "spec": {"nodeName": "w1", "volumes": "abc"}},
+    ],
+)
+def test_what_is_no_pod_is_told_in_words(broken: Any) -> None:
+    with pytest.raises(Permanent, match="what Kubernetes does not"):
+        seen(broken)
+
+
+def test_what_is_no_budget_is_told_in_words() -> None:
+    with pytest.raises(Permanent):
+        seen(pod("a"), budgets=[{"status": {"disruptionsAllowed": "many"}}])
