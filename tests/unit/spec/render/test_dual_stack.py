@@ -136,6 +136,7 @@ def test_no_range_of_pods_is_divided_further_than_kubernetes_can(pods: str) -> N
         ((CIDR, "    cidr: 2001:db8::/64\n"), 12, "is of IPv6, and this is for IPv4"),
         ((CIDR, f"{CIDR}    ipv6: {{cidr: 10.0.0.0/24}}\n"), 13, "is of IPv4, and this is for IPv6"),
         ((CIDR, f"{CIDR}    ipv6: {{cidr: '2001:db8::/60'}}\n"), 13, "is no /64, which mode slaac needs"),
+        ((CIDR, f"{CIDR}    ipv6: {{cidr: '2001:db8::/127', mode: dhcpv6-stateful}}\n"), 13, "too small for a subnet"),
         ((CIDR, f"{CIDR}    ipv6: {{cidr: '2001:db8::/64', dnsServers: [192.0.2.1]}}\n"), 13, "this is for IPv6"),
         ((CIDR, f"{CIDR}    dnsServers: ['2001:db8::1']\n"), 13, "this is for IPv4"),
         ((CIDR, "    ipv6: {cidr: '2001:db8::/64'}\n"), 26, "pods can't have any"),
