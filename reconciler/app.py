@@ -279,7 +279,7 @@ class App:
             openshift={name: self._access(name, target) for name, target in self.settings.openshift.items()},
             progress=self.progress,
             state=self.state,
-            environment=self._environment(),
+            environment={},
             ready_seconds=self.settings.timeouts.ready,
             leases=self._leases(),
             kubeconfigs=self.settings.kubeconfigs,
@@ -288,6 +288,8 @@ class App:
             accept_rewrite=self.settings.git.accept_rewrite,
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
             gate=self._gate,
+            login=lambda cloud: self._openstack(cloud).login(),
+            guests=lambda access, nodes: self._kubernetes(access).guests(nodes),
         )
 
     @cached_property
@@ -313,7 +315,7 @@ class App:
             state=self.state,
             private_key=self.settings.ssh_key,
             timeout=self.settings.timeouts.playbook,
-            environment=self._environment(),
+            environment={},
             templates=self.settings.ansible.allow_variables,
             cancel=interrupt.requested,
         )
@@ -364,11 +366,6 @@ class App:
         if target.kubeconfig:
             return Access(target.kubeconfig, target.context, TERRAFORMS_MANAGER)
         raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")
-
-    def _environment(self) -> dict[str, str]:
-        """What tools get beyond the bare minimum: where the credentials are, never the credentials."""
-        clouds = self.settings.clouds_file
-        return {"OS_CLIENT_CONFIG_FILE": str(clouds.resolve())} if clouds else {}
 
 
 def _in_ci(environment: Mapping[str, str]) -> bool:

@@ -107,8 +107,10 @@ def _forge(mine: Context) -> list[Check]:
 
 def _cloud(mine: Context, cloud: str) -> Check:
     try:
-        snapshot = mine.app.toolkit.cloud(cloud).observe([])
+        snapshot, login = mine.app.toolkit.cloud(cloud).observe([]), mine.app.toolkit.login(cloud)
     except (ReconcilerError, Invalid) as error:
         return Check(f"cloud {cloud}", False, error.message, error.hint or "")
     silent = sorted(kind for kind, listing in snapshot.kinds.items() if not hasattr(listing, "resources"))
-    return Check(f"cloud {cloud}", not silent, "logged in" + (f"; no answer for {', '.join(silent)}" if silent else ""))
+    where = f" to {login.region} at {login.auth['auth_url']}" if login else ""
+    said = f"logged in{where}" + (f"; no answer for {', '.join(silent)}" if silent else "")
+    return Check(f"cloud {cloud}", not silent, said)

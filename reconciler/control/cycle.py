@@ -16,6 +16,7 @@ from ..engine.decision import Case, decide
 from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
+from ..engine.moves import drained
 from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
@@ -30,6 +31,7 @@ from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
 from . import descent, durations, fetched, hands_off, output_memory, record
 from .applied import believed, recorded
+from .drains import living_on
 from .executor import Executor
 from .installed import installed_on, lost
 from .lease import Tenure, leased
@@ -263,25 +265,29 @@ class Cycle:
         return replace(sight, at=began - datetime.timedelta(seconds=sight.age))
 
     def _plan(self, sight: Sight) -> Plan:
-        cluster = self.desired.cluster
-        roles = self._roles(sight)
-        return decide(
-            Case(
-                cluster=self.desired.name,
-                commit=self.commit,
-                expected=sight.expected,
-                applied=believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected),
-                observed=sight.observed,
-                roles=roles,
-                facts=self._facts(sight, roles.etcd or roles.control_plane),
-                replacing=REPLACING,
-                ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
-                history=record.history(self.tools.repository, self.desired.name),
-                durations=durations.read(self.tools.state, self.desired.name),
-                repair=cluster.spec.kubernetes.repair,
-                environments=tuple(self._environments()),
-                notices=autoscale.notices(cluster),
-            )
+        """Who lives on machines that a plan drains is asked for once there is such a plan, which is then made anew."""
+        case = self._case(sight)
+        made = decide(case)
+        guests = living_on(self.tools, self.desired.name, drained(made))
+        return decide(replace(case, observed=replace(case.observed, guests=guests))) if guests else made
+
+    def _case(self, sight: Sight) -> Case:
+        cluster, roles = self.desired.cluster, self._roles(sight)
+        return Case(
+            cluster=self.desired.name,
+            commit=self.commit,
+            expected=sight.expected,
+            applied=believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected),
+            observed=sight.observed,
+            roles=roles,
+            facts=self._facts(sight, roles.etcd or roles.control_plane),
+            replacing=REPLACING,
+            ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
+            history=record.history(self.tools.repository, self.desired.name),
+            durations=durations.read(self.tools.state, self.desired.name),
+            repair=cluster.spec.kubernetes.repair,
+            environments=tuple(self._environments()),
+            notices=autoscale.notices(cluster),
         )
 
     def _environments(self) -> Iterator[Asked]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import interrupt
 from ..engine.diff import meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
+from ..model.login import Login
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
-from ..model.plan import WAVE, Step, Tool
+from ..model.plan import JOIN, WAVE, Step, Tool
 from ..model.resource import Component, Key, Known, Owner, Resource, Unknown, Value
 from ..ports import Allowance, Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
@@ -25,7 +26,7 @@ from ..spec.render.paths import without
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
-from . import fetched, installed, kubeconfigs
+from . import drains, fetched, installed, kubeconfigs
 from .sight import Sight, openshift, part_of
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
@@ -71,6 +72,7 @@ class Executor:
             (Tool.TERRAFORM, "apply"): self._terraform,
             (Tool.OPENSTACK, "prune"): self._prune_cloud,
             (Tool.OPENSTACK, "reboot"): self._reboot,
+            (Tool.OPENSTACK, JOIN): self._join,
             (Tool.KUBERNETES, "label"): self._label,
             (Tool.KUBERNETES, "apply"): self._apply,
             (Tool.KUBERNETES, "prune"): self._prune_objects,
@@ -152,6 +154,10 @@ class Executor:
             message = f"could not delete {', '.join(failed)}: {last.message}"
             raise (Transient if retry else Permanent)(message, hint=last.hint)
 
+    def _join(self, step: Step, _: Sight) -> None:
+        for d in step.differences:
+            self.tools.cloud(self.desired.cluster.spec.cloud).join(d.id, str(d.desired))
+
     # kubernetes
 
     def _playbook(self, step: Step, sight: Sight) -> None:
@@ -159,7 +165,7 @@ class Executor:
         hosts, run = self._hosts(step, sight), self._run_playbook
         said = inventory(self.desired.cluster, hosts)
         if step.operation == "remove-node.yml":
-            run(Playbook(step.operation, said, variables=_removal(step, sight)))
+            run(Playbook(step.operation, said, variables=_removal(step, sight)), step.targets)
             installed.forget(self.tools.state, self.desired.name, step.targets)
             return
         self._forget_replaced(step, sight)
@@ -172,7 +178,7 @@ class Executor:
             run(Playbook("facts.yml", said))
         api = reached(self.desired.cluster, hosts.servers, hosts.balancer)
         variables = {"serial": self.desired.cluster.spec.kubernetes.upgrade.batch} if _upgrades(step) else {}
-        run(Playbook(step.operation, said, limit, variables, api))
+        run(Playbook(step.operation, said, limit, variables, api), step.targets if _upgrades(step) else ())
         if step.operation == "cluster.yml":
             self._remember(step, sight)
         if any(d.key.kind == CERTIFICATE for d in step.differences):
@@ -199,8 +205,9 @@ class Executor:
             self.tools.state, self.desired.name, (s for s in sight.servers if s.name in members - set(out))
         )
 
-    def _run_playbook(self, playbook: Playbook) -> None:
-        self.tools.kubespray.run(self.desired.name, playbook, self.tools.progress)
+    def _run_playbook(self, playbook: Playbook, drained: Collection[str] = ()) -> None:
+        with drains.watched(self.tools, self.desired.name, drained):
+            self.tools.kubespray.run(self.desired.name, replace(playbook, login=self._login()), self.tools.progress)
 
     def _forget_replaced(self, step: Step, sight: Sight) -> None:
         """A node whose server is another now keeps the old providerID for ever, so it is made anew; and the new
@@ -324,10 +331,13 @@ class Executor:
         files = {path.removeprefix(folder): text for path, text in below(self.files, folder).items()}
         if not files:
             raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
-        directory = self.tools.workspace(self.desired.name, workspace)
-        environment = self.tools.environment
         place = backend(self.desired.state, self.desired.name, workspace)
-        return Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread, forget, place)
+        login = self._login() if workspace == "infrastructure" else None
+        about = (self.tools.environment, live or {}, may_destroy, replace, reread, forget, place, login)
+        return Workspace(self.tools.workspace(self.desired.name, workspace), files, values, *about)
+
+    def _login(self) -> Login | None:
+        return self.tools.login(self.desired.cluster.spec.cloud)
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)

@@ -14,6 +14,7 @@ from ..model.naming import IN_STATE, NAME
 from ..model.resource import Kinds, Known, Listing, Resource, Value
 from ..ports import Ids
 from ..spec.render.infrastructure import infrastructure
+from ..spec.render.subnets import addressed
 from ..spec.render.terraform import address
 
 # What has no name of its own is called by what it says: under another name it says something else.
@@ -24,6 +25,7 @@ _REFERENCES = {
     "port": "port",
     "network": "network",
     "subnet": "subnet",
+    "ipv6_subnet": "subnet",
     "server_group": "server_group",
     "security_group": "security_group",
     "security_groups": "security_group",
@@ -62,7 +64,8 @@ def recognised(cluster: Cluster, kinds: Kinds, known: Ids | None) -> dict[str, L
     def mine(listing: Known) -> Known:
         return Known(tuple(ours(r) for r in listing.resources if r.owner == cluster.name or (r.kind, r.id) in names))
 
-    return {kind: mine(one) if isinstance(one, Known) else one for kind, one in kinds.items()}
+    found = {kind: mine(one) if isinstance(one, Known) else one for kind, one in kinds.items()}
+    return addressed(cluster, found)
 
 
 def _concerns(kind: str, wanted: Iterable[Resource], ids: Collection[str]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..model.guest import Guest
+from ..model.login import Login
 from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform, as_it_is
 from .lease import Terms
 
@@ -30,7 +32,8 @@ class Toolkit:
     factories are lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when
     we end. `sealing`: Terraform's state and plans are encrypted.
     `accept_rewrite`: the commit from which what was applied may be left out (`descent`); "" for none.
-    `gate` says how kubeconfigs may be read."""
+    `gate` says how kubeconfigs may be read. `login` is how a cloud is logged in to, settled; None where programs have
+    ways of their own. `guests` are the pods that a drain of some nodes would evict; it raises what the port raises."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -50,6 +53,8 @@ class Toolkit:
     sealing: bool = False
     accept_rewrite: str = ""
     gate: Gate = as_it_is
+    login: Callable[[str], Login | None] = lambda _: None
+    guests: Callable[[Access, Collection[str]], tuple[Guest, ...]] = lambda _, __: ()
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

@@ -29,6 +29,7 @@ _NAMES = {
     "port": "port",
     "server_group": "server_group",
     "subnet": "subnet",
+    "ipv6_subnet": "subnet",
     "load_balancer": "load_balancer",
     "pool": "pool",
 }
@@ -83,13 +84,14 @@ def _stands_on(d: Difference) -> list[Key]:
         return []
     if d.key.kind == "security_group_rule":
         return [Key("security_group", d.key.name.partition(" ")[0])]
-    below = _STANDS_ON.get(d.key.kind, ())
-    return [Key(kind, n) for kind in below for n in _prefixes(d.key.name)]
+    below, (first, _, second) = _STANDS_ON.get(d.key.kind, ()), d.key.name.partition("/")
+    return [Key(kind, n) for kind in below for n in (*([second] if second else []), *_prefixes(first))]
 
 
 def _prefixes(name: str) -> list[str]:
-    """demo-worker-1 belongs to the network demo-worker, or demo: the longest that is there counts."""
-    parts = name.split("-")
+    """demo-worker-1 belongs to the network demo-worker, or demo: the longest that is there counts. What follows a dot
+    says which of several of demo's own it is."""
+    parts = name.partition(".")[0].split("-")
     return ["-".join(parts[:n]) for n in range(len(parts), 0, -1)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.plan import Step, Tool
+from ..model.plan import JOIN, Step, Tool
 from ..model.resource import Component
 
 _MODULES = {Component.INFRASTRUCTURE: "terraform/openstack-cluster", Component.APPLICATIONS: "terraform/openshift-app"}
@@ -17,6 +17,9 @@ def command(step: Step) -> str:
         return f"ansible-playbook {step.operation}{_hosts(step)}"
     if (step.tool, step.operation) == (Tool.OPENSTACK, "reboot"):
         return f"openstack server reboot --hard {_names(step)}"
+    if (step.tool, step.operation) == (Tool.OPENSTACK, JOIN):
+        subnets = sorted({str(d.desired) for d in step.differences})
+        return f"openstack port set --fixed-ip subnet={', '.join(subnets)} {_names(step)}"
     if step.tool is Tool.OPENSTACK:
         kinds = sorted({d.key.kind.replace("_", " ") for d in step.differences})
         return f"openstack {' / '.join(kinds)} delete, by id"

@@ -14,10 +14,12 @@ from .causes import joined
 from .command import command
 from .diff import Replacing, diff
 from .environments import Asked
+from .fleet_counts import families, workers
 from .guard import Facts, guard
 from .health import treated
 from .history import Version, dated
 from .ignore import ignored
+from .moves import moves
 from .planner import plan
 from .playbook import Roles
 
@@ -51,7 +53,11 @@ def decide(case: Case) -> Plan:
     both = (*case.applied.resources(Component.WORKLOADS), *case.expected.resources(Component.WORKLOADS))
     waves = {resource.key: resource.wave for resource in both}
     made = plan(case.cluster, case.commit, told, roles=case.roles, reboot=cared.reboot, waves=waves)
-    return guard(replace(made, steps=tuple(_complete(step, told, case) for step in made.steps)), case.facts)
+    guests = case.observed.guests
+    facts = replace(case.facts, families=families(case.observed), workers=workers(case.observed), guests=guests)
+    steps = tuple(_complete(step, told, case) for step in made.steps)
+    said = tuple(sorted((*made.differences, *moves(guests)), key=lambda d: d.order)) if guests else made.differences
+    return guard(replace(made, steps=steps, differences=said), facts)
 
 
 def _found(case: Case) -> tuple[Difference, ...]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..model.change import Action, Class, Difference
 from ..model.desired import Approval, Guards, Maintenance, end_of
+from ..model.guest import Guest
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component
 from . import windows
+from .fleet_counts import FAMILIES
+from .moves import going, lost
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
 _VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
-_COUNTED = ("server", "network", "subnet", "router", "floating_ip", "load_balancer", "Namespace", *_VOLUMES)
+_HANDFUL = 3
 # What a server boots from and what it runs at first boot: another one means another disk
 # (terraform-provider-openstack#1190, #1986).
 _REBUILDING = ("image", "user_data", "boot_volume.size", "boot_volume.type")
@@ -25,7 +29,9 @@ class Facts:
     """What guards may look at besides the plan: limits, names, how many resources are live and desired, the time.
 
     `decided` are the ids of the servers that the autoscaler's file names as removed: each was chosen by itself, within
-    the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody.
+    the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody. `families` says how
+    many are live of what is counted together, `workers` which machines pods run on now,
+    `guests` the pods on those that the plan drains.
     """
 
     limits: Guards
@@ -35,6 +41,9 @@ class Facts:
     maintenance: Maintenance
     now: datetime.datetime
     decided: Collection[str] = ()
+    families: Mapping[str, int] = field(default_factory=dict)
+    workers: Collection[str] = ()
+    guests: Sequence[Guest] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ def destroyed(plan: Plan) -> set[tuple[str, str, str]]:
         (d.key.kind, d.key.name if d.cls is not Class.UNMANAGED else d.id or d.key.name, d.key.target)
         for step in plan.steps
         for d in step.differences
-        if d.action in _DESTRUCTIVE and d.key.kind in _COUNTED and d.component is not Component.KUBERNETES
+        if d.action in _DESTRUCTIVE and d.key.kind in FAMILIES and d.component is not Component.KUBERNETES
     }
 
 
@@ -130,12 +139,31 @@ def _max_deletions(plan: Plan, facts: Facts) -> str | None:
 
 
 def _max_deletion_percent(plan: Plan, facts: Facts) -> str | None:
-    """Of a handful of things, one is always a large share: the percentage counts from three deletions on."""
-    doomed, limit = len(_undecided(plan, facts)), facts.limits.max_deletion_percent
-    if doomed >= 3 and facts.existing and doomed * 100 > limit * facts.existing:
-        share = f"{doomed} of {facts.existing} ({doomed * 100 // facts.existing}%)"
-        return f"would delete or replace {share}; guards.maxDeletionPercent allows {limit}%"
-    return None
+    """Each family of things by itself: machines are not made few by many ports. Of a handful one is always a large
+    share, so the percentage counts from three deletions on."""
+    doomed = Counter(FAMILIES[kind] for kind, _, _ in _undecided(plan, facts))
+    limit, shares = facts.limits.max_deletion_percent, []
+    for family, count in sorted(doomed.items()):
+        there = max(facts.families.get(family, 0), count)
+        if count >= _HANDFUL and count * 100 > limit * there:
+            shares.append(f"{count} of {there} {family} ({count * 100 // there}%)")
+    return f"would delete or replace {', '.join(shares)}; guards.maxDeletionPercent allows {limit}%" if shares else None
+
+
+def _last_workers(plan: Plan, facts: Facts) -> str | None:
+    """Pods of machines that go need others to go to; those that a plan makes come after those it drains. One that is
+    built anew comes back under its name: other guards ask about that."""
+    going = {d.key.name for step in plan.steps for d in step.differences if d.key.kind == "server" and _goes(d)}
+    asked = {name for kind, name, _ in _undecided(plan, facts) if kind == "server"}
+    working = set(facts.workers)
+    if not working or not working <= going or not working & asked:
+        return None
+    pods = f", with {len(facts.guests)} pods" if facts.guests else ""
+    return f"would delete every machine that pods run on ({_few(sorted(working))}{pods}): nothing is left for them"
+
+
+def _goes(d: Difference) -> bool:
+    return d.action is Action.DELETE and d.cls is not Class.UNMANAGED
 
 
 def _control_plane(plan: Plan, facts: Facts) -> str | None:
@@ -173,10 +201,11 @@ def _rebuild(plan: Plan, _: Facts) -> str | None:
     return f"would build servers anew with another disk ({_few(fields)}): what is on their disks is lost"
 
 
-def _stateful_volumes(plan: Plan, _: Facts) -> str | None:
-    """Claims are never pruned; the volume below a claim can be, where a manifest had it."""
+def _stateful_volumes(plan: Plan, facts: Facts) -> str | None:
+    """Claims are never pruned; the volume below a claim can be, where a manifest had it, and one that lies on a
+    machine goes with it."""
     doomed = (d for step in plan.steps for d in step.differences if d.action in _DESTRUCTIVE)
-    hit = sorted({str(d.key) for d in doomed if d.key.kind in _VOLUMES})
+    hit = sorted({str(d.key) for d in doomed if d.key.kind in _VOLUMES}) + lost(facts.guests, going(plan))
     return f"would delete or replace volumes ({_few(hit)}): their data is lost" if hit else None
 
 
@@ -261,6 +290,7 @@ def _few(names: list[str]) -> str:
 GUARDS: tuple[Guard, ...] = (
     Guard("max-deletions", _max_deletions, "make it smaller steps, or raise guards.maxDeletions"),
     Guard("max-deletion-percent", _max_deletion_percent, "make it smaller steps, or raise guards.maxDeletionPercent"),
+    Guard("last-workers", _last_workers, "add the machines that are to come first, and take these away later", True),
     Guard("control-plane", _control_plane, "leave the control plane as it is", explicit=True),
     Guard("recovery", _recovery, "bring the machines back as they were", explicit=True),
     Guard("replaced-servers", _replaced_servers, "change one node group at a time, or raise guards.maxReplacedServers"),

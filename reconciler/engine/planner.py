@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from ..model.change import Action, Class, Difference
-from ..model.plan import WAVE, Counts, Plan, Step, Tool
+from ..model.plan import JOIN, WAVE, Counts, Plan, Step, Tool
 from ..model.resource import Component, Key
 from .playbook import Roles, fetch_steps, kubernetes_steps
 
@@ -54,20 +54,30 @@ def _balancer(infrastructure: Sequence[Difference]) -> Action:
 
 
 def _infrastructure(differences: Sequence[Difference]) -> list[Step]:
-    """Terraform for what it knows; the API, by id, for what it cannot see."""
+    """Terraform for what it knows; the API, by id, for what it cannot see, or could do by building anew only."""
     steps = []
-    ours = tuple(d for d in differences if d.cls is not Class.UNMANAGED)
+    joining = tuple(d for d in differences if _joins(d) and d.cls is not Class.UNMANAGED)
+    ours = tuple(d for d in differences if d.cls is not Class.UNMANAGED and d not in joining)
     if ours:
         counts = Counts.of(ours)
         steps.append(
             _step(Component.INFRASTRUCTURE, Tool.TERRAFORM, "apply", f"openstack-cluster: {counts}", ours, counts)
         )
+    if joining:
+        counts = Counts.of(joining)
+        summary = f"give ports an address of IPv6 too: {counts}"
+        steps.append(_step(Component.INFRASTRUCTURE, Tool.OPENSTACK, JOIN, summary, joining, counts))
     stray = tuple(d for d in differences if d.cls is Class.UNMANAGED)
     if stray:
         counts = Counts.of(stray)
         summary = f"prune what is in nobody's desired state: {counts}"
         steps.append(_step(Component.INFRASTRUCTURE, Tool.OPENSTACK, "prune", summary, stray, counts))
     return steps
+
+
+def _joins(difference: Difference) -> bool:
+    """A port that is to have an address of a second subnet keeps the one that it has: it is not made anew for that."""
+    return (difference.key.kind, difference.field) == ("port", "ipv6_subnet") and difference.action is Action.UPDATE
 
 
 def _workloads(differences: Sequence[Difference], waves: Mapping[Key, int]) -> list[Step]:

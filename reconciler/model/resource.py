@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from .guest import Guest
+
 Value: TypeAlias = "str | int | float | bool | tuple[Value, ...] | None"
 Fields: TypeAlias = Mapping[str, Value]
 
@@ -125,11 +127,13 @@ class Symptom:
 class Observed:
     """What is live, per component and kind. A kind that is not in the mapping was not asked for.
 
-    `symptoms` are never differences of their own: they tell how far a difference reaches.
+    `symptoms` are never differences of their own: they tell how far a difference reaches. `guests` are the pods on
+    machines that a plan drains, asked for once there is one.
     """
 
     components: Mapping[Component, Kinds]
     symptoms: tuple[Symptom, ...] = ()
+    guests: tuple[Guest, ...] = ()
 
     def kinds(self, component: Component) -> Kinds:
         return self.components.get(component, {})

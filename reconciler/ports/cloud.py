@@ -38,6 +38,10 @@ class Cloud(Protocol):
     def prune(self, kind: str, id: str) -> None:
         """Delete one resource by id; already gone is success."""
 
+    def join(self, port: str, subnet: str) -> None:
+        """Give a port (by id) an address of the subnet `subnet` of its network besides those it has; already there is
+        success. Raises Transient/Permanent when there is no such subnet, or the cloud refuses."""
+
     def reboot(self, server: str) -> None:
         """Reboot a server, hard, and let its metadata say when. Raises Transient when it does not come back."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from ..model.guest import Guest
 from ..model.resource import Key, Kinds, Listing, Owner, Resource, Symptom, Unknown
 from .manifests import Manifest
 from .progress import Progress
@@ -55,6 +56,10 @@ class Kubernetes(Protocol):
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         """Pods that run nowhere, and pods on `nodes` that are not ready. Nothing where they can't be listed: they
         explain a difference and are none."""
+
+    def guests(self, nodes: Collection[str]) -> tuple[Guest, ...]:
+        """The pods on these nodes that a drain would evict, and what would hold it. Raises Transient or Permanent when
+        that can't be asked."""
 
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""

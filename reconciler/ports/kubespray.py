@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ..model.login import Login
 from .progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
     """One run of one of Kubespray's playbooks. `inventory` has Ansible's YAML shape. `api` is where we reach the API:
-    the kubeconfig that the playbook fetches is made to say so."""
+    the kubeconfig that the playbook fetches is made to say so. `login` is how the cloud is logged in to: what
+    Terraform is given."""
 
     name: str
     inventory: Mapping[str, object]
     limit: tuple[str, ...] = ()
     variables: Mapping[str, object] = field(default_factory=dict)
     api: str | None = None
+    login: Login | None = None
 
 
 class Kubespray(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ..model.login import Login
 from .progress import Progress
 
 
@@ -38,7 +39,8 @@ class Workspace:
     must be in `may_destroy` as well. `reread` are addresses that differ in a field the provider never reads back (a
     port's security groups, a server's metadata): they are forgotten and imported, so that the difference is seen.
     `forget` are addresses that the variables leave out for now: what is live there stays, and is taken back later.
-    `backend` is where the state is kept; None for `directory`."""
+    `backend` is where the state is kept; None for `directory`. `login` is how the cloud is logged in to: the run gets a
+    private file of it, which goes with the run."""
 
     directory: Path
     module: Mapping[str, bytes]
@@ -50,6 +52,7 @@ class Workspace:
     reread: frozenset[str] = frozenset()
     forget: frozenset[str] = frozenset()
     backend: Backend | None = None
+    login: Login | None = None
 
 
 class Terraform(Protocol):

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from ..errors import Problem
-from ..model.desired import Machines
+from ..model.desired import ExistingNetwork, Machines
 from ..model.resource import Kinds, Known, Listing, Unknown
 from .load import DesiredCluster
 from .yaml import Path
@@ -58,7 +58,8 @@ def _existing(desired: DesiredCluster, networks: Listing, kinds: Kinds) -> Itera
     place: Path = ("spec", "network")
     if network.existing:
         yield (*place, "existing", "network"), "network", network.existing.network, networks
-        yield (*place, "existing", "subnet"), "subnet", network.existing.subnet, kinds.get("subnet", unseen)
+        for path, subnet, _ in existing_subnets(network.existing):
+            yield (*place, "existing", *path, "subnet"), "subnet", subnet, kinds.get("subnet", unseen)
     if network.router:
         yield (*place, "router"), "router", network.router, kinds.get("router", unseen)
     for path, machines in of_machines(desired):
@@ -68,13 +69,23 @@ def _existing(desired: DesiredCluster, networks: Listing, kinds: Kinds) -> Itera
 
 def _another_range(desired: DesiredCluster, kinds: Kinds) -> Iterator[Problem]:
     existing, subnets = desired.cluster.spec.network.existing, kinds.get("subnet")
-    if existing is None or existing.cidr is None or not isinstance(subnets, Known):
+    if existing is None or not isinstance(subnets, Known):
         return
-    ranges = {str(r.fields["cidr"]) for r in subnets.resources if r.name == existing.subnet}
-    if ranges and existing.cidr not in ranges:
-        path = ("spec", "network", "existing", "cidr")
-        message = f"subnet {existing.subnet!r} has another range: {', '.join(sorted(ranges))}"
-        yield desired.problem("Cluster", desired.name, path, message, "write that range here")
+    for place, subnet, cidr in existing_subnets(existing):
+        ranges = {str(r.fields["cidr"]) for r in subnets.resources if r.name == subnet}
+        if cidr is not None and ranges and cidr not in ranges:
+            path = ("spec", "network", "existing", *place, "cidr")
+            message = f"subnet {subnet!r} has another range: {', '.join(sorted(ranges))}"
+            yield desired.problem("Cluster", desired.name, path, message, "write that range here")
+
+
+def existing_subnets(existing: ExistingNetwork) -> Iterator[tuple[Path, str, str | None]]:
+    """The subnets of a network somebody else made that are used: where each is named below `existing`, its name, its
+    range."""
+    if existing.subnet is not None:
+        yield (), existing.subnet, existing.cidr
+    if existing.ipv6 is not None:
+        yield ("ipv6",), existing.ipv6.subnet, existing.ipv6.cidr
 
 
 def of_machines(desired: DesiredCluster) -> Iterator[tuple[Path, Machines]]:

@@ -4,7 +4,7 @@ resource "openstack_lb_loadbalancer_v2" "api" {
 
   name                  = var.cluster
   description           = var.tag
-  vip_subnet_id         = local.subnet_id
+  vip_subnet_id         = local.ipv4_subnet_id
   loadbalancer_provider = var.api_load_balancer.provider
   admin_state_up        = true
   tags                  = [var.tag]
@@ -61,8 +61,8 @@ resource "openstack_lb_member_v2" "api" {
 
   name           = each.key
   pool_id        = openstack_lb_pool_v2.api[0].id
-  subnet_id      = local.subnet_id
-  address        = openstack_networking_port_v2.server[each.key].all_fixed_ips[0]
+  subnet_id      = local.ipv4_subnet_id
+  address        = [for ip in openstack_networking_port_v2.server[each.key].all_fixed_ips : ip if !strcontains(ip, ":")][0]
   protocol_port  = var.api_load_balancer.port
   weight         = each.value
   admin_state_up = true

@@ -31,8 +31,16 @@ resource "openstack_networking_port_v2" "server" {
   port_security_enabled = true
   tags                  = [var.tag]
 
-  fixed_ip {
-    subnet_id = local.subnet_id
+  # One address of each family. Which subnets there are is known before they are made, their ids are not.
+  dynamic "fixed_ip" {
+    for_each = concat(
+      var.cidr != null || var.existing_subnet != null ? [local.ipv4_subnet_id] : [],
+      var.ipv6 != null || var.existing_ipv6_subnet != null ? [local.ipv6_subnet_id] : [],
+    )
+
+    content {
+      subnet_id = fixed_ip.value
+    }
   }
 
   dynamic "allowed_address_pairs" {
@@ -105,5 +113,8 @@ resource "openstack_compute_instance_v2" "server" {
   }
 
   # A server that boots before its way out exists can't fetch anything in its first minutes.
-  depends_on = [openstack_networking_router_interface_v2.cluster]
+  depends_on = [
+    openstack_networking_router_interface_v2.cluster,
+    openstack_networking_router_interface_v2.ipv6,
+  ]
 }

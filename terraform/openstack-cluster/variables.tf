@@ -36,6 +36,23 @@ variable "existing_subnet" {
   default     = null
 }
 
+variable "ipv6" {
+  description = "The cluster's own IPv6 subnet, null for none; the modes are Neutron's ipv6_address_mode and ipv6_ra_mode."
+  type = object({
+    cidr         = string
+    address_mode = string
+    ra_mode      = string
+    dns_servers  = list(string)
+  })
+  default = null
+}
+
+variable "existing_ipv6_subnet" {
+  description = "Name of the IPv6 subnet of existing_network to use, null for none."
+  type        = string
+  default     = null
+}
+
 variable "existing_router" {
   description = "Name of a router to connect the cluster's own subnet to, in the place of one of its own."
   type        = string

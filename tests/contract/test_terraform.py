@@ -81,7 +81,11 @@ class Site:
             "cloud": self.cloud_name,
             "image": self.image,
             "ssh": {"user": "cloud", "publicKey": KEY},
-            "network": {"cidr": "10.61.0.0/24", "externalNetwork": self.external},
+            "network": {
+                "cidr": "10.61.0.0/24",
+                "ipv6": {"cidr": "2001:db8:61::/64"},
+                "externalNetwork": self.external,
+            },
             "controlPlane": {"count": 1, "flavor": self.flavor, "floatingIps": True},
             "nodeGroups": [{"name": "worker", "count": workers, "flavor": self.flavor}],
             "access": {"ssh": ["192.0.2.0/24"], "api": ["192.0.2.0/24"]},

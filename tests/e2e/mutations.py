@@ -12,6 +12,7 @@ NAME = "mut"
 CP, W1, W2 = f"{NAME}-cp-1", f"{NAME}-worker-1", f"{NAME}-worker-2"
 TAG = f"reconciler.cluster={NAME}"
 PAIR = "10.233.64.0/18"
+CIDR6 = "2001:db8:29::/64"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ def network(c: Cloud) -> Any:
 
 def subnet(c: Cloud) -> Any:
     return next(s for s in c.network.subnets(name=NAME))
+
+
+def subnet6(c: Cloud) -> Any:
+    return next(s for s in c.network.subnets(name=f"{NAME}.ipv6"))
 
 
 def router(c: Cloud) -> Any:
@@ -221,6 +226,12 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("DNS servers in another order",
              lambda c: c.network.update_subnet(subnet(c), dns_nameservers=["9.9.9.9", "1.1.1.1"]),
              (f"subnet {NAME} dns_servers is drift",)),
+    Mutation("other DNS servers of IPv6",
+             lambda c: c.network.update_subnet(subnet6(c), dns_nameservers=["2001:db8::53"]),
+             (f"subnet {NAME}.ipv6 dns_servers is drift",)),
+    Mutation("the router's interface of IPv6 removed",
+             lambda c: c.network.remove_interface_from_router(router(c), subnet_id=subnet6(c).id),
+             (f"router_interface {NAME}/{NAME}.ipv6 is drift",)),
     Mutation("no DHCP", lambda c: c.network.update_subnet(subnet(c), enable_dhcp=False),
              (f"subnet {NAME} enable_dhcp is drift",)),
     Mutation("the subnet renamed", lambda c: c.network.update_subnet(subnet(c), name="other"),
@@ -248,6 +259,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("the way out closed",
              lambda c: c.network.delete_security_group_rule(rule(c, "cluster", direction="egress", ether_type="IPv6")),
              (f"{_RULE}-cluster egress IPv6 any to anywhere is drift",)),
+    Mutation("machines kept apart by IPv6",
+             lambda c: c.network.delete_security_group_rule(
+                 rule(c, "cluster", direction="ingress", ether_type="IPv6")),
+             (f"{_RULE}-cluster ingress IPv6 any from group {NAME}-cluster is drift",)),
     Mutation("a rule of ours closed",
              lambda c: c.network.delete_security_group_rule(rule(c, "node", port_range_min=8080)),
              (f"{_RULE}-node ingress IPv4 tcp 8080-8090 from 198.51.100.0/24 is drift",)),

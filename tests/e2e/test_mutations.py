@@ -24,6 +24,7 @@ from reconciler.toolchain import Toolbox
 from tests.contract.fleet import wait_until
 
 from .mutations import (
+    CIDR6,
     CP,
     MUTATIONS,
     NAME,
@@ -90,7 +91,7 @@ def cluster(sandbox: Sandbox, toolbox: Toolbox, tmp_path_factory: pytest.TempPat
 def applied(world: World, toolbox: Toolbox) -> Cluster:
     """A cluster with one of everything, in sync."""
     world.edit("flavor: m1.large", "flavor: m1.medium")
-    world.edit("dnsServers:", f"allowedAddresses: [{PAIR}]\n    dnsServers:")
+    world.edit("dnsServers:", f"allowedAddresses: [{PAIR}]\n    ipv6: {{cidr: '{CIDR6}'}}\n    dnsServers:")
     world.edit("      count: 2\n", "      count: 2\n      bootVolume: {size: 20, type: ssd}\n")
     world.edit("  nodeGroups:\n", "  apiLoadBalancer: {}\n  nodeGroups:\n")
     world.edit("  access:\n", "  access:\n    rules: [{name: web, ports: 8080-8090, from: [198.51.100.0/24]}]\n")

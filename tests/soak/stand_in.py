@@ -20,6 +20,7 @@ from reconciler import cli
 from reconciler.app import App
 from reconciler.cli import context
 from reconciler.control.cycle import Cycle
+from reconciler.model.guest import Guest
 from reconciler.model.resource import Key, Known, Listing, Resource, Symptom, Unknown
 from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
 from reconciler.spec.load import DesiredCluster
@@ -105,6 +106,9 @@ class Machines:
         return Known(tuple(read(self.place, self.cluster.name).nodes))
 
     def certificates(self) -> tuple[Resource, ...]:
+        return ()
+
+    def guests(self, nodes: Collection[str]) -> tuple[Guest, ...]:
         return ()
 
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:

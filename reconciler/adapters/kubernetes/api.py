@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ...errors import Permanent, Transient
+from ...model.guest import Guest
 from ...model.resource import Listing, Resource, Symptom, Unknown
 from ...ports import Allowance, Comparison, Gate, Manifest, Progress, as_it_is
-from . import certificates, nodes, pods
+from . import certificates, guests, nodes, pods
 from .apply import Applier
 from .compare import Comparer
 from .connection import CONNECT_SECONDS, Connection, Refused
@@ -67,6 +68,9 @@ class KubernetesApi:
             return pods.symptoms(self._connection, nodes)
         except (Transient, Permanent):
             return ()
+
+    def guests(self, nodes: Collection[str]) -> tuple[Guest, ...]:
+        return guests.guests(self._connection, nodes)
 
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""

@@ -7,9 +7,11 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ... import login_file
 from ...errors import Invalid, Permanent
 from ...ports import Playbook, Progress
 from . import failure, hangup
@@ -80,19 +82,21 @@ class Kubespray:
             folder.variables({**playbook.variables, **_kubeconfig_variables(drop, bool(api))}),
             progress.task(playbook.name) as task,
             control_sockets(folder.root) as ssh,
+            login_file.given(playbook.login, folder.root) as entry,
         ):
             events, started = Events(task, _hosts(playbook)), time.monotonic()
             if expected := folder.expected(playbook.name):
                 task.total(expected)
             inventory = through_bastion(playbook.inventory, self._private_key, folder.known_hosts)
             folder.take(inventory, self._templates)
-            status, log = self._play(folder, installed, playbook, events, ssh, theirs)
+            play = partial(self._play, folder, installed, sockets=ssh, lock=theirs, entry=entry)
+            status, log = play(playbook, events)
             lost = {f.host for f in events.failures() if f.unreachable}
             rest = tuple(host for host in playbook.limit if host not in lost)
             if status == "failed" and lost & set(playbook.limit) and rest:
                 # Kubespray ends a play for all when one host is lost: those that answer are joined all the same
                 progress.log(f"{playbook.name}: lost {', '.join(sorted(lost))}; going on with {', '.join(rest)}")
-                self._play(folder, installed, replace(playbook, limit=rest), Events(task, len(rest)), ssh, theirs)
+                play(replace(playbook, limit=rest), Events(task, len(rest)))
             refusal = _refusal(folder, drop, api)
         if status != "successful":
             if refusal:
@@ -143,10 +147,13 @@ class Kubespray:
         installed: Installed,
         playbook: Playbook,
         events: Events,
+        *,
         sockets: Path,
         lock: Path,
+        entry: Mapping[str, str],
     ) -> tuple[str, Path]:
-        """Run ansible-playbook; return ansible-runner's status and where the log is."""
+        """Run ansible-playbook; return ansible-runner's status and where the log is. `entry` are the variables of a
+        login."""
         from ansible_runner.exceptions import AnsibleRunnerException
         from ansible_runner.interface import init_runner
 
@@ -169,7 +176,8 @@ class Kubespray:
             )
             config: Any = runner.config
             # ansible-runner would pass on our whole environment, and write it down beside the log
-            config.env = environment(installed, folder, self._private_key, sockets, config.env, self._environment)
+            given = {**self._environment, **entry}
+            config.env = environment(installed, folder, self._private_key, sockets, config.env, given)
             config.command = [sys.executable, hangup.__file__, str(lock), *config.command]
             with folder.without_record(run):
                 status, _ = runner.run()

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ReconcilerError, Transient
+from ...model.login import Login
 from ...model.naming import REBOOTED
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot, Touched
-from . import balancers, changes, normalise
+from . import addresses, balancers, changes, normalise
 from .login import connect, explain
 from .normalise import Names
+from .resolve import written
 
 _CALLS: dict[str, Callable[[Any], Any]] = {
     "servers": lambda c: c.compute.servers(details=True, microversion=_microversion(c)),
@@ -99,14 +101,24 @@ class OpenStackCloud:
         self._name = name
         self._clouds_file = clouds_file
         self._timeout = timeout
-        self._connection: Any = None
+        self._entered: tuple[Any, Login] | None = None
+        self._written: tuple[int, ...] = ()
 
     @property
     def connection(self) -> Any:
-        """The connection, logged in at its first use and kept: the token is shared by every call."""
-        if self._connection is None:
-            self._connection = connect(self._name, self._clouds_file, self._timeout)
-        return self._connection
+        """The connection, logged in at its first use and kept while clouds.yaml is what it was: the token is shared by
+        every call."""
+        return self._enter()[0]
+
+    def login(self) -> Login:
+        """How we are logged in, for whoever does after us. Raises as `observe` does."""
+        return self._enter()[1]
+
+    def _enter(self) -> tuple[Any, Login]:
+        if self._entered is None or self._written != written(self._entered[0].config):
+            self._entered = connect(self._name, self._clouds_file, self._timeout)
+            self._written = written(self._entered[0].config)
+        return self._entered
 
     def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
         answers = self._list_all()
@@ -128,6 +140,12 @@ class OpenStackCloud:
             self._await_gone(kind, id)
         except sdk.NotFoundException:
             return
+        except Exception as error:
+            raise error if isinstance(error, ReconcilerError) else explain(self._name, error) from error
+
+    def join(self, port: str, subnet: str) -> None:
+        try:
+            addresses.join(self.connection.network, port, subnet)
         except Exception as error:
             raise error if isinstance(error, ReconcilerError) else explain(self._name, error) from error
 

@@ -8,34 +8,49 @@ from typing import Any
 
 from ...errors import Invalid, Permanent, ReconcilerError, Transient
 from ...importing import one_at_a_time
+from ...model.login import Login
+from .resolve import resolve
 
 
-def connect(cloud: str, clouds_file: Path | None, timeout: float) -> Any:
-    """Return an openstacksdk connection that is logged in. `timeout` in seconds holds for each request.
+def connect(cloud: str, clouds_file: Path | None, timeout: float) -> tuple[Any, Login]:
+    """Return an openstacksdk connection that is logged in, and the login it was made with. `timeout` in seconds holds
+    for each request.
 
-    Raises Permanent (no clouds.yaml, credential refused), Invalid (no such cloud in it), Transient (no answer).
+    Raises Permanent (no clouds.yaml, credential refused), Invalid (no such cloud in it, or more than one region),
+    Transient (no answer).
     """
-    with one_at_a_time:  # 0.5 s that `validate` need not pay
-        import openstack
-        from openstack.config.loader import OpenStackConfig
-
-    if clouds_file is not None and not clouds_file.is_file():
-        raise Permanent(f"cloud {cloud!r}: there is no {clouds_file}", hint=_WHERE)
     try:
-        config = OpenStackConfig(config_files=[str(clouds_file)] if clouds_file else None, load_envvars=False)
-        if not config.config_filename:
-            raise Permanent(f"cloud {cloud!r}: no clouds.yaml was found", hint=_WHERE)
-        region = config.get_one(cloud=cloud, api_timeout=timeout)
-        connection = openstack.connection.Connection(config=region)
-        connection.authorize()
+        connection, login = _connected(cloud, clouds_file, timeout)
+        regions = () if login.region else _regions(connection)
+        if len(regions) > 1:
+            raise Invalid(
+                f"cloud {cloud!r} has several regions, and clouds.yaml names none: {', '.join(regions)}",
+                hint="say which one with `region_name` in clouds.yaml",
+            )
+        if regions:
+            connection, login = _connected(cloud, clouds_file, timeout, regions[0])
     except ReconcilerError:
         raise
     except Exception as error:
         raise explain(cloud, error) from error
-    return connection
+    return connection, login
 
 
-_WHERE = "download it from the dashboard (Identity → Application Credentials) and name it with OS_CLIENT_CONFIG_FILE"
+def _connected(cloud: str, clouds_file: Path | None, timeout: float, region: str | None = None) -> tuple[Any, Login]:
+    configuration, login = resolve(cloud, clouds_file, timeout, region)
+    with one_at_a_time:
+        import openstack
+
+    connection = openstack.connection.Connection(config=configuration)
+    connection.authorize()
+    return connection, login
+
+
+def _regions(connection: Any) -> tuple[str, ...]:
+    """The regions in which the cloud has machines and networks, by its own catalogue."""
+    catalogue = [entry for entry in connection.service_catalog or () if entry.get("type") in ("compute", "network")]
+    endpoints = [endpoint for entry in catalogue for endpoint in entry.get("endpoints") or ()]
+    return tuple(sorted({str(e.get("region_id") or e.get("region") or "") for e in endpoints} - {""}))
 
 
 def explain(cloud: str, error: Exception) -> ReconcilerError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...model.naming import FAULT, OWNER_KEY, described, rule_name
 from ...model.resource import Resource, Value
+from . import addresses
 
 _ROUTER_PORTS = (
     "network:router_interface",
@@ -72,6 +73,7 @@ def subnets(found: Iterable[Any], names: Names) -> Iterator[Resource]:
             "cidr": subnet.cidr,
             "dns_servers": tuple(subnet.dns_nameservers or ()),
             "enable_dhcp": subnet.is_dhcp_enabled,
+            **addresses.modes(subnet),
             **marks(subnet),
         }
         yield Resource("subnet", subnet.name, fields, subnet.id, tagged(subnet))
@@ -134,7 +136,7 @@ def ports(found: Iterable[Any], names: Names) -> Iterator[Resource]:
         fields: dict[str, Value] = {
             "network": names.networks.get(port.network_id, port.network_id),
             "security_groups": tuple(sorted(names.groups.get(g, g) for g in port.security_group_ids or ())),
-            "subnet": next((names.subnets.get(ip["subnet_id"], ip["subnet_id"]) for ip in port.fixed_ips or ()), None),
+            **addresses.of_port(port, names.subnets),
             "allowed_address_pairs": tuple(sorted(pair["ip_address"] for pair in port.allowed_address_pairs or ())),
             "port_security_enabled": port.is_port_security_enabled,
             "admin_state_up": port.is_admin_state_up,
@@ -210,7 +212,6 @@ def servers(
     for server in found:
         metadata = server.metadata or {}
         image, disk = _root_disk(server, root_disks.get(server.id))
-        fixed, floating = _addresses(server)
         fields: dict[str, Value] = {
             "flavor": server.flavor.get("original_name") or server.flavor.get("name") or server.flavor.get("id"),
             "image": names.images.get(image, image) if image else None,
@@ -219,8 +220,7 @@ def servers(
             "port": port_of.get(server.id),
             "status": server.status,
             "availability_zone": server.availability_zone,
-            "fixed_ip": fixed,
-            "address": server.access_ipv4 or floating or fixed,
+            **addresses.of_server(server),
             **_fault(server),
             **disk,
             **{f"metadata.{key}": value for key, value in metadata.items()},
@@ -252,12 +252,3 @@ def _root_disk(server: Any, volume: Any) -> tuple[str | None, dict[str, Value]]:
         return (server.image or {}).get("id"), {}
     image = (volume.volume_image_metadata or {}).get("image_id")
     return image, {"boot_volume.size": volume.size, "boot_volume.type": volume.volume_type}
-
-
-def _addresses(server: Any) -> tuple[str | None, str | None]:
-    found: dict[str, str] = {}
-    for entries in (server.addresses or {}).values():
-        for entry in entries:
-            if entry.get("version") == 4:
-                found.setdefault(entry.get("OS-EXT-IPS:type", "fixed"), entry["addr"])
-    return found.get("fixed"), found.get("floating")

@@ -29,6 +29,8 @@ _BACKEND = "reconciler-backend.tf.json"
 _NOTE = "state-kept.json"  # where the state was when it was last used from here
 _IDS = "ids.json"  # what a state that can't be read without a program held then
 _SEALED = "encrypted_data"
+# The provider takes the first one it finds for more of a cloud's login, whatever it was given: this one says nothing.
+_SECURE = "secure.yaml"
 _CONFIGURATION = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 
 
@@ -47,6 +49,8 @@ def write(workspace: Workspace) -> None:
     for name, content in files.items():
         _write(root / name, content)
     _write(root / _VARIABLES, _json(workspace.variables))
+    if workspace.login:
+        _write(root / _SECURE, _json({"clouds": {}}))
 
 
 def write_imports(root: Path, live: Mapping[str, str], *, only: bool = False) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ... import login_file
 from ...errors import Permanent, ReconcilerError
 from ...ports import Progress, Workspace
 from ...process import Redactor, run
@@ -109,12 +110,13 @@ class Terraform:
     @contextmanager
     def _in(self, workspace: Workspace, progress: Progress) -> Iterator[tuple[Program, Keeper]]:
         """The workspace's folder, made ready; and tidied up whatever happens."""
-        program, keeper = self._begun(workspace, progress)
-        try:
-            keeper.settle(progress)
-            yield program, keeper
-        finally:
-            folder.tidy(workspace.directory)
+        with login_file.given(workspace.login, workspace.directory) as entry:
+            program, keeper = self._begun(workspace, progress, entry)
+            try:
+                keeper.settle(progress)
+                yield program, keeper
+            finally:
+                folder.tidy(workspace.directory)
 
     def unlock(self, workspace: Workspace, lock: str, progress: Progress) -> None:
         """Take away the lock `lock`, which a run that is dead left on the state. Raises Permanent when that is not the
@@ -123,14 +125,18 @@ class Terraform:
         keeper.settle(progress)
         program("force-unlock", None, lock, force=True)
 
-    def _begun(self, workspace: Workspace, progress: Progress) -> tuple[Program, Keeper]:
+    def _begun(
+        self, workspace: Workspace, progress: Progress, entry: Mapping[str, str] | None = None
+    ) -> tuple[Program, Keeper]:
+        """`entry` are the variables of a login."""
         self._can_encrypt()
         folder.write(workspace)
         folder.put_back(workspace.directory)
         if workspace.backend is None:
             for note in folder.mend_state(workspace.directory):
                 progress.log(note)
-        program = Program(self._binary, self._environment(workspace), self._timeout, self._redact, workspace.directory)
+        environment = {**self._environment(workspace), **(entry or {})}
+        program = Program(self._binary, environment, self._timeout, self._redact, workspace.directory)
         wanted = folder.providers_wanted(workspace, self._binary, self._cli_config)
         return program, Keeper(program, workspace, self._encryption, wanted)
 

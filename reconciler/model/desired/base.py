@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -36,6 +36,15 @@ def _cidr(text: str) -> str:
         raise ValueError(f"{text!r} is not a network in CIDR notation ({error})") from None
 
 
+def _of_version(version: Literal[4, 6]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if ipaddress.ip_network(text).version != version:
+            raise ValueError(f"{text!r} is of IPv{10 - version}, and this is for IPv{version}")
+        return text
+
+    return check
+
+
 def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
@@ -50,7 +59,11 @@ def _public_key(text: str) -> str:
 
 
 Cidr = Annotated[str, AfterValidator(_cidr)]
+Cidr4 = Annotated[Cidr, AfterValidator(_of_version(4))]
+Cidr6 = Annotated[Cidr, AfterValidator(_of_version(6))]
 Address = Annotated[str, AfterValidator(_address)]
+Address4 = Annotated[Address, AfterValidator(_of_version(4))]
+Address6 = Annotated[Address, AfterValidator(_of_version(6))]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 
 

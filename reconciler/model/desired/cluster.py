@@ -52,6 +52,7 @@ class ClusterSpec(Model):
         distinct(("workloads",), [w.name for w in self.workloads])
         waves(self.workloads)
         distinct(("access", "rules"), [r.name for r in self.access.rules])
+        _families(self)
         if self.api_load_balancer and self.network.subnet_range is None:
             message = "cidr is missing: the rule that lets apiLoadBalancer reach the APIs names the subnet's range"
             raise At(("network", "existing", "cidr"), message)
@@ -75,16 +76,40 @@ class Cluster(Kind):
         return self
 
 
+def _families(spec: ClusterSpec) -> None:
+    """What needs addresses of a family that the machines don't get."""
+    families, ipv6 = spec.network.families, spec.kubernetes.ipv6
+    if ipv6 and "IPv6" not in families:
+        raise At(("kubernetes", "ipv6"), "the machines have no IPv6 addresses; network.ipv6 gives them some")
+    if "IPv4" in families:
+        return
+    if ipv6 is None:
+        raise At(("kubernetes",), "ipv6 is missing: the machines have no IPv4 addresses, so pods can't have any")
+    if spec.api_load_balancer:
+        raise At(("apiLoadBalancer",), "an API load balancer has an IPv4 address, and the network has none")
+    groups = (
+        (("controlPlane",), spec.control_plane),
+        *((("nodeGroups", i), g) for i, g in enumerate(spec.node_groups)),
+    )
+    for path, group in groups:
+        if group.floating_ips:
+            raise At((*path, "floatingIps"), "floating IPs are of IPv4, and the network is not")
+
+
 def _disjoint(spec: ClusterSpec) -> None:
-    networks: list[tuple[YamlPath, str]] = [
+    there: YamlPath = ("network", "existing") if spec.network.existing else ("network",)
+    ipv6 = spec.kubernetes.ipv6
+    networks: list[tuple[YamlPath, str | None]] = [
+        ((*there, "cidr"), spec.network.subnet_range),
+        ((*there, "ipv6", "cidr"), spec.network.ipv6_range),
         (("kubernetes", "podCidr"), spec.kubernetes.pod_cidr),
         (("kubernetes", "serviceCidr"), spec.kubernetes.service_cidr),
+        (("kubernetes", "ipv6", "podCidr"), ipv6.pod_cidr if ipv6 else None),
+        (("kubernetes", "ipv6", "serviceCidr"), ipv6.service_cidr if ipv6 else None),
     ]
-    if spec.network.subnet_range:
-        path: YamlPath = ("network", "existing", "cidr") if spec.network.existing else ("network", "cidr")
-        networks.insert(0, (path, spec.network.subnet_range))
-    for i, (path, cidr) in enumerate(networks):
-        for other_path, other in networks[i + 1 :]:
-            if ipaddress.ip_network(cidr).overlaps(ipaddress.ip_network(other)):
+    known = [(path, ipaddress.ip_network(cidr)) for path, cidr in networks if cidr]
+    for i, (path, cidr) in enumerate(known):
+        for other_path, other in known[i + 1 :]:
+            if cidr.version == other.version and cidr.overlaps(other):
                 other_name = ".".join(str(p) for p in other_path)
                 raise At(path, f"{cidr} overlaps with {other} ({other_name}); the three networks must be apart")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from .base import At, Cidr, Model, Name, Port, PublicKey, YamlPath
+from .base import At, Cidr, Cidr6, Model, Name, Port, PublicKey, YamlPath
 
 # what Kubespray 2.32 knows (kube_network_plugin)
 NetworkPlugin = Literal[
     "calico", "cilium", "cni", "custom_cni", "flannel", "kube-ovn", "kube-router", "macvlan", "none"
 ]
 
+_LARGEST_SERVICES = 108
+_SMALLEST_NODE = 120
 
 # POSIX.1-2017, 3.437: the portable characters of a file's name, and no hyphen first; 32 is Linux' limit (useradd(8)).
 UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._][-A-Za-z0-9._]{0,31}$")]
@@ -42,13 +45,37 @@ class Repair(Model):
     at_once: Annotated[int, Field(ge=0, le=100)] = 1
 
 
+class KubernetesIpv6(Model):
+    """Pods and services with IPv6 addresses, besides those of IPv4 where the machines have both. What is left out is
+    Kubespray's own. A range of services has 1,048,576 addresses at most (kube-apiserver), so it is a /108 or less."""
+
+    pod_cidr: Cidr6 = "fd85:ee78:d8a6:8607::1:0/112"
+    service_cidr: Cidr6 = "fd85:ee78:d8a6:8607::1000/116"
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Self:
+        if ipaddress.ip_network(self.service_cidr).prefixlen < _LARGEST_SERVICES:
+            message = f"{self.service_cidr} is larger than a /{_LARGEST_SERVICES}, which kube-apiserver does not take"
+            raise At(("serviceCidr",), message)
+        if ipaddress.ip_network(self.pod_cidr).prefixlen >= _SMALLEST_NODE:
+            raise At(("podCidr",), f"{self.pod_cidr} is too small: each node takes a /{_SMALLEST_NODE} of it")
+        return self
+
+    @property
+    def node_prefix(self) -> int:
+        """How much of the pods' range each node gets. The controller manager divides a range by 65,536 at most."""
+        return min(_SMALLEST_NODE, ipaddress.ip_network(self.pod_cidr).prefixlen + 16)
+
+
 class Kubernetes(Model):
-    """`variables` go to Kubespray as they are: they are text, never templates."""
+    """`ipv6` gives pods and services IPv6 addresses when the cluster is installed. `variables` go to Kubespray as they
+    are: they are text, never templates."""
 
     version: Annotated[str, StringConstraints(pattern=r"^1\.[0-9]+\.[0-9]+$")]
     network_plugin: NetworkPlugin = "calico"
     pod_cidr: Cidr = "10.233.64.0/18"
     service_cidr: Cidr = "10.233.0.0/18"
+    ipv6: KubernetesIpv6 | None = None
     upgrade: Upgrade = Upgrade()
     repair: Repair = Repair()
     variables: dict[str, object] = Field(default_factory=dict)

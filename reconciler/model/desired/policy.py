@@ -23,6 +23,7 @@ GuardName = Literal[
     "unknowns",
     "recovery",
     "conflict",
+    "last-workers",
 ]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ...model.change import Action, Difference
 from ...model.resource import Resource
 from ..edit import Edit
+from ..render.subnets import ICMP6
 from .scene import Adoption, Found, Scene
 
 
@@ -33,13 +34,14 @@ def _opened(scene: Scene, d: Difference, rule: Resource, group: str) -> Found:
             edit = Edit(("spec", "access", key), cidr, append=True)
             return Adoption((d,), scene.cluster_file, (edit,), f"access.{key} lets {cidr} in")
     to = {"cluster": "all", "control-plane": "control-plane", "node": "nodes"}.get(group)
-    if to is None or f["protocol"] not in ("tcp", "udp", "icmp"):
+    protocol = "icmp" if f["protocol"] == ICMP6 else f["protocol"]
+    if to is None or protocol not in ("tcp", "udp", "icmp"):
         return "access.rules knows tcp, udp and icmp to the cluster's own groups; it can't say this"
     ports = f"{f['port_min']}" if f["port_min"] == f["port_max"] else f"{f['port_min']}-{f['port_max']}"
-    if f["port_min"] is None and f["protocol"] != "icmp":
+    if f["port_min"] is None and protocol != "icmp":
         return "access.rules needs ports, and this rule has none"
-    said = {"name": _name(scene, f"adopted-{f['protocol']}-{ports}"), "protocol": f["protocol"]}
-    said |= {"ports": ports} if f["protocol"] != "icmp" else {}
+    said = {"name": _name(scene, f"adopted-{protocol}-{ports}"), "protocol": protocol}
+    said |= {"ports": ports} if protocol != "icmp" else {}
     entry = {**said, "from": [cidr], "to": to}
     edit = Edit(("spec", "access", "rules"), entry, append=True)
     return Adoption((d,), scene.cluster_file, (edit,), f"access.rules gains {entry['name']}: {cidr} to {to}")

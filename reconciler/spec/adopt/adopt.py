@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ...model.change import Class, Difference
 from ...model.naming import CERTIFICATE
 from ...model.resource import Component
+from ..render.subnets import IPV6
 from ..yaml import Path
 from .access import rule
 from .machines import of_the_group, server
@@ -58,8 +59,14 @@ def _whole(path: Path, key: str) -> Adopter:
     return adopter
 
 
+def _dns_servers(scene: Scene, d: Difference) -> Found:
+    """Each family's subnet has its own."""
+    family = ("ipv6",) if d.key.name.endswith(IPV6) else ()
+    return _whole(("spec", "network", *family), "dnsServers")(scene, d)
+
+
 _ADOPTERS: Mapping[tuple[str, str], Adopter] = {
-    ("subnet", "dns_servers"): _whole(("spec", "network"), "dnsServers"),
+    ("subnet", "dns_servers"): _dns_servers,
     ("keypair", "public_key"): _whole(("spec", "ssh"), "publicKey"),
     ("server", "flavor"): of_the_group("flavor"),
     ("server", "image"): of_the_group("image"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...model.resource import Resource
 from ..render.balancer import API_PORT
+from ..render.subnets import ICMP6
 
 _NODE_PORTS = (30000, 32767)
 _TO = (("cluster", "all"), ("control-plane", "control-plane"), ("node", "nodes"))
@@ -44,7 +45,9 @@ def _plain(r: Resource) -> bool:
 
 
 def _way(r: Resource) -> tuple[Any, Any, Any]:
-    return r.fields["protocol"], r.fields["port_min"], r.fields["port_max"]
+    """One ICMP for both families: which one a rule is for says the network it is from."""
+    protocol = "icmp" if r.fields["protocol"] == ICMP6 else r.fields["protocol"]
+    return protocol, r.fields["port_min"], r.fields["port_max"]
 
 
 def _from(open_: set[tuple[Any, ...]], group: str, protocol: str, span: tuple[int, int]) -> list[str]:

@@ -12,6 +12,7 @@ from ..render.machines import BASTION_GROUP, CONTROL_PLANE_GROUP, ETCD_GROUP
 from .access import access
 from .groups import Group, grouped, machines
 from .members import Members
+from .subnets import IPV6, existing_ipv6, own_ipv6
 
 # Which user the images of a distribution come with, by the first word of the image's name.
 _USERS = {
@@ -106,25 +107,35 @@ def _network(name: str, kinds: Kinds, found: Members, notes: list[str]) -> tuple
         notes.append("which network is the external one is not told by what there is: name it")
     made: dict[str, Any] = {}
     subnet = next((s for s in found.of("subnet") if s.name == name), None)
-    if subnet is not None and any(n.name == name for n in found.of("network")):
-        made = {"cidr": subnet.fields["cidr"], "externalNetwork": external or _UNDECIDED}
-        if servers := subnet.fields.get("dns_servers"):
-            made["dnsServers"] = list(servers) if isinstance(servers, tuple) else []
+    subnet6 = next((s for s in found.of("subnet") if s.name == f"{name}{IPV6}"), None)
+    if (subnet or subnet6) is not None and any(n.name == name for n in found.of("network")):
+        made = {**_own(subnet), "externalNetwork": external or _UNDECIDED, **own_ipv6(subnet6)}
         made |= _router(name, kinds, notes)
     else:
         subnet = _existing(kinds, found, notes)
-        there = {"network": _UNDECIDED, "subnet": _UNDECIDED}
+        there: dict[str, Any] = {"network": _UNDECIDED, "subnet": _UNDECIDED}
         if subnet is not None:
             there = {
                 "network": str(subnet.fields["network"]),
                 "subnet": subnet.name,
                 "cidr": str(subnet.fields["cidr"]),
             }
+        there |= existing_ipv6(_all(kinds, "subnet"), found)
         made = {"existing": there, "externalNetwork": external or _UNDECIDED}
     pairs = Counter(p.fields.get("allowed_address_pairs") or () for p in found.of("port"))
     if pairs and (most := pairs.most_common(1)[0][0]) and isinstance(most, tuple):
         made["allowedAddresses"] = [str(cidr) for cidr in most]
     return made, str(subnet.fields["cidr"]) if subnet is not None else None
+
+
+def _own(subnet: Resource | None) -> dict[str, Any]:
+    """The IPv4 subnet of a network of the cluster's own."""
+    if subnet is None:
+        return {}
+    servers = subnet.fields.get("dns_servers")
+    return {"cidr": subnet.fields["cidr"]} | (
+        {"dnsServers": list(servers)} if isinstance(servers, tuple) and servers else {}
+    )
 
 
 def _external(kinds: Kinds, found: Members) -> str | None:

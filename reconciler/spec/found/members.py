@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from ...model.resource import Kinds, Known, Resource
 from ...text import visible_line
+from ..render.subnets import IPV6
 
 _NUMBERED = re.compile(r"^(?P<stem>.*?)-?(?P<number>\d+)$")
 
@@ -68,13 +69,14 @@ _MARKED = ("network", "subnet", "router", "security_group", "port", "floating_ip
 def _belongs(name: str, r: Resource, servers: set[str]) -> bool:
     """Whether it is the cluster's, which a mark says, else what it is part of, else its name."""
     groups = {f"{name}-{part}" for part in ("cluster", "control-plane", "node", "bastion")}
-    fields = r.fields
+    fields, own_subnets = r.fields, (name, f"{name}{IPV6}")
     told = {
         "port": fields.get("server") in servers,
         "floating_ip": fields.get("server") in servers or fields.get("load_balancer") == name,
         "security_group": r.name in groups,
         "security_group_rule": fields.get("security_group") in groups,
-        "router_interface": fields.get("subnet") == name,
+        "subnet": r.name in own_subnets,
+        "router_interface": fields.get("subnet") in own_subnets,
     }
     return r.owner == name if r.owner else told.get(r.kind, r.name == name)
 

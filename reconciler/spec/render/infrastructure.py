@@ -7,6 +7,7 @@ from ...model.naming import GROUP_KEY, OWNER_KEY, rule_name, tag
 from ...model.resource import Resource, Value
 from .balancer import API_PORT, balancer
 from .machines import Machine, kubespray_groups, machines
+from .subnets import ICMP6, on_subnets, subnets
 
 
 def infrastructure(cluster: Cluster) -> tuple[Resource, ...]:
@@ -24,16 +25,8 @@ def _network(cluster: Cluster) -> list[Resource]:
     made = [Resource("keypair", name, {"public_key": cluster.spec.ssh.public_key})]
     if network.existing:
         return made
-    subnet: dict[str, Value] = {
-        "network": name,
-        "cidr": network.cidr,
-        "dns_servers": network.dns_servers,
-        "enable_dhcp": True,
-        **_marks(cluster),
-    }
     made.append(Resource("network", name, {"admin_state_up": True, **_marks(cluster)}))
-    made.append(Resource("subnet", name, subnet))
-    made.append(Resource("router_interface", name, {"subnet": name}))
+    made += subnets(cluster, _marks(cluster))
     if not network.router:
         router: dict[str, Value] = {
             "external_network": network.external_network,
@@ -67,7 +60,7 @@ def _rules(cluster: Cluster) -> list[Resource]:
     name, spec = cluster.name, cluster.spec
     everywhere, masters, nodes = f"{name}-cluster", f"{name}-control-plane", f"{name}-node"
     rules = [_rule(everywhere, "egress", ethertype=family) for family in ("IPv4", "IPv6")]
-    rules.append(_rule(everywhere, "ingress", group=everywhere))
+    rules += [_rule(everywhere, "ingress", group=everywhere, ethertype=family) for family in spec.network.families]
     door = f"{name}-bastion" if spec.bastion else everywhere
     rules += [_rule(door, "ingress", "tcp", (spec.ssh.port,) * 2, cidr=c) for c in spec.access.ssh]
     rules += [_rule(masters, "ingress", "tcp", (API_PORT, API_PORT), cidr=c) for c in _api_clients(cluster)]
@@ -99,7 +92,7 @@ def _rule(
         "security_group": security_group,
         "direction": direction,
         "ethertype": family,
-        "protocol": protocol,
+        "protocol": ICMP6 if (family, protocol) == ("IPv6", "icmp") else protocol,
         "port_min": ports[0],
         "port_max": ports[1],
         "remote_ip_prefix": cidr,
@@ -127,7 +120,7 @@ def _server(cluster: Cluster, machine: Machine) -> list[Resource]:
             server["boot_volume.type"] = machine.boot_volume.type
     port: dict[str, Value] = {
         "network": network.existing.network if network.existing else cluster.name,
-        "subnet": network.existing.subnet if network.existing else cluster.name,
+        **on_subnets(cluster),
         "security_groups": _security_groups(cluster, machine),
         "allowed_address_pairs": tuple(sorted(network.allowed_addresses)),
         "port_security_enabled": True,

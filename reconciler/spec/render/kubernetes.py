@@ -9,6 +9,7 @@ from typing import cast
 from ...model.desired import Cluster
 from ...model.resource import Resource, Value
 from .balancer import API_PORT
+from .families import placed_at, stacks
 from .hosts import address, host, url
 from .machines import CONTROL_PLANE_GROUP, Machine, kubespray_groups, machines
 
@@ -83,7 +84,7 @@ def inventory(cluster: Cluster, given: Hosts) -> dict[str, object]:
         "all": {
             "hosts": hosts,
             "vars": {
-                "supplementary_addresses_in_ssl_keys": _reached_at(masters, live, given.balancer),
+                "supplementary_addresses_in_ssl_keys": _reached_at(cluster, masters, live, given.balancer),
                 **_balanced(given.balancer),
                 **_variables(cluster),
             },
@@ -122,11 +123,14 @@ def _bastion(cluster: Cluster, live: Mapping[str, Resource], machines: Sequence[
     return {"bastion": {"hosts": hosts}} if hosts else {}
 
 
-def _reached_at(masters: Collection[str], live: Mapping[str, Resource], balancer: Resource | None) -> list[str]:
+def _reached_at(
+    cluster: Cluster, masters: Collection[str], live: Mapping[str, Resource], balancer: Resource | None
+) -> list[str]:
     """Every address the API is reached at: Kubespray's certificate names only those it knows of, and it knows nothing
     of floating IPs."""
     places = [*(live[name] for name in masters), *([balancer] if balancer else [])]
-    return sorted({address(place, "address") for place in places} - {""})
+    fields = ("address", "fixed_ip6") if cluster.spec.kubernetes.ipv6 else ("address",)
+    return sorted({address(place, field) for place in places for field in fields} - {""})
 
 
 def _balanced(balancer: Resource | None) -> dict[str, object]:
@@ -135,14 +139,12 @@ def _balanced(balancer: Resource | None) -> dict[str, object]:
 
 
 def _host(cluster: Cluster, server: Resource | None, machine: Machine | None) -> dict[str, object]:
-    # RFC 5737: a host that is gone still needs an address that is none
-    fixed = (address(server, "fixed_ip") if server else "") or "192.0.2.1"
+    placed = placed_at(cluster, server)
     variables: dict[str, object] = {
-        "ansible_host": (address(server, "address") if server else "") or fixed,
+        "ansible_host": (address(server, "address") if server else "") or next(iter(placed.values())),
         "ansible_port": cluster.spec.ssh.port,
         "ansible_user": cluster.spec.ssh.user,
-        "ip": fixed,
-        "access_ip": fixed,
+        **placed,
     }
     if machine and "etcd" in kubespray_groups(cluster, machine.role):
         variables["etcd_member_name"] = f"etcd-{machine.name}"
@@ -161,6 +163,7 @@ def _variables(cluster: Cluster) -> dict[str, object]:
         "kube_network_plugin": kubernetes.network_plugin,
         "kube_pods_subnet": kubernetes.pod_cidr,
         "kube_service_addresses": kubernetes.service_cidr,
+        **stacks(cluster),
         **cast("Mapping[str, object]", _plain(kubernetes.variables)),
     }
 

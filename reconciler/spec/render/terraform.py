@@ -11,6 +11,7 @@ from ...model.naming import tag
 from ...model.resource import Fields, Resource, Value
 from .infrastructure import infrastructure
 from .machines import machines
+from .subnets import IPV6
 
 # What Terraform calls the resources of each kind; None where there is one of a kind in a cluster.
 _ADDRESSES = {
@@ -31,6 +32,10 @@ _ADDRESSES = {
     "monitor": "openstack_lb_monitor_v2.api[0]",
     "member": 'openstack_lb_member_v2.api["{}"]',
 }
+_IPV6_ADDRESSES = {
+    "subnet": "openstack_networking_subnet_v2.ipv6[0]",
+    "router_interface": "openstack_networking_router_interface_v2.ipv6[0]",
+}
 KINDS = tuple(_ADDRESSES)
 
 # A change of these makes Nova or Neutron build the resource anew, whatever the provider calls it
@@ -48,6 +53,8 @@ REPLACING = frozenset(
         ("port", "subnet"),
         ("subnet", "cidr"),
         ("subnet", "network"),
+        ("subnet", "ipv6_address_mode"),
+        ("subnet", "ipv6_ra_mode"),
         ("server_group", "policy"),
         ("keypair", "public_key"),
         ("floating_ip", "network"),
@@ -75,6 +82,8 @@ UNREAD = frozenset({("port", "security_groups"), ("server", "metadata")})
 
 def address(kind: str, name: str) -> str:
     """Terraform's address of a resource of terraform/openstack-cluster."""
+    if name.endswith(IPV6) and kind in _IPV6_ADDRESSES:
+        return _IPV6_ADDRESSES[kind]
     return _ADDRESSES[kind].format(name.replace("\\", "\\\\").replace('"', '\\"'))
 
 
@@ -101,6 +110,7 @@ def variables(cluster: Cluster, resources: Sequence[Resource] | None = None) -> 
         "existing_network": network.existing.network if network.existing else None,
         "existing_subnet": network.existing.subnet if network.existing else None,
         "existing_router": network.router,
+        **_ipv6(cluster, by_kind["subnet"].get(f"{cluster.name}{IPV6}")),
         "public_key": keypair["public_key"],
         "server_groups": {name: dict(fields) for name, fields in by_kind["server_group"].items()},
         "security_groups": {name: dict(fields) for name, fields in by_kind["security_group"].items()},
@@ -112,6 +122,18 @@ def variables(cluster: Cluster, resources: Sequence[Resource] | None = None) -> 
         "floating_ips": list(by_kind["floating_ip"]),
         "api_load_balancer": _balancer_variables(by_kind, cluster.name),
     }
+
+
+def _ipv6(cluster: Cluster, subnet: Fields | None) -> dict[str, object]:
+    """Only where there is something to say: a module that is older than these variables knows none of them."""
+    existing = cluster.spec.network.existing
+    if existing and existing.ipv6:
+        return {"existing_ipv6_subnet": existing.ipv6.subnet}
+    if subnet is None:
+        return {}
+    told = {"cidr": "cidr", "address_mode": "ipv6_address_mode", "ra_mode": "ipv6_ra_mode"}
+    servers = list(_texts(subnet["dns_servers"]))
+    return {"ipv6": {**{word: subnet[field] for word, field in told.items()}, "dns_servers": servers}}
 
 
 def _balancer_variables(by_kind: Mapping[str, Mapping[str, Fields]], name: str) -> dict[str, object] | None:

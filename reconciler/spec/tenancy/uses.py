@@ -10,7 +10,7 @@ from ...errors import Problem
 from ...model.desired import Application, Chart, Workload
 from .. import helm, kustomize, wiring
 from ..load import DesiredCluster
-from ..references import of_machines
+from ..references import existing_subnets, of_machines
 from ..render import objects
 from ..render.environment import COMMON, OWNER, namespace
 from ..sealed import is_kept
@@ -62,7 +62,8 @@ def _of_cluster(desired: DesiredCluster) -> Iterator[Use]:
         yield at("existing", network.router, "router", "network", "router")
     if network.existing:
         yield at("existing", network.existing.network, "network", "network", "existing", "network")
-        yield at("existing", network.existing.subnet, "subnet", "network", "existing", "subnet")
+        for path, subnet, _ in existing_subnets(network.existing):
+            yield at("existing", subnet, "subnet", "network", "existing", *path, "subnet")
     for path, machines in of_machines(desired):
         for number, group in enumerate(machines.security_groups):
             yield at("existing", group, "security group", *path[1:], "securityGroups", number)

@@ -32,6 +32,9 @@ class Cloud:
     def prune(self, kind: str, id: str) -> None:
         raise AssertionError("nothing is ever pruned here")
 
+    def join(self, port: str, subnet: str) -> None:
+        raise AssertionError(port)
+
     def reboot(self, server: str) -> None:
         raise AssertionError(server)
 

@@ -65,7 +65,7 @@ def live(wanted: Cluster) -> list[Resource]:
         there = network.existing
         made += [
             Resource("network", there.network, {}, "n"),
-            Resource("subnet", there.subnet, {"network": there.network, "cidr": there.cidr}, "s"),
+            Resource("subnet", str(there.subnet), {"network": there.network, "cidr": there.cidr}, "s"),
             Resource("router", "campus", {"external_network": "public"}, "r"),
         ]
     if network.router:

@@ -15,6 +15,7 @@ from reconciler.control.cycle import Cycle
 from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
+from reconciler.model.guest import Guest
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
 from reconciler.ports import (
     Allowance,
@@ -75,6 +76,9 @@ class Api:
 
     def symptoms(self, nodes: Collection[str]) -> tuple[Symptom, ...]:
         return tuple(p for p in self.world.pods if not p.node or p.node in nodes)
+
+    def guests(self, nodes: Collection[str]) -> tuple[Guest, ...]:
+        return tuple(g for g in self.world.guests if g.node in nodes)
 
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
@@ -151,6 +155,7 @@ class World:
         self.unseen: Unknown | None = None
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
+        self.guests: tuple[Guest, ...] = ()
         self.versions: list[tuple[str, dict[str, str]]] = []
         self.disregarded: list[tuple[str, str]] = []
         self.named = ""
@@ -169,6 +174,7 @@ class World:
             repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
             kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
+            guests=lambda _, nodes: self.apis["own"].guests(nodes),
             terraform_state=lambda folder: Ids(self.known) if self.known is not None else None,
         )  # fmt: skip
         survey = survey or Survey(lambda _: self, ("demo",))
@@ -222,6 +228,9 @@ class World:
     def prune(self, kind: str, id: str) -> None:
         if self.did(f"cloud prune {kind} {id}"):
             self.resources = [r for r in self.resources if r.id != id]
+
+    def join(self, port: str, subnet: str) -> None:
+        self.did(f"cloud join {port} {subnet}")
 
     def reboot(self, server: str) -> None:
         self.did(f"cloud reboot {server}")
