@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import takewhile
 
-from ..engine import autoscale
+from ..engine import autoscale, quota
 from ..engine.decision import Case, decide
 from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
-from ..engine.guard import Facts, destroyed
+from ..engine.guard import Facts
+from ..engine.holding import Granted, grant
 from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
@@ -30,7 +31,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, durations, fetched, output_memory, outputs, record
+from . import descent, durations, failures, fetched, images, output_memory, outputs, record
 from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
@@ -229,7 +230,7 @@ class Cycle:
         done: list[StepOutcome] = []
         failed: list[Step] = []
         seen: set[str] = set()
-        current = first
+        current, granted = first, grant(first)
         while not current.stopped and (phase := _next_phase(current, seen, failed)):
             carried: list[StepOutcome] = []
             for step in phase:
@@ -240,15 +241,14 @@ class Cycle:
                 carried.append(executor.run(step, sight))
                 if not carried[-1].ok:
                     failed.append(step)
-                    break
+                    if not failures.goes_on(step, phase):
+                        break
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)
             sight = self._look()
-            current = self._plan(sight)
-            done += (_judged_by(current, outcome) for outcome in carried)
-            if destroyed(current) <= destroyed(first):
-                current = replace(current, refusals=tuple(r for r in current.refusals if r.partial))
-            if not carried[-1].ok and phase[0].component in _FOUNDATIONS:
+            current = self._plan(sight, granted)
+            done += (_judged_by(current, failures.explained(outcome, sight)) for outcome in carried)
+            if not all(outcome.ok for outcome in carried) and phase[0].component in _FOUNDATIONS:
                 break
         return current, sight, tuple(done)
 
@@ -257,26 +257,35 @@ class Cycle:
         applied = recorded(self.tools.repository, self.desired.name)
         return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
 
-    def _plan(self, sight: Sight) -> Plan:
+    def _plan(self, sight: Sight, granted: Granted | None = None) -> Plan:
+        """The plan from what was seen. The quota is asked for only where something is to be made."""
+        case = self._case(sight, granted)
+        made = decide(case)
+        if not quota.creates(made):
+            return made
+        return decide(replace(case, quota=self.tools.cloud(self.desired.cluster.spec.cloud).quota()))
+
+    def _case(self, sight: Sight, granted: Granted | None) -> Case:
         cluster = self.desired.cluster
         roles = self._roles(sight)
-        return decide(
-            Case(
-                cluster=self.desired.name,
-                commit=self.commit,
-                expected=sight.expected,
-                applied=believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected),
-                observed=sight.observed,
-                roles=roles,
-                facts=self._facts(sight, roles.etcd or roles.control_plane),
-                replacing=REPLACING,
-                ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
-                history=record.history(self.tools.repository, self.desired.name),
-                durations=durations.read(self.tools.state, self.desired.name),
-                repair=cluster.spec.kubernetes.repair,
-                environments=tuple(self._environments()),
-                notices=autoscale.notices(cluster),
-            )
+        return Case(
+            cluster=self.desired.name,
+            commit=self.commit,
+            expected=sight.expected,
+            applied=believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected),
+            observed=sight.observed,
+            roles=roles,
+            facts=self._facts(sight, roles.etcd or roles.control_plane),
+            replacing=REPLACING,
+            ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
+            history=tuple(record.history(self.tools.repository, self.desired.name)),
+            durations=durations.read(self.tools.state, self.desired.name),
+            repair=cluster.spec.kubernetes.repair,
+            environments=tuple(self._environments()),
+            notices=autoscale.notices(cluster),
+            missing=sight.missing,
+            builds=sight.builds,
+            granted=granted,
         )
 
     def _environments(self) -> Iterator[Asked]:
@@ -308,6 +317,8 @@ class Cycle:
         `seen` is what was on the branch before we looked, and what is there by now in its stead is newer than ours."""
         folder = self.desired.name
         remember(self.tools.state, folder, sight.expected, outcome)
+        machines_of = images.text(sight.observed.kinds(Component.INFRASTRUCTURE).get("server", Known()), sight.images)
+        images.remember(self.tools.state, folder, machines_of)
         shown = view(outcome.after, status=outcome.status, observed=sight.observed, expected=sight.expected)
 
         def files(there: Mapping[str, bytes]) -> Mapping[str, str] | None:
@@ -319,6 +330,7 @@ class Cycle:
             known = outputs.text(sight.outputs, folder)
             return {
                 **({f"{folder}/{output_memory.RECORD}": known} if known else {}),
+                **({f"{folder}/{images.RECORD}": machines_of} if machines_of else {}),
                 f"{folder}/{record.OBSERVED}": record.observed_text(
                     folder, outcome.status, sight.observed, record.Failed(outcome.commit, outcome.error)
                 ),

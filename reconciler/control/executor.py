@@ -26,6 +26,7 @@ from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import fetched, installed, kubeconfigs
+from .made_from import told
 from .sight import Sight, openshift, part_of
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
@@ -86,16 +87,22 @@ class Executor:
         place = self._workspace(
             "openstack-cluster",
             "infrastructure",
-            variables(self.desired.cluster, kept(infrastructure(self.desired.cluster), step.keep)),
+            variables(self.desired.cluster, told(kept(infrastructure(self.desired.cluster), step.keep), step, sight)),
             live=self._live_addresses(sight),
             may_destroy=_addresses(d for d in step.differences if d.action in (Action.DELETE, Action.REPLACE))
             | self._parts(d for d in step.differences if d.action is Action.REPLACE),
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
+            only=self._only(step) if step.narrow else None,
         )
         doomed = self._not_held(step, "infrastructure")
         self.tools.terraform().apply(place, self.tools.progress)
         self._prune_ids(doomed)
+
+    def _only(self, step: Step) -> frozenset[str]:
+        """The addresses that a step names, with what ties an address to a machine."""
+        ties = {association(d.key.name) for d in step.differences if d.key.kind == "floating_ip"}
+        return _addresses(step.differences) | self._parts(step.differences) | ties
 
     def _not_held(self, step: Step, workspace: str) -> list[Difference]:
         """What is to be deleted and, as far as this machine knows, Terraform's state does not hold. Where there is no
@@ -319,6 +326,7 @@ class Executor:
         replace: frozenset[str] = frozenset(),
         reread: frozenset[str] = frozenset(),
         forget: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
     ) -> Workspace:
         folder = f"terraform/{module}/"
         files = {path.removeprefix(folder): text for path, text in below(self.files, folder).items()}
@@ -327,7 +335,9 @@ class Executor:
         directory = self.tools.workspace(self.desired.name, workspace)
         environment = self.tools.environment
         place = backend(self.desired.state, self.desired.name, workspace)
-        return Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread, forget, place)
+        return Workspace(
+            directory, files, values, environment, live or {}, may_destroy, replace, reread, forget, only, place
+        )
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)

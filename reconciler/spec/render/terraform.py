@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from ...model.change import Difference
 from ...model.desired import Cluster
-from ...model.naming import tag
+from ...model.naming import IMAGE_ID, tag
 from ...model.resource import Fields, Resource, Value
 from .infrastructure import infrastructure
-from .machines import machines
 
 # What Terraform calls the resources of each kind; None where there is one of a kind in a cluster.
 _ADDRESSES = {
@@ -32,12 +31,17 @@ _ADDRESSES = {
     "member": 'openstack_lb_member_v2.api["{}"]',
 }
 KINDS = tuple(_ADDRESSES)
+# Fields of a server that say how Terraform is to make it, and that nobody compares: its flavor's id; and that it is not
+# to be made now, while its port stays.
+FLAVOR_ID = "flavor_id"
+HELD = "held"
 
 # A change of these makes Nova or Neutron build the resource anew, whatever the provider calls it
 # (an image change shows as "in place" and rebuilds the VM: terraform-provider-openstack#1986).
 REPLACING = frozenset(
     {
         ("server", "image"),
+        ("server", "image_id"),
         ("server", "keypair"),
         ("server", "availability_zone"),
         ("server", "server_group"),
@@ -104,7 +108,7 @@ def variables(cluster: Cluster, resources: Sequence[Resource] | None = None) -> 
         "public_key": keypair["public_key"],
         "server_groups": {name: dict(fields) for name, fields in by_kind["server_group"].items()},
         "security_groups": {name: dict(fields) for name, fields in by_kind["security_group"].items()},
-        "foreign_security_groups": sorted({g for m in machines(cluster) for g in m.security_groups}),
+        "foreign_security_groups": _foreign(by_kind),
         "rules": {name: dict(fields) for name, fields in by_kind["security_group_rule"].items()},
         "servers": {
             name: _server_variables(fields, by_kind["port"][name]) for name, fields in by_kind["server"].items()
@@ -112,6 +116,12 @@ def variables(cluster: Cluster, resources: Sequence[Resource] | None = None) -> 
         "floating_ips": list(by_kind["floating_ip"]),
         "api_load_balancer": _balancer_variables(by_kind, cluster.name),
     }
+
+
+def _foreign(by_kind: Mapping[str, Mapping[str, Fields]]) -> list[str]:
+    """The groups that some port joins and that are none of the cluster's own."""
+    joined = {group for fields in by_kind["port"].values() for group in _texts(fields["security_groups"])}
+    return sorted(joined - by_kind["security_group"].keys())
 
 
 def _balancer_variables(by_kind: Mapping[str, Mapping[str, Fields]], name: str) -> dict[str, object] | None:
@@ -150,6 +160,9 @@ def _server_variables(server: Mapping[str, Value], port: Mapping[str, Value]) ->
     return {
         "flavor": server["flavor"],
         "image": server["image"],
+        "image_id": server.get(IMAGE_ID),
+        "flavor_id": server.get(FLAVOR_ID),
+        "held": bool(server.get(HELD)),
         "boot_volume": _boot_volume(server),
         "availability_zone": server.get("availability_zone"),
         "server_group": server["server_group"],

@@ -15,6 +15,7 @@ from reconciler.control.cycle import Cycle
 from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
+from reconciler.model.quota import Allotment, Quota
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
 from reconciler.ports import (
     Allowance,
@@ -149,6 +150,7 @@ class World:
         self.offered: tuple[str, ...] = ()
         self.certificates: list[Resource] = []
         self.unseen: Unknown | None = None
+        self.allowed: dict[str, Allotment] = {}
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
         self.versions: list[tuple[str, dict[str, str]]] = []
@@ -218,6 +220,9 @@ class World:
             for kind, found in (("f", ("m1.medium", "m1.large")), ("i", ("ubuntu-24.04", "b")), ("n", ("public",)))
         }
         return CloudSnapshot({**kinds, **self.kinds}, names["f"], names["i"], names["n"], Known())
+
+    def quota(self) -> Quota:
+        return self.allowed
 
     def prune(self, kind: str, id: str) -> None:
         if self.did(f"cloud prune {kind} {id}"):
