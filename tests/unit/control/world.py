@@ -296,7 +296,7 @@ class Terraform:
         if not self.world.did(f"terraform {workspace.directory.name}"):
             return
         if workspace.directory.name == "infrastructure":
-            self._infrastructure()
+            self._infrastructure(workspace)
         else:
             said: Any = workspace.variables["manifests"]
             api = self.world.apis["moc"]
@@ -312,12 +312,23 @@ class Terraform:
         self.world.workspaces.append(workspace)
         return 0
 
-    def _infrastructure(self) -> None:
-        world = self.world
+    def _infrastructure(self, workspace: Workspace) -> None:
+        """As git says: all of it, or what the run may touch; what is left out of the variables is not there."""
+        world, only = self.world, workspace.only
         there = {r.key: r for r in world.resources}
         strays = [r for r in world.resources if r.id.startswith("stray")]
-        wanted = infrastructure(world.desired.cluster)
-        world.resources = [_live(r, n, there.get(r.key)) for n, r in enumerate(wanted, 1)] + strays
+        servers: Any = workspace.variables["servers"]
+        asked = [r for r in infrastructure(world.desired.cluster) if r.kind not in _OWN or r.name in servers]
+        wanted = {r.key: r for r in asked if r.kind != "server" or not servers[r.name]["held"]}
+        made = {key: _live(r, n, there.get(key)) for n, (key, r) in enumerate(wanted.items(), 1)}
+        if only is not None:
+            touched = {key: r for key, r in made.items() if address(r.kind, r.name) in only}
+            kept = {key: r for key, r in there.items() if address(key.kind, key.name) not in only}
+            made = {**kept, **touched}
+        world.resources = [*(r for r in made.values() if not r.id.startswith("stray")), *strays]
+
+
+_OWN = ("server", "port", "floating_ip")
 
 
 def _live(wanted: Resource, number: int, before: Resource | None) -> Resource:
