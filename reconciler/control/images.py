@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .. import files
-from ..model.naming import IMAGE_ID, IMAGE_NAMED
+from ..model.naming import IMAGE_CALLED, IMAGE_ID, IMAGE_NAMED
 from ..model.resource import Expected, Key, Known, Listing, Resource
 from ..ports import Repository
 from ..spec.yaml import Unreadable
@@ -28,9 +28,9 @@ def remembered(repository: Repository, state: Path, cluster: str) -> Names:
     """What the observed branch and this machine remember. A record that can't be read counts as none."""
     path = f"{cluster}/{RECORD}"
     text = repository.observed(cluster).get(path, b"")
-    shared = _read(text, lambda why: repository.disregard(path, text, why))
+    shared = read(text, lambda why: repository.disregard(path, text, why))
     try:
-        own = _read((state / path).read_bytes(), lambda _: None)
+        own = read((state / path).read_bytes(), lambda _: None)
     except OSError:
         own = {}
     return {id: shared.get(id, frozenset()) | own.get(id, frozenset()) for id in {*shared, *own}}
@@ -53,7 +53,10 @@ def _called(server: Resource, asked: Mapping[Key, object], known: Names, before:
     names = {*known.get(image, ()), server.fields.get(IMAGE_NAMED)}
     if server.fields.get("image") == image and not known.get(image):
         names.add(str(before.get(server.key)))
-    return replace(server, fields={**server.fields, "image": name}) if name in names else server
+    if name not in names:
+        return server
+    today = server.fields.get("image")
+    return replace(server, fields={**server.fields, "image": name, IMAGE_CALLED: "" if today == image else today})
 
 
 def text(listing: Listing, known: Names) -> str:
@@ -81,7 +84,8 @@ def _text(names: Names) -> str:
     return dump({image: sorted(called) for image, called in sorted(names.items())}) if names else ""
 
 
-def _read(content: bytes, doubt: shapes.Doubt) -> Names:
+def read(content: bytes, doubt: shapes.Doubt) -> Names:
+    """What a record remembers. One that can't be read counts as none, and `doubt` hears why."""
     try:
         read = shapes.read(shapes.IMAGES, RECORD, content, {})
     except Unreadable as error:

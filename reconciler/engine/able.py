@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from ..model.change import Action, Difference
 from ..model.naming import LOCKED
-from ..model.resource import Component, Expected, Key, Observed, Resource, Value
+from ..model.resource import Component, Expected, Fields, Key, Observed, Resource, Value
 
 _INFRA, _KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
 # What is missing, as (kind, name), and the sentence that says so.
@@ -51,10 +51,12 @@ def able(
 ) -> tuple[Difference, ...]:
     """The differences, those that nobody can repair for now left to people, each with the reason. A machine's parts and
     its node wait with it."""
+    wanted = {r.key: r.fields for r in expected.resources(_INFRA)} if missing else {}
     stuck = {s.key: why for s in observed.resources(_INFRA, "server") if (why := _stuck(s))}
-    reasons = {
-        id(d): why for d in differences if d.actionable and (why := _reason(d, stuck, observed, expected, missing))
-    }
+    reasons: dict[int, str] = {}
+    for d in differences:
+        if d.actionable and d.component is _INFRA and (why := _held(d, stuck, observed) or _lost(d, wanted, missing)):
+            reasons[id(d)] = why
     machines = {d.key.name: (d, reasons[id(d)]) for d in differences if id(d) in reasons and d.key.kind == "server"}
     for d in differences:
         if d.actionable and id(d) not in reasons and (follows := _follows(d, machines)):
@@ -68,15 +70,18 @@ def narrowed(before: Sequence[Difference], after: Sequence[Difference], missing:
     return bool(missing) or any(d.component is _INFRA for d in held)
 
 
-def _reason(d: Difference, stuck: Mapping[Key, str], observed: Observed, expected: Expected, missing: Missing) -> str:
-    """Why this can't be done; empty where it can."""
-    if d.component is not _INFRA:
+def _held(d: Difference, stuck: Mapping[Key, str], observed: Observed) -> str:
+    """Why the state of its server holds this; empty where it does not."""
+    if d.key.kind != "server" or d.key not in stuck or not _held_by_state(d, observed):
         return ""
-    if d.key.kind == "server" and d.key in stuck and _held_by_state(d, observed):
-        return stuck[d.key] if d.field == "status" else f"waits: {stuck[d.key]}"
+    return stuck[d.key] if d.field == "status" else f"waits: {stuck[d.key]}"
+
+
+def _lost(d: Difference, wanted: Mapping[Key, Fields], missing: Missing) -> str:
+    """What this needs and the cloud does not have; empty for nothing."""
     if d.action is Action.DELETE:
         return ""
-    names = _named(d, expected)
+    names = _named(d, wanted.get(d.key, {}))
     return next((f"waits: {missing[name]}" for name in names if name in missing), "")
 
 
@@ -100,10 +105,8 @@ def _stuck(server: Resource) -> str:
     return ""
 
 
-def _named(d: Difference, expected: Expected) -> Iterable[tuple[str, str]]:
+def _named(d: Difference, fields: Fields) -> Iterable[tuple[str, str]]:
     """What has to be there for this: what the field names; for a whole resource everything that it is made from."""
-    wanted = next((r for r in expected.resources(_INFRA) if r.key == d.key), None)
-    fields = wanted.fields if wanted else {}
     whole = not d.field or d.action is Action.REPLACE
     for (kind, field), word in _NAMING.items():
         if kind == d.key.kind and (whole or field == d.field):

@@ -65,7 +65,8 @@ def afforded(
     """The plan as `judge` leaves it, without what there is no room for. `sides` are what git wants and what flavors
     have; a `first` creation is refused whole, for half a cluster is none."""
     every = {identity(d): d for step in plan.steps for d in step.differences}
-    taken = {i: _takes(d, *sides) for i, d in every.items()}
+    wanted = {r.key: r.fields for r in sides[0].resources(_INFRA)} if quota else {}
+    taken = {i: _takes(d, wanted, sides[1]) for i, d in every.items()} if quota else {}
     short = _short(taken.values(), quota)
     if not short:
         return judge(plan)
@@ -98,14 +99,14 @@ def _more(d: Difference) -> bool:
     return d.component is _INFRA and (made or (d.key.kind, d.field, d.action) == ("server", "flavor", Action.UPDATE))
 
 
-def _takes(d: Difference, expected: Expected, builds: Builds) -> Mapping[str, int]:
+def _takes(d: Difference, wanted: Mapping[Key, Fields], builds: Builds) -> Mapping[str, int]:
     """What carrying it out takes on top of what is taken now."""
     if not _more(d):
         return {}
     if d.field:
         new, old = (builds.sizes.get(str(side), (0, 0)) for side in (d.desired, d.live))
         return {"cores": max(new[0] - old[0], 0), "ram": max(new[1] - old[1], 0)}
-    fields = next((r.fields for r in expected.resources(_INFRA) if r.key == d.key), {})
+    fields = wanted.get(d.key, {})
     return {**dict.fromkeys(_TAKES[d.key.kind], 1), **(_machine(fields, builds) if d.key.kind == "server" else {})}
 
 

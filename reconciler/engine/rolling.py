@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..model.builds import Builds
 from ..model.change import Action, Class, Difference, Severity
-from ..model.naming import GROUP_KEY, IMAGE_ID
+from ..model.naming import GROUP_KEY, IMAGE_CALLED, IMAGE_ID
 from ..model.resource import Component, Expected, Observed, Resource
 
 _INFRA, _KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
@@ -34,12 +34,14 @@ def _notice(
     name, image = str(asked.fields.get("image")), live.fields.get(IMAGE_ID)
     if live.fields.get("image") != name or IMAGE_ID in asked.fields:
         return
-    newest = builds.images.get(name)
+    newest, today = builds.images.get(name), live.fields.get(IMAGE_CALLED)
+    own = "" if today is None else f"; the one it has is called {today!r} now" if today else "; the one it has is gone"
     if ("image", name) in missing:
-        why = f"{missing['image', name]}; the machine runs on, and could not be made again"
+        why = f"{missing['image', name]}{own}; the machine runs on, and could not be made again"
         yield _told(live, name, f"{name} ({image})", Severity.MEDIUM, why)
     elif newest and image and newest != image:
-        why = f"new build available: {name!r} is {newest} now; it stays as it is until git asks for `build: {newest}`"
+        ask = f"it stays as it is until git asks for `build: {newest}`"
+        why = f"new build available: {name!r} is {newest} now{own}; {ask}"
         yield _told(live, f"{name} ({newest})", f"{name} ({image})", Severity.LOW, why)
 
 

@@ -1,4 +1,4 @@
-"""What a cloud's operators and a colleague with the client do to a cluster that is in sync: nothing of it stops the rest.
+"""What a cloud's operators and a colleague with the client do to a cluster in sync: nothing of it stops the rest.
 
 Images that are renamed, hidden or replaced by a new build; the same rule in other words; servers in states that people
 end; a project without room.

@@ -43,8 +43,8 @@ _KNOWN = (
         r"Invalid power_state[^\n]*(SUSPENDED|PAUSED|SHELVED|RESCUE|SOFT_DELETED)|"
         r"in vm_state (suspended|paused|shelved|shelved_offloaded|rescued|soft-delete)\b",
         Permanent,
-        "The server is in a state that only people end: `openstack server resume`, `unpause`, `unshelve`, `unrescue` or "
-        "`restore` it, or delete it.",
+        "The server is in a state that only people end: `openstack server resume`, `unpause`, `unshelve`, `unrescue` "
+        "or `restore` it, or delete it.",
     ),
     _Known(
         r"Instance \S+ is locked|is locked",
@@ -54,8 +54,8 @@ _KNOWN = (
     _Known(
         r"already exists|already in use by|is not unique",
         Permanent,
-        "The cloud has one of that kind that is not ours, or says the same in other words: delete it, or take it back in "
-        "git.",
+        "The cloud has one of that kind that is not ours, or says the same in other words: delete it, or take it "
+        "back in git.",
     ),
     _Known(
         r"quota exceeded|OverQuota|Quota .* exceeded|exceeds? .*quota",

@@ -19,6 +19,7 @@ from tests.unit.control.test_cycle import changed
 from tests.unit.control.world import World
 
 RULE = ("  access:\n", "  access:\n    rules: [{name: web, ports: '8080', from: [198.51.100.0/24]}]\n")
+UNBORN: dict[str, Value] = {"status": "ERROR", FAULT: "No valid host was found.", NEVER_RAN: True}
 NEW_RULE = "demo-node ingress IPv4 tcp 8080 from 198.51.100.0/24"
 A, B = "0b1cdead-0000-4000-8000-000000000001", "f3aabeef-0000-4000-8000-000000000002"
 
@@ -99,7 +100,7 @@ def test_another_image_by_hand_is_drift_behind_its_guards(world: Clouded) -> Non
     assert outcome.status is Status.BLOCKED
     assert [r.guard for r in outcome.after.refusals] == ["rebuild"]
     assert NEW_RULE in world.told["rules"], "the rule does not wait"
-    assert world.workspaces[-1].only == {f'openstack_networking_secgroup_rule_v2.rule["{NEW_RULE}"]'}
+    assert world.workspaces[-1].only == frozenset({f'openstack_networking_secgroup_rule_v2.rule["{NEW_RULE}"]'})
 
 
 def test_another_name_in_git_is_a_replacement_through_the_guards_and_an_approval_of_the_part_holds(
@@ -211,11 +212,11 @@ def test_a_server_that_people_have_to_free_stops_nothing_else(
     (held,) = outcome.after.open
     assert f"openstack server {command} demo-worker-2" in held.why
     assert NEW_RULE in world.told["rules"]
-    assert world.workspaces[-1].only == {f'openstack_networking_secgroup_rule_v2.rule["{NEW_RULE}"]'}
+    assert world.workspaces[-1].only == frozenset({f'openstack_networking_secgroup_rule_v2.rule["{NEW_RULE}"]'})
 
 
 def test_a_locked_machine_that_is_to_go_stays_whole(world: Clouded) -> None:
-    world.alter("server", "demo-worker-2", **{LOCKED: True})
+    world.alter("server", "demo-worker-2", locked=True)
     world.take(changed(("count: 2", "count: 1"), RULE))
     outcome = world.apply()
     assert outcome.status is Status.DRIFTED
@@ -226,7 +227,12 @@ def test_a_locked_machine_that_is_to_go_stays_whole(world: Clouded) -> None:
 
 
 def test_a_rule_open_to_the_world_does_not_wait_behind_what_fails(world: Clouded) -> None:
-    fields = {"direction": "ingress", "remote_ip_prefix": "0.0.0.0/0", "remote_group": None, "security_group": "x"}
+    fields: dict[str, Value] = {
+        "direction": "ingress",
+        "remote_ip_prefix": "0.0.0.0/0",
+        "remote_group": None,
+        "security_group": "x",
+    }
     world.resources.append(Resource("security_group_rule", "open", fields, "stray-rule", "demo"))
     world.resources.append(Resource("port", "demo-extra", {}, "stray-port", "demo"))
     world.lose("port", "demo-worker-1")
@@ -241,7 +247,7 @@ def test_a_rule_open_to_the_world_does_not_wait_behind_what_fails(world: Clouded
 
 
 def test_a_machine_that_never_ran_is_made_anew_without_guards_and_its_fault_is_told(world: Clouded) -> None:
-    world.alter("server", "demo-cp-1", status="ERROR", **{FAULT: "No valid host was found.", NEVER_RAN: True})
+    world.alter("server", "demo-cp-1", **UNBORN)
     made, _ = world.cycle().check()
     assert made.refusals == ()
     (found,) = (d for d in made.open if d.field == "status")
@@ -280,9 +286,9 @@ def test_too_little_room_for_one_more_machine_holds_that_one(world: Clouded) -> 
 def test_what_was_learned_of_images_is_read_back_and_damage_is_none() -> None:
     made = images.text(Known((Resource("server", "a", {IMAGE_ID: A, "image": "x"}),)), {A: frozenset({"y"})})
     assert made == f"{A}:\n- x\n- y\n"
-    assert images._read(made.encode(), lambda _: None) == {A: frozenset({"x", "y"})}
+    assert images.read(made.encode(), lambda _: None) == {A: frozenset({"x", "y"})}
     heard: list[str] = []
-    assert images._read(b"[1, 2]", heard.append) == {}
+    assert images.read(b"[1, 2]", heard.append) == {}
     assert heard
 
 
@@ -296,3 +302,15 @@ def test_of_an_image_that_nobody_remembers_what_was_applied_tells_the_name() -> 
     unknown = images.called(Known((server,)), asked, {}, Expected({}))
     assert isinstance(unknown, Known)
     assert unknown.resources[0].fields["image"] == A
+
+
+def test_what_the_cloud_calls_an_image_today_is_told_whoever_remembers_another_name(world: Clouded) -> None:
+    """A record that anybody may have written keeps a rebuilt server from being replaced, and from nobody's sight."""
+    world.images.append(("hacked", B, "2026-02-01"))
+    world.alter("server", "demo-worker-1", image="hacked", **{IMAGE_ID: B})
+    world.recorded_state = {**world.recorded_state, "demo/images.yaml": f"{B}:\n- ubuntu-24.04\n"}
+    outcome = world.apply()
+    assert outcome.status is Status.IN_SYNC
+    (told,) = notices(outcome)
+    assert "server demo-worker-1" in told
+    assert "the one it has is called 'hacked' now" in told
