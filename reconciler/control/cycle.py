@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import takewhile
 
 from ..engine import autoscale, quota
 from ..engine.decision import Case, decide
@@ -21,7 +20,7 @@ from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
-from ..model.plan import WAVE, Plan, Refusal, Step, Tool
+from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component, Known
 from ..report import markdown
 from ..report.view import view
@@ -36,6 +35,7 @@ from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
 from .lease import Tenure, leased
+from .phases import name, next_phase
 from .sight import Sight, look
 from .survey import Survey
 from .toolkit import Toolkit
@@ -231,12 +231,12 @@ class Cycle:
         failed: list[Step] = []
         seen: set[str] = set()
         current, granted = first, grant(first)
-        while not current.stopped and (phase := _next_phase(current, seen, failed)):
+        while not current.stopped and (phase := next_phase(current, seen, failed)):
             carried: list[StepOutcome] = []
             for step in phase:
                 if not done and not carried:
                     self.told(Moment.APPLYING)
-                seen.add(_name(step))
+                seen.add(name(step))
                 self.tools.progress.log(f"{step.component}: {step.summary}")
                 carried.append(executor.run(step, sight))
                 if not carried[-1].ok:
@@ -366,25 +366,6 @@ def _judged_by(after: Plan, outcome: StepOutcome) -> StepOutcome:
 def _acts(current: Plan) -> bool:
     """Whether this plan would be carried out."""
     return not current.stopped and any(not step.held for step in current.steps)
-
-
-def _next_phase(current: Plan, seen: Collection[str], failed: Sequence[Step]) -> tuple[Step, ...]:
-    """The leading steps of one component that were not tried yet: what comes after them depends on what they leave."""
-    open_ = [s for s in current.steps if not s.held]
-    left = [s for s in open_ if _name(s) not in seen and not any(_behind(s, other) for other in failed)]
-    return tuple(takewhile(lambda step: step.component is left[0].component, left))
-
-
-def _behind(step: Step, other: Step) -> bool:
-    """Does the step build on what the other one should have done? What goes, goes in the reverse order."""
-    if (step.component, step.operation) != (other.component, other.operation):
-        return False
-    mine, theirs = (int(s.arguments.get(WAVE, 0)) for s in (step, other))
-    return mine < theirs if step.operation == "prune" else mine > theirs
-
-
-def _name(step: Step) -> str:
-    return f"{step.component} {step.tool} {step.operation} {','.join(step.targets)}"
 
 
 def _status(after: Plan, steps: Sequence[StepOutcome]) -> Status:

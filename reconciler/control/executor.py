@@ -26,7 +26,7 @@ from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import fetched, installed, kubeconfigs
-from .made_from import told
+from .made_from import told, touched
 from .sight import Sight, openshift, part_of
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
@@ -93,16 +93,11 @@ class Executor:
             | self._parts(d for d in step.differences if d.action is Action.REPLACE),
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
-            only=self._only(step) if step.narrow else None,
+            only=touched(step, self._parts(step.differences)) if step.narrow else None,
         )
         doomed = self._not_held(step, "infrastructure")
         self.tools.terraform().apply(place, self.tools.progress)
         self._prune_ids(doomed)
-
-    def _only(self, step: Step) -> frozenset[str]:
-        """The addresses that a step names, with what ties an address to a machine."""
-        ties = {association(d.key.name) for d in step.differences if d.key.kind == "floating_ip"}
-        return _addresses(step.differences) | self._parts(step.differences) | ties
 
     def _not_held(self, step: Step, workspace: str) -> list[Difference]:
         """What is to be deleted and, as far as this machine knows, Terraform's state does not hold. Where there is no

@@ -15,10 +15,11 @@ from ..model.naming import IMAGE_ID
 from ..model.plan import Step
 from ..model.resource import Component, Key, Resource
 from ..model.rules import as_written
-from ..spec.render.terraform import FLAVOR_ID, HELD
+from ..spec.render.terraform import FLAVOR_ID, HELD, address, association
 from .sight import Sight
 
 _INFRA = Component.INFRASTRUCTURE
+_TIED = "floating_ip"
 
 
 def told(resources: Iterable[Resource], step: Step, sight: Sight) -> tuple[Resource, ...]:
@@ -31,6 +32,13 @@ def told(resources: Iterable[Resource], step: Step, sight: Sight) -> tuple[Resou
     gone = {name for name in waiting if Key("port", name) not in live}
     made = (r for r in resources if not (r.kind in PARTS and r.name in gone))
     return tuple(_told(r, fresh, live, sight, held=r.kind == "server" and r.name in waiting) for r in made)
+
+
+def touched(step: Step, parts: frozenset[str]) -> frozenset[str]:
+    """The addresses that a narrow step names, with the `parts` of what it makes anew and what ties a floating IP to a
+    machine."""
+    named = {address(d.key.kind, d.key.name) for d in step.differences}
+    return frozenset({*named, *parts, *(association(d.key.name) for d in step.differences if d.key.kind == _TIED)})
 
 
 def _told(resource: Resource, fresh: set[Key], live: dict[Key, Resource], sight: Sight, *, held: bool) -> Resource:

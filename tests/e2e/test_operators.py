@@ -173,3 +173,38 @@ def test_a_server_in_a_state_that_people_end(settled: World, verb: str, status: 
     finally:
         act[back](server)
         compute.wait_for_server(server, status="ACTIVE", wait=60, interval=0.2)
+
+
+def test_too_little_room_is_told_in_the_plan_and_holds_that_alone(settled: World, operators: Any) -> None:
+    world, project = settled, cloud(settled).current_project_id
+    used = cloud(world).compute.get_limits().absolute.instances_used
+    before = operators.compute.get_quota_set(project).instances
+    operators.compute.update_quota_set(project, instances=used)
+    try:
+        world.edit("count: 2", "count: 3")
+        open_port(world, 8085)
+        planned = world.reconciler("plan", "demo")
+        assert planned.code == 4, planned.all
+        assert f"instances: 1 asked, {used} used, limit {used}" in planned.out
+        held = world.reconciler("apply", "demo")
+        assert (held.code, is_open(world, 8085)) == (4, True), held.all
+        assert "demo-worker-3" not in world.servers()
+    finally:
+        operators.compute.update_quota_set(project, instances=before)
+
+
+def test_a_machine_that_found_no_host_is_told_by_novas_words_and_made_anew(settled: World, operators: Any) -> None:
+    world = settled
+    huge = operators.compute.create_flavor(name="huge", vcpus=4096, ram=4096, disk=10)
+    try:
+        group = "  nodeGroups:\n    - {name: big, count: 1, flavor: huge}\n"
+        world.edit("  nodeGroups:\n", group)
+        world.commit("a machine that fits nowhere")
+        failed = world.reconciler("apply", "demo")
+        assert failed.code == 1, failed.all
+        assert "Nova says of demo-big-1: No valid host" in failed.all
+        assert "<nil>" not in failed.all
+        planned = world.reconciler("plan", "demo")
+        assert (planned.code, "it never ran" in planned.out) == (3, True), planned.all
+    finally:
+        operators.compute.delete_flavor(huge)
