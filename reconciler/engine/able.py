@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from ..model.change import Action, Difference
+from ..model.change import Action, Class, Difference, Severity
 from ..model.naming import LOCKED
 from ..model.resource import Component, Expected, Fields, Key, Observed, Resource, Value
 
@@ -62,6 +62,16 @@ def able(
         if d.actionable and id(d) not in reasons and (follows := _follows(d, machines)):
             reasons[id(d)] = follows
     return tuple(replace(d, action=Action.NONE, why=reasons[id(d)]) if id(d) in reasons else d for d in differences)
+
+
+def notices(missing: Missing) -> tuple[Difference, ...]:
+    """What is gone though what was made of it runs on. Of images each machine tells for itself."""
+    return tuple(_gone(kind, name, why) for (kind, name), why in sorted(missing.items()) if kind != "image")
+
+
+def _gone(kind: str, name: str, why: str) -> Difference:
+    cls, none, level = Class.NOTICE, Action.NONE, Severity.MEDIUM
+    return Difference(_INFRA, Key(kind.replace(" ", "_"), name), "", name, None, None, cls, none, level, why)
 
 
 def narrowed(before: Sequence[Difference], after: Sequence[Difference], missing: Missing) -> bool:

@@ -11,8 +11,9 @@ from ..model.desired import Ignore, Repair
 from ..model.plan import Plan, Step
 from ..model.quota import Quota
 from ..model.resource import Component, Expected, Observed
-from . import certificates, environments
+from . import certificates, environments, rolling
 from .able import Missing, able, narrowed
+from .able import notices as gone
 from .causes import joined
 from .command import command
 from .diff import Replacing, diff
@@ -25,7 +26,7 @@ from .ignore import ignored
 from .planner import plan
 from .playbook import Roles
 from .quota import afforded
-from .rolling import notices, rolled
+from .rolling import rolled
 from .unborn import emptied
 
 
@@ -59,8 +60,8 @@ class Case:
 def decide(case: Case) -> Plan:
     """The plan of one cluster, with the refusals of its guards. The order of the input changes nothing."""
     seen = emptied(ignored(_found(case), case.ignore), case.observed)
-    rolling = rolled(seen, case.observed, case.facts.limits.max_replaced_servers)
-    possible = able(rolling, case.expected, case.observed, case.missing)
+    in_turn = rolled(seen, case.observed, case.facts.limits.max_replaced_servers)
+    possible = able(in_turn, case.expected, case.observed, case.missing)
     narrow = narrowed(seen, possible, case.missing)
     cared = treated(possible, case.observed, case.repair, case.roles, case.facts.now)
     told = dated(joined(cared.differences, case.observed.symptoms), case.history)
@@ -88,8 +89,9 @@ def _found(case: Case) -> tuple[Difference, ...]:
     compared = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
     explained = environments.explained(compared, case.environments, case.facts.now)
     ending = environments.notices(case.environments, case.facts.now)
-    images = notices(case.expected, case.observed, case.builds, case.missing)
-    found = (*explained, *certificates.differences(case.observed, case.facts.now), *ending, *images, *case.notices)
+    images = rolling.notices(case.expected, case.observed, case.builds, case.missing)
+    told = (*ending, *images, *gone(case.missing), *case.notices)
+    found = (*explained, *certificates.differences(case.observed, case.facts.now), *told)
     return tuple(sorted(found, key=lambda d: d.order))
 
 

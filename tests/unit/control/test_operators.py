@@ -163,6 +163,7 @@ def test_a_flavor_that_is_gone_holds_what_would_be_made_of_it(world: Clouded) ->
     world.take(changed(("count: 2", "count: 3"), RULE))
     outcome = world.apply()
     assert outcome.status is Status.DRIFTED
+    assert "flavor m1.large" in {str(d.key) for d in outcome.after.notices}
     assert "has no flavor 'm1.large'" in next(d.why for d in outcome.after.open if d.key.kind == "server")
     assert NEW_RULE in world.told["rules"]
 
