@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from reconciler.adapters.kubernetes.fields import all_fields, differing, prepared
-from reconciler.control import output_memory, outputs, record
+from reconciler.control import images, output_memory, outputs, record
 from reconciler.control.served import served
 from reconciler.engine.decision import Case, decide
 from reconciler.engine.guard import Facts
@@ -156,6 +156,7 @@ OUTPUTS: dict[str, Callable[[Ended], str]] = {
     record.DRIFT: lambda c: "".join(markdown.lasting(v) for v in c.views),
     record.DIFFERENCES: lambda c: record.drift_text((*c.outcome.after.open, *c.outcome.after.notices)),
     output_memory.RECORD: lambda c: outputs.text(c.known, "demo"),
+    images.RECORD: lambda c: images.text(c.observed.kinds(Component.INFRASTRUCTURE).get("server", Known()), {}),
     "commit message": lambda c: record.message(c.outcome),
     "error": _error,
     "log": _log,

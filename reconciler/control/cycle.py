@@ -9,19 +9,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import takewhile
 
-from ..engine import autoscale
+from ..engine import autoscale, quota
 from ..engine.decision import Case, decide
 from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
-from ..engine.guard import Facts, destroyed
+from ..engine.guard import Facts
+from ..engine.holding import Granted, grant
 from ..engine.moves import drained
 from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
-from ..model.plan import WAVE, Plan, Refusal, Step, Tool
+from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component, Known
 from ..spec.load import FLEET, DesiredCluster
 from ..spec.render.environment import namespace
@@ -29,12 +29,13 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, durations, fetched, hands_off, output_memory, record
+from . import descent, durations, failures, fetched, hands_off, output_memory, record
 from .applied import believed, recorded
 from .drains import living_on
 from .executor import Executor
 from .installed import installed_on, lost
 from .lease import Tenure, leased
+from .phases import name, next_phase
 from .recording import Recording
 from .sight import Sight, look
 from .survey import Survey
@@ -233,27 +234,26 @@ class Cycle:
         done: list[StepOutcome] = []
         failed: list[Step] = []
         seen: set[str] = set()
-        current = first
-        while not current.stopped and (phase := _next_phase(current, seen, failed)):
+        current, granted = first, grant(first)
+        while not current.stopped and (phase := next_phase(current, seen, failed)):
             carried: list[StepOutcome] = []
             for step in phase:
                 if not done and not carried:
                     self.told(Moment.APPLYING)
-                seen.add(_name(step))
+                seen.add(name(step))
                 self.doing(f"{step.component}: {step.summary}")
                 self.tools.progress.log(f"{step.component}: {step.summary}")
                 carried.append(executor.run(step, sight))
                 if not carried[-1].ok:
                     failed.append(step)
-                    break
+                    if not failures.goes_on(step, phase):
+                        break
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)
             sight = self._look()
-            current = self._plan(sight)
-            done += (_judged_by(current, outcome) for outcome in carried)
-            if destroyed(current) <= destroyed(first):
-                current = replace(current, refusals=tuple(r for r in current.refusals if r.partial))
-            if not carried[-1].ok and phase[0].component in _FOUNDATIONS:
+            current = self._plan(sight, granted)
+            done += (_judged_by(current, failures.explained(outcome, sight)) for outcome in carried)
+            if not all(outcome.ok for outcome in carried) and phase[0].component in _FOUNDATIONS:
                 break
         return current, sight, tuple(done)
 
@@ -264,14 +264,19 @@ class Cycle:
         sight = look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
         return replace(sight, at=began - datetime.timedelta(seconds=sight.age))
 
-    def _plan(self, sight: Sight) -> Plan:
-        """Who lives on machines that a plan drains is asked for once there is such a plan, which is then made anew."""
-        case = self._case(sight)
-        made = decide(case)
-        guests = living_on(self.tools, self.desired.name, drained(made))
-        return decide(replace(case, observed=replace(case.observed, guests=guests))) if guests else made
+    def _plan(self, sight: Sight, granted: Granted | None = None) -> Plan:
+        """The plan from what was seen. Who lives on machines that a plan drains is asked for once there is such a plan,
+        and the quota where something is to be made; then it is made anew."""
+        case = self._case(sight, granted)
+        current = decide(case)
+        if guests := living_on(self.tools, self.desired.name, drained(current)):
+            case = replace(case, observed=replace(case.observed, guests=guests))
+            current = decide(case)
+        if quota.creates(current):
+            current = decide(replace(case, quota=self.tools.cloud(self.desired.cluster.spec.cloud).quota()))
+        return current
 
-    def _case(self, sight: Sight) -> Case:
+    def _case(self, sight: Sight, granted: Granted | None) -> Case:
         cluster, roles = self.desired.cluster, self._roles(sight)
         return Case(
             cluster=self.desired.name,
@@ -283,11 +288,14 @@ class Cycle:
             facts=self._facts(sight, roles.etcd or roles.control_plane),
             replacing=REPLACING,
             ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
-            history=record.history(self.tools.repository, self.desired.name),
+            history=tuple(record.history(self.tools.repository, self.desired.name)),
             durations=durations.read(self.tools.state, self.desired.name),
             repair=cluster.spec.kubernetes.repair,
             environments=tuple(self._environments()),
             notices=autoscale.notices(cluster),
+            missing=sight.missing,
+            builds=sight.builds,
+            granted=granted,
         )
 
     def _environments(self) -> Iterator[Asked]:
@@ -323,7 +331,7 @@ class Cycle:
             self.survey.forget(self.desired.cluster.spec.cloud)
             sight = self._look()
             after = self._plan(sight)
-            status = self._judged(after, recording.outcome.steps)
+            status = self.judged(after, recording.outcome.steps)
             outcome = replace(recording.outcome, after=after, status=status)
             recording = replace(recording, outcome=outcome, sight=sight, looked=sight.at or self.clock())
         recording.commit(self.tools, self.clock, whatever_is_there=True)
@@ -354,25 +362,6 @@ def _judged_by(after: Plan, outcome: StepOutcome) -> StepOutcome:
 def _acts(current: Plan) -> bool:
     """Whether this plan would be carried out."""
     return not current.stopped and any(not step.held for step in current.steps)
-
-
-def _next_phase(current: Plan, seen: Collection[str], failed: Sequence[Step]) -> tuple[Step, ...]:
-    """The leading steps of one component that were not tried yet: what comes after them depends on what they leave."""
-    open_ = [s for s in current.steps if not s.held]
-    left = [s for s in open_ if _name(s) not in seen and not any(_behind(s, other) for other in failed)]
-    return tuple(takewhile(lambda step: step.component is left[0].component, left))
-
-
-def _behind(step: Step, other: Step) -> bool:
-    """Does the step build on what the other one should have done? What goes, goes in the reverse order."""
-    if (step.component, step.operation) != (other.component, other.operation):
-        return False
-    mine, theirs = (int(s.arguments.get(WAVE, 0)) for s in (step, other))
-    return mine < theirs if step.operation == "prune" else mine > theirs
-
-
-def _name(step: Step) -> str:
-    return f"{step.component} {step.tool} {step.operation} {','.join(step.targets)}"
 
 
 def _status(after: Plan, steps: Sequence[StepOutcome]) -> Status:

@@ -27,6 +27,7 @@ from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import drains, fetched, installed, kubeconfigs
+from .made_from import told, touched
 from .sight import Sight, openshift, part_of
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
@@ -88,12 +89,13 @@ class Executor:
         place = self._workspace(
             "openstack-cluster",
             "infrastructure",
-            variables(self.desired.cluster, kept(infrastructure(self.desired.cluster), step.keep)),
+            variables(self.desired.cluster, told(kept(infrastructure(self.desired.cluster), step.keep), step, sight)),
             live=self._live_addresses(sight),
             may_destroy=_addresses(d for d in step.differences if d.action in (Action.DELETE, Action.REPLACE))
             | self._parts(d for d in step.differences if d.action is Action.REPLACE),
             replace=_addresses(d for d in step.differences if d.action is Action.REPLACE and d.key.kind == "server"),
             reread=_addresses(d for d in step.differences if (d.key.kind, d.field.partition(".")[0]) in UNREAD),
+            only=touched(step, self._parts(step.differences)) if step.narrow else None,
         )
         doomed = self._not_held(step, "infrastructure")
         self.tools.terraform().apply(place, self.tools.progress)
@@ -326,6 +328,7 @@ class Executor:
         replace: frozenset[str] = frozenset(),
         reread: frozenset[str] = frozenset(),
         forget: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
     ) -> Workspace:
         folder = f"terraform/{module}/"
         files = {path.removeprefix(folder): text for path, text in below(self.files, folder).items()}
@@ -333,7 +336,7 @@ class Executor:
             raise Permanent(f"the desired commit has no {folder}", hint="copy it from the project and commit it")
         place = backend(self.desired.state, self.desired.name, workspace)
         login = self._login() if workspace == "infrastructure" else None
-        about = (self.tools.environment, live or {}, may_destroy, replace, reread, forget, place, login)
+        about = (self.tools.environment, live or {}, may_destroy, replace, reread, forget, only, place, login)
         return Workspace(self.tools.workspace(self.desired.name, workspace), files, values, *about)
 
     def _login(self) -> Login | None:

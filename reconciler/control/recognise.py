@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from ..model import rules
 from ..model.desired import Cluster
 from ..model.naming import IN_STATE, NAME
 from ..model.resource import Kinds, Known, Listing, Resource, Value
@@ -54,7 +55,12 @@ def recognised(cluster: Cluster, kinds: Kinds, known: Ids | None) -> dict[str, L
         if names.get((r.kind, r.id), r.name) != r.name
     }
 
+    listed = kinds.get("security_group_rule")
+    written = (_relabelled(r, renamed) for r in listed.resources) if isinstance(listed, Known) else ()
+    spelled = rules.as_wanted(written, (w for w in wanted if w.kind == "security_group_rule"))
+
     def ours(r: Resource) -> Resource:
+        r = spelled.get(r.id, r) if r.kind == "security_group_rule" else r
         name = names.get((r.kind, r.id), r.name)
         fields = {field: _called(field, value, renamed) for field, value in r.fields.items()}
         there = known is None or known.shared or ids.get(address(r.kind, name)) == r.id
@@ -66,6 +72,11 @@ def recognised(cluster: Cluster, kinds: Kinds, known: Ids | None) -> dict[str, L
 
     found = {kind: mine(one) if isinstance(one, Known) else one for kind, one in kinds.items()}
     return addressed(cluster, found)
+
+
+def _relabelled(rule: Resource, renamed: Mapping[tuple[str, str], str]) -> Resource:
+    """A rule with its groups called as git calls them."""
+    return replace(rule, fields={field: _called(field, value, renamed) for field, value in rule.fields.items()})
 
 
 def _concerns(kind: str, wanted: Iterable[Resource], ids: Collection[str]) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..engine.history import Identity, Version, identity
 from ..model.change import Difference
@@ -18,6 +18,7 @@ from ..ports import OBSERVED_AT, Repository
 from ..spec.yaml import Unreadable
 from ..yaml_text import dump
 from . import shapes
+from .shapes import Doubt
 
 OBSERVED = "observed.yaml"
 APPLIED = "applied.yaml"
@@ -25,8 +26,6 @@ DRIFT = "drift.md"
 DIFFERENCES = "drift.yaml"
 
 _LONGEST_ERROR = 10_000  # characters of it that the autoscaler passes on
-# Hears why a record counts as none.
-Doubt: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from ..engine.freshness import replaces
 from ..model.outcome import Outcome
+from ..model.resource import Component, Known
 from ..report import markdown
 from ..report.view import view
-from . import output_memory, outputs, record
+from . import images, output_memory, outputs, record
 from .applied import remember
 from .sight import Sight
 from .toolkit import Toolkit
@@ -35,6 +36,9 @@ class Recording:
         `clock` says what time it is (UTC). Raises what Repository.record raises."""
         folder, sight, outcome = self.outcome.cluster, self.sight, self.outcome
         remember(tools.state, folder, sight.expected, outcome)
+        servers = sight.observed.kinds(Component.INFRASTRUCTURE).get("server", Known())
+        machines_of = images.text(servers, sight.images)
+        images.remember(tools.state, folder, machines_of)
         shown = view(outcome.after, status=outcome.status, observed=sight.observed, expected=sight.expected)
         overtaken = False
 
@@ -49,6 +53,7 @@ class Recording:
             known = outputs.text(sight.outputs, folder)
             return {
                 **({f"{folder}/{output_memory.RECORD}": known} if known else {}),
+                **({f"{folder}/{images.RECORD}": machines_of} if machines_of else {}),
                 f"{folder}/{record.OBSERVED}": record.observed_text(
                     folder, outcome.status, sight.observed, record.Failed(outcome.commit, outcome.error)
                 ),

@@ -3,7 +3,8 @@ it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -13,6 +14,8 @@ from ..spec import records
 from ..spec.yaml import Unreadable, quoted
 
 T = TypeVar("T")
+# Hears why a record counts as none.
+Doubt: TypeAlias = Callable[[str], None]
 _MAX_WAVE = 1_000_000
 
 
@@ -74,6 +77,7 @@ APPLIED = TypeAdapter(dict[Annotated[Component, Field(strict=False)], tuple[Appl
 OBSERVED = TypeAdapter(ObservedCluster)
 DIFFERENCES = TypeAdapter(tuple[Differing, ...])
 OUTPUTS = TypeAdapter(dict[Line, Line])
+IMAGES = TypeAdapter(dict[Line, tuple[Line, ...]])
 
 
 def read(shape: TypeAdapter[T], file: str, text: bytes, empty: T) -> T:

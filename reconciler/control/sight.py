@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from ..engine.able import Missing
 from ..engine.diff import meant
-from ..errors import Invalid
+from ..errors import Invalid, Problem
+from ..model.builds import Builds, builds
 from ..model.naming import CERTIFICATE, IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
 from ..ports import CloudSnapshot, Comparison, Ids, Manifest
@@ -21,7 +23,7 @@ from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes
 from ..spec.render.machines import CONTROL_PLANE_GROUP
 from ..spec.wiring import Output, Outputs
-from . import elsewhere, fetched, output_memory, outputs
+from . import elsewhere, fetched, images, output_memory, outputs
 from .installed import installed_on
 from .recognise import recognised
 from .served import Served, served
@@ -36,7 +38,9 @@ class Sight:
     API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster. `patience` is
     how many seconds a workload's object may take to become healthy, where git says so. `outputs` are what others are
     told of it; `held` the objects, by target, of applications that wait for such. `age` is how many seconds before this
-    look the cloud was asked; `at` the time (UTC) of the oldest part of it, where a cycle looked."""
+    look the cloud was asked; `at` the time (UTC) of the oldest part of it, where a cycle looked.
+    `missing` is what git names and the cloud does not have, each with the sentence that says so; `builds` what machines
+    can be made from today; `images` the names, by id, that the images of its machines had."""
 
     expected: Expected
     observed: Observed
@@ -47,6 +51,9 @@ class Sight:
     held: Mapping[str, frozenset[Key]] = field(default_factory=dict)
     age: float = 0.0
     at: datetime.datetime | None = None
+    missing: Missing = field(default_factory=dict)
+    builds: Builds = field(default_factory=Builds)
+    images: images.Names = field(default_factory=dict)
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -78,8 +85,8 @@ def look(
     expired or not (none has without it); `referred` are its outputs that other clusters' applications refer to, and
     `others` the clusters that its own refer to.
 
-    Raises Invalid (with file:line) when the desired state refers to what the cloud does not have, and what
-    Cloud.observe raises when there is no logging in at all.
+    Raises Invalid (with file:line) when the desired state of a cluster of which nothing is there yet refers to what the
+    cloud does not have, and what Cloud.observe raises when there is no logging in at all.
     """
     wanted = referred | wiring.wanted((desired,), desired.name)
     targets = {app.spec.target: openshift(desired, app.spec.target, tools) for app in desired.applications}
@@ -94,12 +101,14 @@ def look(
         snapshot, age = cloud.result()
         ids = tools.terraform_state(tools.workspace(desired.name))
         servers = recognised(desired.cluster, snapshot.of(desired.name), ids)
-        _check(desired, snapshot)
+        missing = _missing(desired, snapshot, servers)
+        known = images.remembered(tools.repository, tools.state, desired.name)
+        servers |= _called(desired, servers, known, applied)
         absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
         listing = Known() if absent else guess.result()
         certificates = () if absent else fetched.judged(desired, tools, applied, servers, listing, shown.result())
         _check_version(desired, listing, tools)
-        known = outputs.gathered(
+        told_of = outputs.gathered(
             desired,
             wanted,
             told.result(),
@@ -107,15 +116,16 @@ def look(
             servers=reachable(desired, servers),
             before=before,
         )
-        known = known.beside(theirs.result()) if theirs else known
-        made = render(desired, files, known, today)
+        told_of = told_of.beside(theirs.result()) if theirs else told_of
+        made = render(desired, files, told_of, today)
         found = pool.map(lambda c: _compare(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
     held = {target: frozenset(keys) for target, keys in made.held.items()}
     sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, compared)
     moved = compared[Component.WORKLOADS].served[""].moved
     patience = {moved.get(key, key): seconds for key, seconds in made.own.patience.items()}
-    sight = replace(sight, outputs=known, held=held, patience=patience)
+    now = builds(snapshot.images, snapshot.flavors)
+    sight = replace(sight, outputs=told_of, held=held, patience=patience, missing=missing, builds=now, images=known)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
     return replace(sight, observed=observed, shared=age is not None, age=age or 0.0)
@@ -181,8 +191,10 @@ def _resources(kinds: Kinds, kind: str) -> tuple[Resource, ...]:
     return listing.resources if isinstance(listing, Known) else ()
 
 
-def _check(desired: DesiredCluster, snapshot: CloudSnapshot) -> None:
-    problems = references.check(
+def _missing(desired: DesiredCluster, snapshot: CloudSnapshot, live: Kinds) -> Missing:
+    """What git names and the cloud does not have. A cluster that is there goes on without; of one of which nothing is
+    there yet all depends on it. Raises Invalid, with every line."""
+    lost = references.dangling(
         desired,
         flavors=snapshot.flavors,
         images=snapshot.images,
@@ -190,8 +202,22 @@ def _check(desired: DesiredCluster, snapshot: CloudSnapshot) -> None:
         volume_types=snapshot.volume_types,
         kinds=snapshot.kinds,
     )
+    there = any(isinstance(listing, Unknown) or listing.resources for listing in live.values())
+    problems = [*references.another_range(desired, snapshot.kinds), *(() if there else lost.values())]
     if problems:
         raise Invalid(f"cluster {desired.name!r} refers to what its cloud does not have", problems=problems)
+    return {missing: _sentence(problem) for missing, problem in lost.items()}
+
+
+def _sentence(problem: Problem) -> str:
+    hint = f"; {problem.hint}" if problem.hint else ""
+    return f"{problem.message} ({problem.file}:{problem.line}{hint})"
+
+
+def _called(desired: DesiredCluster, live: Kinds, known: images.Names, applied: Expected) -> dict[str, Listing]:
+    """The servers under the names that git has for the images they were made from."""
+    listing = live.get("server")
+    return {"server": images.called(listing, infrastructure(desired.cluster), known, applied)} if listing else {}
 
 
 def _check_version(desired: DesiredCluster, listing: Listing, tools: Toolkit) -> None:

@@ -54,7 +54,7 @@ def joined(differences: Sequence[Difference], symptoms: Iterable[Symptom] = ()) 
 
 def _breaks(d: Difference) -> bool:
     """Is this something others fall with: gone as a whole, made anew, or not running?"""
-    gone = not d.field and d.action is Action.CREATE
+    gone = not d.field and (d.action is Action.CREATE or (d.action is Action.NONE and d.live is None))
     return gone or d.action is Action.REPLACE or (d.key.kind, d.field) in (("server", "status"), ("node", "ready"))
 
 

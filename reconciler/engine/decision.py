@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..model.builds import Builds
 from ..model.change import Action, Class, Difference
 from ..model.desired import Ignore, Repair
 from ..model.plan import Plan, Step
+from ..model.quota import Quota
 from ..model.resource import Component, Expected, Observed
-from . import certificates, environments
+from . import certificates, environments, rolling
+from .able import Missing, able, narrowed
+from .able import notices as gone
 from .causes import joined
 from .command import command
 from .diff import Replacing, diff
 from .environments import Asked
 from .fleet_counts import families, workers
-from .guard import Facts, guard
+from .guard import Facts
 from .health import treated
 from .history import Version, dated
+from .holding import Granted, Identity, guarded, identity
 from .ignore import ignored
 from .moves import moves
 from .planner import plan
 from .playbook import Roles
+from .quota import afforded
+from .rolling import rolled
+from .unborn import emptied
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """Everything one decision is made from. `replacing` names the fields whose change builds a thing anew; `history`
-    what the observed branch had, newest first; `durations` how many seconds each "tool operation" took before."""
+    what the observed branch had, newest first; `durations` how many seconds each "tool operation" took before.
+    `missing` is what git names and the cloud does not have; `builds` are the images of today; `quota` is what
+    the project may have, as far as it was asked for; `granted` is what an earlier plan of the cycle was let do."""
 
     cluster: str
     commit: str
@@ -43,28 +53,50 @@ class Case:
     repair: Repair = field(default_factory=Repair)
     environments: Sequence[Asked] = ()
     notices: Sequence[Difference] = ()
+    missing: Missing = field(default_factory=dict)
+    builds: Builds = field(default_factory=Builds)
+    quota: Quota = field(default_factory=dict)
+    granted: Granted | None = None
 
 
 def decide(case: Case) -> Plan:
     """The plan of one cluster, with the refusals of its guards. The order of the input changes nothing."""
-    seen = ignored(_found(case), case.ignore)
-    cared = treated(seen, case.observed, case.repair, case.roles, case.facts.now)
+    seen = emptied(ignored(_found(case), case.ignore), case.observed)
+    in_turn = rolled(seen, case.observed, case.facts.limits.max_replaced_servers)
+    possible = able(in_turn, case.expected, case.observed, case.missing)
+    narrow = narrowed(seen, possible, case.missing)
+    cared = treated(possible, case.observed, case.repair, case.roles, case.facts.now)
     told = dated(joined(cared.differences, case.observed.symptoms), case.history)
     both = (*case.applied.resources(Component.WORKLOADS), *case.expected.resources(Component.WORKLOADS))
     waves = {resource.key: resource.wave for resource in both}
-    made = plan(case.cluster, case.commit, told, roles=case.roles, reboot=cared.reboot, waves=waves)
     guests = case.observed.guests
+    told = tuple(sorted((*told, *moves(guests)), key=lambda d: d.order)) if guests else told
     facts = replace(case.facts, families=families(case.observed), workers=workers(case.observed), guests=guests)
-    steps = tuple(_complete(step, told, case) for step in made.steps)
-    said = tuple(sorted((*made.differences, *moves(guests)), key=lambda d: d.order)) if guests else made.differences
-    return guard(replace(made, steps=steps, differences=said), facts)
+
+    def made(only: Collection[Identity] | None = None) -> Plan:
+        chosen = told if only is None else tuple(d if identity(d) in only else _left_alone(d) for d in told)
+        whole = plan(case.cluster, case.commit, chosen, roles=case.roles, reboot=cared.reboot, waves=waves)
+        steps = (replace(_complete(step, chosen, case), narrow=narrow) for step in whole.steps)
+        return replace(whole, steps=tuple(steps))
+
+    def judged(whole: Plan) -> Plan:
+        return guarded(whole, facts, made, case.granted)
+
+    first = not case.observed.resources(Component.INFRASTRUCTURE, "server")
+    return afforded(made(), case.quota, (case.expected, case.builds), first, made, judged)
+
+
+def _left_alone(d: Difference) -> Difference:
+    return replace(d, action=Action.NONE) if d.actionable else d
 
 
 def _found(case: Case) -> tuple[Difference, ...]:
     compared = diff(case.expected, case.applied, case.observed, replacing=case.replacing)
     explained = environments.explained(compared, case.environments, case.facts.now)
     ending = environments.notices(case.environments, case.facts.now)
-    found = (*explained, *certificates.differences(case.observed, case.facts.now), *ending, *case.notices)
+    images = rolling.notices(case.expected, case.observed, case.builds, case.missing)
+    told = (*ending, *images, *gone(case.missing), *case.notices)
+    found = (*explained, *certificates.differences(case.observed, case.facts.now), *told)
     return tuple(sorted(found, key=lambda d: d.order))
 
 
@@ -76,7 +108,7 @@ def _complete(step: Step, told: Sequence[Difference], case: Case) -> Step:
 
 def _left(d: Difference) -> bool:
     """Is this a field that repair leaves as it is live?"""
-    return d.cls is Class.IGNORED or bool(d.field and d.action is Action.NONE)
+    return d.cls is Class.IGNORED or bool(d.action is Action.NONE and d.cls is not Class.NOTICE)
 
 
 def run_name(step: Step) -> str:

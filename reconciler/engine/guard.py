@@ -82,12 +82,20 @@ def guard(plan: Plan, facts: Facts) -> Plan:
 
 def destroyed(plan: Plan) -> set[tuple[str, str, str]]:
     """What the plan would delete or replace, as (kind, name, target); a stray thing by its id."""
-    return {
-        (d.key.kind, d.key.name if d.cls is not Class.UNMANAGED else d.id or d.key.name, d.key.target)
-        for step in plan.steps
-        for d in step.differences
-        if d.action in _DESTRUCTIVE and d.key.kind in FAMILIES and d.component is not Component.KUBERNETES
-    }
+    return {doomed for step in plan.steps for d in step.differences if (doomed := destroys(d))}
+
+
+def destroys(d: Difference) -> tuple[str, str, str] | None:
+    """What carrying this out would delete or replace, called as in `destroyed`; None for nothing that counts. A server
+    that never ran has nothing to lose."""
+    if d.action not in _DESTRUCTIVE or d.key.kind not in FAMILIES or d.component is Component.KUBERNETES or d.empty:
+        return None
+    return d.key.kind, d.key.name if d.cls is not Class.UNMANAGED else d.id or d.key.name, d.key.target
+
+
+def rebuilds(d: Difference) -> bool:
+    """Would this give a server another disk?"""
+    return d.key.kind == "server" and d.action is Action.REPLACE and d.field in _REBUILDING and not d.empty
 
 
 def _covers(approval: Approval, rule: Guard, plan: Plan, facts: Facts) -> bool:
@@ -278,7 +286,7 @@ def _replaced(plan: Plan, only: Collection[str] = ()) -> list[str]:
             d.key.name
             for step in plan.steps
             for d in step.differences
-            if d.key.kind == "server" and d.action is Action.REPLACE and (not only or d.field in only)
+            if d.key.kind == "server" and d.action is Action.REPLACE and (not only or d.field in only) and not d.empty
         }
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from ..model.change import Action, Class, Difference
+from ..model.change import Action, Class, Difference, Severity
 from ..model.plan import JOIN, WAVE, Counts, Plan, Step, Tool
 from ..model.resource import Component, Key
 from .playbook import Roles, fetch_steps, kubernetes_steps
@@ -35,7 +35,7 @@ def plan(
         before, after = kubernetes_steps(todo, roles, rebuilt=rebuilt, balancer=balancer, reboot=reboot)
         if Component.KUBERNETES in blind:
             before, after = [], fetch_steps(todo)
-        steps = [*before, *_infrastructure(infrastructure), *after]
+        steps = [*_urgent(infrastructure), *before, *_infrastructure(infrastructure), *after]
     if Component.WORKLOADS not in blind:
         steps += _workloads([d for d in todo if d.component is Component.WORKLOADS], waves or {})
     if Component.APPLICATIONS not in blind:
@@ -67,12 +67,25 @@ def _infrastructure(differences: Sequence[Difference]) -> list[Step]:
         counts = Counts.of(joining)
         summary = f"give ports an address of IPv6 too: {counts}"
         steps.append(_step(Component.INFRASTRUCTURE, Tool.OPENSTACK, JOIN, summary, joining, counts))
-    stray = tuple(d for d in differences if d.cls is Class.UNMANAGED)
-    if stray:
-        counts = Counts.of(stray)
-        summary = f"prune what is in nobody's desired state: {counts}"
-        steps.append(_step(Component.INFRASTRUCTURE, Tool.OPENSTACK, "prune", summary, stray, counts))
-    return steps
+    stray = tuple(d for d in differences if d.cls is Class.UNMANAGED and not _opens(d))
+    return steps + _prune(stray, "prune what is in nobody's desired state")
+
+
+def _urgent(differences: Sequence[Difference]) -> list[Step]:
+    """A way in that nobody asked for is closed before all else: behind a drain or Terraform it would wait for what may
+    fail."""
+    return _prune(tuple(d for d in differences if _opens(d)), "close what is in nobody's desired state")
+
+
+def _prune(stray: tuple[Difference, ...], word: str) -> list[Step]:
+    counts = Counts.of(stray)
+    summary = f"{word}: {counts}"
+    return [_step(Component.INFRASTRUCTURE, Tool.OPENSTACK, "prune", summary, stray, counts)] if stray else []
+
+
+def _opens(d: Difference) -> bool:
+    rule = d.cls is Class.UNMANAGED and d.key.kind == "security_group_rule" and d.action is Action.DELETE
+    return rule and d.severity is Severity.CRITICAL
 
 
 def _joins(difference: Difference) -> bool:

@@ -50,7 +50,8 @@ class Difference:
     never by name. `first_seen` is when the observed branch first had it, ISO 8601 in UTC, empty where it is new.
     `cause` is the key of the difference this one follows from; `effects` are, on that one, what follows from it in
     a few words each ("node demo-worker-2 is not Ready", "4 pods are pending"). `owner` is who else the live field
-    belongs to, where the API server keeps books of it; `conceded` says that whoever it is leaves this to git.
+    belongs to, where the API server keeps books of it; `conceded` says that whoever it is leaves this to git. `empty`:
+    what repair would destroy never ran, and holds nothing.
     """
 
     component: Component
@@ -69,6 +70,7 @@ class Difference:
     effects: tuple[str, ...] = ()
     owner: Owner | None = None
     conceded: bool = False
+    empty: bool = False
 
     @property
     def contested(self) -> bool:

@@ -16,6 +16,16 @@ FAULT = "fault"
 IN_STATE = "in_state"
 # The field that says what the cloud calls an infrastructure resource; on the desired side its own name.
 NAME = "name"
+# The field of a live security group rule that says, in pairs, how it is written where git says the same otherwise.
+WRITTEN = "written"
+# Fields of a live server: the id of the image it was made from, the name its root volume remembers of that, and what
+# the cloud calls it today, where git's name is another ("": it is gone); that Nova takes no change of it from anybody
+# who does not unlock it; and that it never ran.
+IMAGE_ID = "image_id"
+IMAGE_NAMED = "image_named"
+IMAGE_CALLED = "image_called"
+LOCKED = "locked"
+NEVER_RAN = "never_ran"
 # The kind of a certificate and the two there are of a cluster. Their fields: when it ends (ISO 8601, UTC); and, False
 # where it is there, that the kubeconfig is refused and may be fetched again.
 CERTIFICATE = "certificate"

@@ -64,7 +64,8 @@ class Step:
     `targets` are the names it touches (host names for a playbook, resources otherwise). `command` is what it runs, as
     one would type it; `seconds` an estimate from earlier runs, None where there were none. `keep` are the
     differences of what it touches that stay as they are live: ignored ones, and what can't be done. A step that is
-    `held` waits for an approval, and the others don't wait for it."""
+    `held` waits for an approval, and the others don't wait for it. One that is `narrow` touches nothing but what it
+    names, while something else of its kind waits."""
 
     component: Component
     tool: Tool
@@ -78,6 +79,7 @@ class Step:
     seconds: float | None = None
     keep: tuple[Difference, ...] = ()
     held: bool = False
+    narrow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

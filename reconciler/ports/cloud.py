@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..model.quota import Quota
 from ..model.resource import Kinds, Listing, Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class CloudSnapshot:
     """One project of one cloud. `kinds` holds the resources of every cluster in it, each with its `owner`;
-    `flavors`, `images`, `networks` and `volume_types` are the names the desired state may refer to. `blind` has, by
+    `flavors`, `images`, `networks` and `volume_types` are the names the desired state may refer to; an image says when
+    it was made, and is one that machines can be made from. `blind` has, by
     kind and owner, what could not be told of one cluster's alone: its machines' disks, while others boot from none."""
 
     kinds: Kinds
@@ -34,6 +36,10 @@ class Cloud(Protocol):
     def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
         """List everything of the project once, side by side. Raises Transient/Permanent/Invalid when the cloud
         can't be logged in to at all; a kind that can't be listed becomes Unknown."""
+
+    def quota(self) -> Quota:
+        """What the project may have, and has. What can't be asked is left out. Raises as observe does when there is no
+        logging in."""
 
     def prune(self, kind: str, id: str) -> None:
         """Delete one resource by id; already gone is success."""

@@ -39,6 +39,7 @@ class Workspace:
     must be in `may_destroy` as well. `reread` are addresses that differ in a field the provider never reads back (a
     port's security groups, a server's metadata): they are forgotten and imported, so that the difference is seen.
     `forget` are addresses that the variables leave out for now: what is live there stays, and is taken back later.
+    `only` are the addresses that this run may touch at all, besides what they are made from; None for everything.
     `backend` is where the state is kept; None for `directory`. `login` is how the cloud is logged in to: the run gets a
     private file of it, which goes with the run."""
 
@@ -51,6 +52,7 @@ class Workspace:
     replace: frozenset[str] = frozenset()
     reread: frozenset[str] = frozenset()
     forget: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
     backend: Backend | None = None
     login: Login | None = None
 

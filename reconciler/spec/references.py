@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from ..errors import Problem
 from ..model.desired import ExistingNetwork, Machines
 from ..model.resource import Kinds, Known, Listing, Unknown
 from .load import DesiredCluster
 from .yaml import Path
+
+# What kind of thing is missing, in words, and its name: ("flavor", "m1.large").
+Missing: TypeAlias = tuple[str, str]
 
 
 def check(
@@ -23,31 +27,49 @@ def check(
 ) -> list[Problem]:
     """Every reference that leads nowhere, at its line. What could not be listed is not judged. `kinds` are all
     resources of the project, whoever they belong to."""
-    problems = [*_another_range(desired, kinds or {})]
+    lost = dangling(desired, flavors=flavors, images=images, networks=networks, volume_types=volume_types, kinds=kinds)
+    return [*another_range(desired, kinds or {}), *lost.values()]
+
+
+def dangling(
+    desired: DesiredCluster,
+    *,
+    flavors: Listing,
+    images: Listing,
+    networks: Listing,
+    volume_types: Listing,
+    kinds: Kinds | None = None,
+) -> dict[Missing, Problem]:
+    """What git names and the cloud does not have, each once, as (what it is, its name), with where git says so."""
+    found: dict[Missing, Problem] = {}
     for path, word, name, known in (
         *_references(desired, flavors, images, networks, volume_types),
         *_existing(desired, networks, kinds or {}),
     ):
         if not isinstance(known, Known):
             continue
-        names = [resource.name for resource in known.resources]
-        if name not in names:
-            cloud = desired.cluster.spec.cloud
-            message = f"cloud {cloud!r} has no {word} {name!r}"
-            problems.append(desired.problem("Cluster", desired.name, path, message, _hint(word, name, names)))
-    return problems
+        by_id = word == "build"
+        names = [resource.id if by_id else resource.name for resource in known.resources]
+        if name not in names and (word, name) not in found:
+            message = f"cloud {desired.cluster.spec.cloud!r} has no {'image with the id' if by_id else word} {name!r}"
+            hint = "an active image's id, as `openstack image list` has it" if by_id else _hint(word, name, names)
+            found[word, name] = desired.problem("Cluster", desired.name, path, message, hint)
+    return found
 
 
 def _references(
     desired: DesiredCluster, flavors: Listing, images: Listing, networks: Listing, volume_types: Listing
 ) -> Iterator[tuple[Path, str, str, Listing]]:
     spec = desired.cluster.spec
-    yield ("spec", "image"), "image", spec.image, images
+    if any(not machines.image for _, machines in of_machines(desired)):
+        yield ("spec", "image"), "image", spec.image, images
     yield ("spec", "network", "externalNetwork"), "network", spec.network.external_network, networks
     for path, machines in of_machines(desired):
         yield (*path, "flavor"), "flavor", machines.flavor, flavors
         if machines.image:
             yield (*path, "image"), "image", machines.image, images
+        if machines.build:
+            yield (*path, "build"), "build", machines.build, images
         if machines.boot_volume and machines.boot_volume.type:
             yield (*path, "bootVolume", "type"), "volume type", machines.boot_volume.type, volume_types
 
@@ -67,7 +89,8 @@ def _existing(desired: DesiredCluster, networks: Listing, kinds: Kinds) -> Itera
             yield (*path, "securityGroups", n), "security group", group, kinds.get("security_group", unseen)
 
 
-def _another_range(desired: DesiredCluster, kinds: Kinds) -> Iterator[Problem]:
+def another_range(desired: DesiredCluster, kinds: Kinds) -> Iterator[Problem]:
+    """The subnet that is used has another range than git says."""
     existing, subnets = desired.cluster.spec.network.existing, kinds.get("subnet")
     if existing is None or not isinstance(subnets, Known):
         return

@@ -1,15 +1,22 @@
-# One lookup for every image and flavor in use, however many servers use it.
+# One lookup for every image and flavor that is known by its name only, however many servers use it. The reconciler
+# hands over ids: a server runs on whose image was renamed or deleted since.
 data "openstack_images_image_v2" "image" {
-  for_each = toset([for server in var.servers : server.image])
+  for_each = toset([for server in var.servers : server.image if server.image_id == null && !server.held])
 
   name        = each.key
   most_recent = true # publishers upload new builds under the old name
 }
 
 data "openstack_compute_flavor_v2" "flavor" {
-  for_each = toset([for server in var.servers : server.flavor])
+  for_each = toset([for server in var.servers : server.flavor if server.flavor_id == null && !server.held])
 
   name = each.key
+}
+
+locals {
+  servers = { for name, server in var.servers : name => server if !server.held }
+  images  = { for name, server in local.servers : name => server.image_id != null ? server.image_id : data.openstack_images_image_v2.image[server.image].id }
+  flavors = { for name, server in local.servers : name => server.flavor_id != null ? server.flavor_id : data.openstack_compute_flavor_v2.flavor[server.flavor].id }
 }
 
 resource "openstack_compute_servergroup_v2" "group" {
@@ -58,11 +65,11 @@ resource "openstack_networking_port_v2" "server" {
 }
 
 resource "openstack_compute_instance_v2" "server" {
-  for_each = var.servers
+  for_each = local.servers
 
   name              = each.key
-  flavor_id         = data.openstack_compute_flavor_v2.flavor[each.value.flavor].id
-  image_id          = each.value.boot_volume == null ? data.openstack_images_image_v2.image[each.value.image].id : null
+  flavor_id         = local.flavors[each.key]
+  image_id          = each.value.boot_volume == null ? local.images[each.key] : null
   availability_zone = each.value.availability_zone
   key_pair          = openstack_compute_keypair_v2.cluster.name
   metadata          = each.value.metadata
@@ -76,7 +83,7 @@ resource "openstack_compute_instance_v2" "server" {
     for_each = each.value.boot_volume == null ? [] : [each.value.boot_volume]
 
     content {
-      uuid                  = data.openstack_images_image_v2.image[each.value.image].id
+      uuid                  = local.images[each.key]
       source_type           = "image"
       destination_type      = "volume"
       volume_size           = block_device.value.size

@@ -100,10 +100,13 @@ variable "rules" {
 }
 
 variable "servers" {
-  description = "Servers by name; flavor, image, server_group and security_groups are names; a boot_volume (size in GiB) is the root disk in the place of the flavor's; allowed_addresses are networks it may send from."
+  description = "Servers by name; flavor, image, server_group and security_groups are names, and with an image_id or a flavor_id no name is looked up; one that is held gets a port and is not made; a boot_volume (size in GiB) is the root disk in the place of the flavor's; allowed_addresses are networks it may send from."
   type = map(object({
     flavor            = string
     image             = string
+    flavor_id         = optional(string)
+    image_id          = optional(string)
+    held              = optional(bool, false)
     boot_volume       = optional(object({ size = number, type = optional(string) }))
     availability_zone = optional(string)
     server_group      = optional(string)

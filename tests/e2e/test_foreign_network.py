@@ -45,5 +45,5 @@ def test_what_is_there_is_used_and_stays(
     misspelt = "existing: {network: theirs, subnet: thiers}"
     world.edit("existing: {network: theirs, subnet: theirs}", misspelt)
     world.commit("a mistake")
-    refused = world.reconciler("plan", "guest")
-    assert (refused.code, "did you mean 'theirs'" in refused.err) == (2, True), refused.all
+    held = world.reconciler("plan", "guest")
+    assert (held.code, "did you mean 'theirs'" in held.out) == (3, True), held.all

@@ -17,7 +17,7 @@ from reconciler.adapters.terraform import documents, folder, unread
 from reconciler.adapters.terraform.failure import failure
 from reconciler.adapters.terraform.plan import Plan
 from reconciler.adapters.terraform.stream import Follower
-from reconciler.control import record, shapes
+from reconciler.control import images, record, shapes
 from reconciler.process import Completed, Redactor
 from reconciler.progress import QuietProgress
 from reconciler.serve import webhook
@@ -202,6 +202,7 @@ PARSERS: dict[str, Parser] = {
     "observed.yaml": Parser(record.read_failed, (_yaml(_OBSERVED),)),
     "drift.yaml": Parser(record.read_drift, (_yaml(_DRIFT),)),
     "outputs.yaml": Parser(_outputs, (_yaml(_OUTPUTS),)),
+    "images.yaml": Parser(lambda text: images.read(text, lambda _: None), (_yaml({"0b1c": ["ubuntu-24.04"]}),)),
     "lease": Parser(lease_file.read, (_text(_LEASE),)),
     "kubeconfig": Parser(_kubeconfig, (_fetched_kubeconfig(),)),
     "sops": Parser(_sops, (_yaml(_SOPS),)),

@@ -13,9 +13,10 @@ from typing import Any
 from ...errors import ReconcilerError, Transient
 from ...model.login import Login
 from ...model.naming import REBOOTED
+from ...model.quota import Quota
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot, Touched
-from . import addresses, balancers, changes, normalise
+from . import addresses, balancers, changes, conditions, images, normalise, quotas
 from .login import connect, explain
 from .normalise import Names
 from .resolve import written
@@ -63,7 +64,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "monitor": ("monitors", "pools", "load_balancers"),
     "member": ("members", "pools", "load_balancers", "ports", "servers"),
 }
-_CATALOGUES = ("images", "networks", "volume_types")
+_CATALOGUES = ("networks", "volume_types")
 _DELETE: dict[str, Callable[[Any, str], Any]] = {
     "server": lambda c, id: c.compute.delete_server(id),
     "server_group": lambda c, id: c.compute.delete_server_group(id),
@@ -124,9 +125,10 @@ class OpenStackCloud:
         answers = self._list_all()
         makers = _makers(answers, clusters)
         kinds = {kind: _listing(_NEEDS[kind], answers, make) for kind, make in makers.items()}
-        images, networks, types = (_catalogue(answers, key) for key in _CATALOGUES)
+        networks, types = (_catalogue(answers, key) for key in _CATALOGUES)
+        usable = _listing(("images",), answers, lambda: images.usable(answers["images"]))
         flavors = _listing(("flavors",), answers, lambda: normalise.flavors(answers["flavors"]))
-        return CloudSnapshot(kinds, flavors, images, networks, types, _blind(answers, clusters))
+        return CloudSnapshot(kinds, flavors, usable, networks, types, _blind(answers, clusters))
 
     def prune(self, kind: str, id: str) -> None:
         import openstack.exceptions as sdk
@@ -171,6 +173,10 @@ class OpenStackCloud:
         except Exception as error:
             raise explain(self._name, error) from error
 
+    def quota(self) -> Quota:
+        """What the project may have, and has: three requests. What can't be asked is left out."""
+        return quotas.quota(self.connection)
+
     def touched(self, since: datetime.datetime) -> tuple[Touched, ...]:
         """The servers that changed since then, deleted ones included: one request. Raises as `observe` does."""
         try:
@@ -186,7 +192,22 @@ class OpenStackCloud:
             running = {name: pool.submit(_fetch, call, connection) for name, call in calls.items()}
             answers = {name: self._answer(running[name]) if name in running else [] for name in _CALLS}
             answers["members"] = self._members(pool, answers)
+            answers["servers"] = self._with_unlisted(answers)
         return answers
+
+    def _with_unlisted(self, answers: Mapping[str, Any]) -> Any:
+        """Nova lists no server that can still be restored, and keeps its name and its port."""
+        servers, ports = answers["servers"], answers["ports"]
+        if isinstance(servers, Unknown) or isinstance(ports, Unknown):
+            return servers
+        return [*servers, *conditions.unlisted((p for p in ports if normalise.tagged(p)), servers, self._server)]
+
+    def _server(self, id: str) -> Any:
+        """A server by its id; None where there is none, or nobody says."""
+        try:
+            return self.connection.compute.get_server(id)
+        except Exception:
+            return None
 
     def _members(self, pool: ThreadPoolExecutor, answers: Mapping[str, Any]) -> Any:
         """Octavia lists members one pool at a time: only those of our own pools are asked for. Returns them by the

@@ -73,10 +73,25 @@ def explain(cloud: str, error: Exception) -> ReconcilerError:
     if status == 403:
         hint = "the application credential needs the member role (and reader is enough for drift)"
         return Permanent(f"cloud {cloud!r} does not allow this (403): {_first_line(error)}", hint=hint)
+    if status in (400, 409) and (told := _refused(str(error))):
+        return Permanent(f"cloud {cloud!r} refuses this ({status}): {_first_line(error)}", hint=told)
     if any(isinstance(e, (ks.ConnectionError, ks.DiscoveryFailure)) for e in _chain(error)):
         hint = "is auth_url right, and can this machine reach it (VPN, firewall)? Nothing was changed"
         return Transient(f"cloud {cloud!r} does not answer: {_first_line(error)}", hint=hint)
     return Transient(f"cloud {cloud!r}: {_first_line(error)}", hint="try again; `reconciler doctor` shows what answers")
+
+
+# What a service says of a refusal that lasts until somebody does something, and what that is.
+_LASTING = (
+    (("is locked",), "`openstack server unlock` it, and the next cycle goes on"),
+    (("vm_state soft-delete", "soft_deleted"), "Nova removes it after a while; `openstack server restore` keeps it"),
+)
+
+
+def _refused(text: str) -> str:
+    """What to do about a refusal that no waiting ends; empty for one that may pass."""
+    said = text.lower()
+    return next((way for words, way in _LASTING if any(word in said for word in words)), "")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...model.naming import FAULT, OWNER_KEY, described, rule_name
+from ...model.naming import IMAGE_NAMED, OWNER_KEY, described, rule_name
 from ...model.resource import Resource, Value
-from . import addresses
+from . import addresses, conditions
 
 _ROUTER_PORTS = (
     "network:router_interface",
@@ -221,17 +221,11 @@ def servers(
             "status": server.status,
             "availability_zone": server.availability_zone,
             **addresses.of_server(server),
-            **_fault(server),
+            **conditions.of(server, image),
             **disk,
             **{f"metadata.{key}": value for key, value in metadata.items()},
         }
         yield Resource("server", server.name, fields, server.id, metadata.get(OWNER_KEY, ""))
-
-
-def _fault(server: Any) -> dict[str, Value]:
-    """What Nova says of a server in ERROR, in one line."""
-    said = (getattr(server, "fault", None) or {}).get("message") if server.status == "ERROR" else None
-    return {FAULT: str(said).splitlines()[0][:200]} if said else {}
 
 
 def root_disks(servers: Iterable[Any], volumes: Iterable[Any]) -> dict[str, Any]:
@@ -250,5 +244,6 @@ def _root_disk(server: Any, volume: Any) -> tuple[str | None, dict[str, Value]]:
     """The image's id, and what there is to say of the volume that was made from it."""
     if volume is None:
         return (server.image or {}).get("id"), {}
-    image = (volume.volume_image_metadata or {}).get("image_id")
-    return image, {"boot_volume.size": volume.size, "boot_volume.type": volume.volume_type}
+    image = volume.volume_image_metadata or {}
+    named: dict[str, Value] = {IMAGE_NAMED: image["image_name"]} if image.get("image_name") else {}
+    return image.get("image_id"), {"boot_volume.size": volume.size, "boot_volume.type": volume.volume_type, **named}

@@ -40,6 +40,24 @@ _KNOWN = (
         "credentials in our environment.",
     ),
     _Known(
+        r"Invalid power_state[^\n]*(SUSPENDED|PAUSED|SHELVED|RESCUE|SOFT_DELETED)|"
+        r"in vm_state (suspended|paused|shelved|shelved_offloaded|rescued|soft-delete)\b",
+        Permanent,
+        "The server is in a state that only people end: `openstack server resume`, `unpause`, `unshelve`, `unrescue` "
+        "or `restore` it, or delete it.",
+    ),
+    _Known(
+        r"Instance \S+ is locked|is locked",
+        Permanent,
+        "Somebody locked the server: `openstack server unlock` it, or take back the change in git.",
+    ),
+    _Known(
+        r"already exists|already in use by|is not unique",
+        Permanent,
+        "The cloud has one of that kind that is not ours, or says the same in other words: delete it, or take it "
+        "back in git.",
+    ),
+    _Known(
         r"quota exceeded|OverQuota|Quota .* exceeded|exceeds? .*quota",
         Permanent,
         "The project's quota is used up: ask for more, or delete what is not needed (`openstack quota show --usage`).",
@@ -110,6 +128,8 @@ _KNOWN = (
     ),
 )
 _API_MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)*)"')
+# What Go prints where the provider found no word of Nova's.
+_NO_WORD = re.compile(r"[,;.]?\s*last error:\s*%!\w\(<nil>\)|:?\s*%!\w\(<nil>\)", re.IGNORECASE)
 _HTTP_NOISE = re.compile(
     r":?\s*(Expected HTTP response code|Bad request with|Request forbidden|Resource not found).*", re.S
 )
@@ -165,7 +185,7 @@ def _errors(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _text(diagnostic: Mapping[str, Any]) -> str:
     where = f"{diagnostic['address']}: " if diagnostic.get("address") else ""
-    return f"{where}{diagnostic.get('summary', '')}\n{diagnostic.get('detail', '')}".strip()
+    return _NO_WORD.sub("", f"{where}{diagnostic.get('summary', '')}\n{diagnostic.get('detail', '')}").strip()
 
 
 def _plain(done: Completed) -> list[str]:

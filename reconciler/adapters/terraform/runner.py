@@ -167,6 +167,7 @@ class Terraform:
         with progress.task(f"{self._binary.name} plan") as task:
             # Tainted and live all the same: whether it must go says our own look at it, not a run that was cut off.
             doubtful = workspace.reread | (folder.tainted(state) - workspace.replace)
+            doubtful = doubtful if workspace.only is None else doubtful & workspace.only
             state = self._forget(program, keeper, (doubtful & workspace.live.keys()) | workspace.forget, state)
             follow = Follower(task, progress)
             plan = self._planned(program, workspace, follow)
@@ -189,6 +190,7 @@ class Terraform:
             lock_timeout=f"{self._lock_seconds}s",
             parallelism=_PARALLELISM,
             replace=sorted(workspace.replace),
+            target=sorted(workspace.only or ()),
         )
         shown = program("show", None, folder.PLAN, json=True)
         return Plan.of(documents.plan(shown.stdout), changes=done.exit_code == 2)

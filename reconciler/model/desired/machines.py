@@ -13,6 +13,8 @@ from .base import At, CloudName, Model, Name, distinct
 _QUALIFIED = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LabelKey = Annotated[str, StringConstraints(pattern=_QUALIFIED)]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
+# Glance's ids are UUIDs.
+ImageId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Autoscaling = Literal["active", "suspended"]
 Policy = Literal["soft-anti-affinity", "anti-affinity", "soft-affinity", "affinity"]
 
@@ -39,13 +41,16 @@ class BootVolume(Model):
 class Machines(Model):
     """What control plane, node groups and bastion have in common.
 
-    `image` is the cluster's when left out. Machines are spread over `availabilityZones` in turn. `securityGroups`
-    names groups that exist already and are joined besides the cluster's own. Without a `bootVolume` the root disk is
-    the flavor's.
+    `image` is the cluster's when left out. `build` is the id of one image: machines that were made from another one are
+    replaced, as many at a time as `guards.maxReplacedServers` allows; left out, a machine keeps the build it was made
+    from, and a new one gets the newest of that name. Machines are spread over `availabilityZones` in turn.
+    `securityGroups` names groups that exist already and are joined besides the cluster's own. Without a `bootVolume`
+    the root disk is the flavor's.
     """
 
     flavor: CloudName
     image: CloudName | None = None
+    build: ImageId | None = None
     boot_volume: BootVolume | None = None
     floating_ips: bool = False
     availability_zones: tuple[CloudName, ...] = ()

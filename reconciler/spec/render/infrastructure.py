@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ...model.desired import Cluster
-from ...model.naming import GROUP_KEY, OWNER_KEY, rule_name, tag
+from ...model.naming import GROUP_KEY, IMAGE_ID, OWNER_KEY, rule_name, tag
 from ...model.resource import Resource, Value
+from ...model.rules import Meaning, meaning
 from .balancer import API_PORT, balancer
 from .machines import Machine, kubespray_groups, machines
 from .subnets import ICMP6, on_subnets, subnets
@@ -68,7 +69,10 @@ def _rules(cluster: Cluster) -> list[Resource]:
         rules += [_rule(nodes, "ingress", protocol, (30000, 32767), cidr=c) for c in spec.access.node_ports]
     to = {"all": everywhere, "control-plane": masters, "nodes": nodes}
     rules += [_rule(to[r.to], "ingress", r.protocol, r.span, cidr=c) for r in spec.access.rules for c in r.from_]
-    return list({rule.name: rule for rule in rules}.values())
+    distinct: dict[Meaning, Resource] = {}
+    for rule in rules:
+        distinct.setdefault(meaning(rule.fields), rule)
+    return list(distinct.values())
 
 
 def _api_clients(cluster: Cluster) -> tuple[str, ...]:
@@ -112,6 +116,8 @@ def _server(cluster: Cluster, machine: Machine) -> list[Resource]:
         "status": "ACTIVE",
         **{f"metadata.{key}": value for key, value in _metadata(cluster, machine).items()},
     }
+    if machine.build:
+        server[IMAGE_ID] = machine.build
     if machine.availability_zone:
         server["availability_zone"] = machine.availability_zone
     if machine.boot_volume:

@@ -29,6 +29,7 @@ class Machine:
     floating_ip: bool
     security_groups: tuple[str, ...] = ()
     policy: str | None = None
+    build: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[str, ...] = ()
 
@@ -70,6 +71,7 @@ def _machine(
         floating_ip=machines.floating_ips,
         security_groups=machines.security_groups,
         policy=machines.server_group_policy if isinstance(machines, Placed) else None,
+        build=machines.build,
         labels=labels or {},
         taints=taints,
     )

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from ...model.change import Difference
 from ...model.desired import Cluster
-from ...model.naming import tag
+from ...model.naming import IMAGE_ID, tag
 from ...model.resource import Fields, Resource, Value
 from .infrastructure import infrastructure
-from .machines import machines
 from .subnets import IPV6
 
 # What Terraform calls the resources of each kind; None where there is one of a kind in a cluster.
@@ -37,12 +36,17 @@ _IPV6_ADDRESSES = {
     "router_interface": "openstack_networking_router_interface_v2.ipv6[0]",
 }
 KINDS = tuple(_ADDRESSES)
+# Fields of a server that say how Terraform is to make it, and that nobody compares: its flavor's id; and that it is not
+# to be made now, while its port stays.
+FLAVOR_ID = "flavor_id"
+HELD = "held"
 
 # A change of these makes Nova or Neutron build the resource anew, whatever the provider calls it
 # (an image change shows as "in place" and rebuilds the VM: terraform-provider-openstack#1986).
 REPLACING = frozenset(
     {
         ("server", "image"),
+        ("server", "image_id"),
         ("server", "keypair"),
         ("server", "availability_zone"),
         ("server", "server_group"),
@@ -114,7 +118,7 @@ def variables(cluster: Cluster, resources: Sequence[Resource] | None = None) -> 
         "public_key": keypair["public_key"],
         "server_groups": {name: dict(fields) for name, fields in by_kind["server_group"].items()},
         "security_groups": {name: dict(fields) for name, fields in by_kind["security_group"].items()},
-        "foreign_security_groups": sorted({g for m in machines(cluster) for g in m.security_groups}),
+        "foreign_security_groups": _foreign(by_kind),
         "rules": {name: dict(fields) for name, fields in by_kind["security_group_rule"].items()},
         "servers": {
             name: _server_variables(fields, by_kind["port"][name]) for name, fields in by_kind["server"].items()
@@ -134,6 +138,10 @@ def _ipv6(cluster: Cluster, subnet: Fields | None) -> dict[str, object]:
     told = {"cidr": "cidr", "address_mode": "ipv6_address_mode", "ra_mode": "ipv6_ra_mode"}
     servers = list(_texts(subnet["dns_servers"]))
     return {"ipv6": {**{word: subnet[field] for word, field in told.items()}, "dns_servers": servers}}
+def _foreign(by_kind: Mapping[str, Mapping[str, Fields]]) -> list[str]:
+    """The groups that some port joins and that are none of the cluster's own."""
+    joined = {group for fields in by_kind["port"].values() for group in _texts(fields["security_groups"])}
+    return sorted(joined - by_kind["security_group"].keys())
 
 
 def _balancer_variables(by_kind: Mapping[str, Mapping[str, Fields]], name: str) -> dict[str, object] | None:
@@ -172,6 +180,9 @@ def _server_variables(server: Mapping[str, Value], port: Mapping[str, Value]) ->
     return {
         "flavor": server["flavor"],
         "image": server["image"],
+        "image_id": server.get(IMAGE_ID),
+        "flavor_id": server.get(FLAVOR_ID),
+        "held": bool(server.get(HELD)),
         "boot_volume": _boot_volume(server),
         "availability_zone": server.get("availability_zone"),
         "server_group": server["server_group"],

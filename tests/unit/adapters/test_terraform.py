@@ -149,6 +149,11 @@ class TestFailure:
             ("dial tcp 127.0.0.1:1: connect: connection refused", Transient, "next cycle"),
             ("Your query returned no results. Please change your search criteria", Permanent, "flavor"),
             ("unexpected state 'ERROR', wanted target 'ACTIVE'", Permanent, "openstack server show"),
+            ("got 409 instead: Invalid power_state for instance 0b1c: SUSPENDED", Permanent, "openstack server resume"),
+            ("Cannot 'resize' instance 0b1c while it is in vm_state paused", Permanent, "unpause"),
+            ("got 409 instead: Instance 0b1c is locked", Permanent, "openstack server unlock"),
+            ("got 409 instead: Security group rule already exists. Rule id is 1.", Permanent, "in other words"),
+            ("got 409 instead: the resource is busy", Transient, "still busy"),
             ("Error acquiring the state lock", Transient, "Another run"),
             ("got 503 instead", Transient, "next cycle"),
             ("cloud nope does not exist in clouds.yaml", Permanent, "clouds.yaml"),
@@ -172,6 +177,11 @@ class TestFailure:
         assert raised.message == f"{SERVER}: Error creating OpenStack server: Quota exceeded for instances: Requested 1"
         assert isinstance(raised, Permanent)
         assert "quota" in (raised.hint or "")
+
+    def test_where_the_provider_has_no_word_of_novas_none_is_made_up(self) -> None:
+        said = "Error waiting for instance (0b1c) to become ready: unexpected state 'ERROR', wanted target 'ACTIVE'"
+        raised = failure(self.failed(f"{said}. last error: %!s(<nil>)"), Redactor())
+        assert raised.message == f"{SERVER}: {said}"
 
     def test_the_others_are_counted_and_kept_as_evidence(self) -> None:
         raised = failure(self.failed("Something odd", "for a reason", None, count=3), Redactor())

@@ -16,6 +16,7 @@ from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.guest import Guest
+from reconciler.model.quota import Allotment, Quota
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
 from reconciler.ports import (
     Allowance,
@@ -153,6 +154,7 @@ class World:
         self.offered: tuple[str, ...] = ()
         self.certificates: list[Resource] = []
         self.unseen: Unknown | None = None
+        self.allowed: dict[str, Allotment] = {}
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
         self.guests: tuple[Guest, ...] = ()
@@ -224,6 +226,9 @@ class World:
             for kind, found in (("f", ("m1.medium", "m1.large")), ("i", ("ubuntu-24.04", "b")), ("n", ("public",)))
         }
         return CloudSnapshot({**kinds, **self.kinds}, names["f"], names["i"], names["n"], Known())
+
+    def quota(self) -> Quota:
+        return self.allowed
 
     def prune(self, kind: str, id: str) -> None:
         if self.did(f"cloud prune {kind} {id}"):
@@ -304,7 +309,7 @@ class Terraform:
         if not self.world.did(f"terraform {workspace.directory.name}"):
             return
         if workspace.directory.name == "infrastructure":
-            self._infrastructure()
+            self._infrastructure(workspace)
         else:
             said: Any = workspace.variables["manifests"]
             api = self.world.apis["moc"]
@@ -320,12 +325,23 @@ class Terraform:
         self.world.workspaces.append(workspace)
         return 0
 
-    def _infrastructure(self) -> None:
-        world = self.world
+    def _infrastructure(self, workspace: Workspace) -> None:
+        """As git says: all of it, or what the run may touch; what is left out of the variables is not there."""
+        world, only = self.world, workspace.only
         there = {r.key: r for r in world.resources}
         strays = [r for r in world.resources if r.id.startswith("stray")]
-        wanted = infrastructure(world.desired.cluster)
-        world.resources = [_live(r, n, there.get(r.key)) for n, r in enumerate(wanted, 1)] + strays
+        servers: Any = workspace.variables["servers"]
+        asked = [r for r in infrastructure(world.desired.cluster) if r.kind not in _OWN or r.name in servers]
+        wanted = {r.key: r for r in asked if r.kind != "server" or not servers[r.name]["held"]}
+        made = {key: _live(r, n, there.get(key)) for n, (key, r) in enumerate(wanted.items(), 1)}
+        if only is not None:
+            touched = {key: r for key, r in made.items() if address(r.kind, r.name) in only}
+            kept = {key: r for key, r in there.items() if address(key.kind, key.name) not in only}
+            made = {**kept, **touched}
+        world.resources = [*(r for r in made.values() if not r.id.startswith("stray")), *strays]
+
+
+_OWN = ("server", "port", "floating_ip")
 
 
 def _live(wanted: Resource, number: int, before: Resource | None) -> Resource:
