@@ -32,6 +32,7 @@ from .control.watched import watched
 from .control.ways import Ways
 from .errors import Invalid, ReconcilerError
 from .loading import Loading
+from .model.quota import Quota
 from .model.resource import Listing, Unknown
 from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Progress, Terraform, Watcher
 from .process import Redactor
@@ -282,6 +283,7 @@ class App:
             accept_rewrite=self.settings.git.accept_rewrite,
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
             gate=self._gate,
+            quota=self._quota,
         )
 
     @cached_property
@@ -309,6 +311,10 @@ class App:
 
     def _feed(self, name: str) -> Feed:
         return self._openstack(name)
+
+    def _quota(self, name: str) -> Quota:
+        cloud = self._cloud(name)
+        return cloud.quota() if isinstance(cloud, OpenStackCloud) else {}
 
     def _cloud(self, name: str) -> Cloud:
         return self._openstack(name)

@@ -263,7 +263,7 @@ class Cycle:
         made = decide(case)
         if not quota.creates(made):
             return made
-        return decide(replace(case, quota=self.tools.cloud(self.desired.cluster.spec.cloud).quota()))
+        return decide(replace(case, quota=self.tools.quota(self.desired.cluster.spec.cloud)))
 
     def _case(self, sight: Sight, granted: Granted | None) -> Case:
         cluster = self.desired.cluster

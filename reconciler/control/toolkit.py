@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..model.quota import Quota
 from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform, as_it_is
 from .lease import Terms
 
@@ -30,7 +31,8 @@ class Toolkit:
     factories are lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when
     we end. `sealing`: Terraform's state and plans are encrypted.
     `accept_rewrite`: the commit from which what was applied may be left out (`descent`); "" for none.
-    `gate` says how kubeconfigs may be read."""
+    `gate` says how kubeconfigs may be read. `quota` asks what the project of a cloud may have; empty where nobody asks.
+    """
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -50,6 +52,7 @@ class Toolkit:
     sealing: bool = False
     accept_rewrite: str = ""
     gate: Gate = as_it_is
+    quota: Callable[[str], Quota] = lambda _: {}
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

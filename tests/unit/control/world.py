@@ -15,7 +15,7 @@ from reconciler.control.cycle import Cycle
 from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
-from reconciler.model.quota import Allotment, Quota
+from reconciler.model.quota import Allotment
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
 from reconciler.ports import (
     Allowance,
@@ -171,6 +171,7 @@ class World:
             repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
             kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
+            quota=lambda _: self.allowed,
             terraform_state=lambda folder: Ids(self.known) if self.known is not None else None,
         )  # fmt: skip
         survey = survey or Survey(lambda _: self, ("demo",))
@@ -220,9 +221,6 @@ class World:
             for kind, found in (("f", ("m1.medium", "m1.large")), ("i", ("ubuntu-24.04", "b")), ("n", ("public",)))
         }
         return CloudSnapshot({**kinds, **self.kinds}, names["f"], names["i"], names["n"], Known())
-
-    def quota(self) -> Quota:
-        return self.allowed
 
     def prune(self, kind: str, id: str) -> None:
         if self.did(f"cloud prune {kind} {id}"):
