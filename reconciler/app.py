@@ -32,6 +32,7 @@ from .control.watched import watched
 from .control.ways import Ways
 from .errors import Invalid, ReconcilerError
 from .loading import Loading
+from .model.quota import Quota
 from .model.resource import Listing, Unknown
 from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Logins, Progress, Terraform, Watcher
 from .process import Redactor
@@ -290,6 +291,7 @@ class App:
             gate=self._gate,
             login=lambda cloud: self._openstack(cloud).login(),
             guests=lambda access, nodes: self._kubernetes(access).guests(nodes),
+            quota=self._quota,
         )
 
     @cached_property
@@ -322,6 +324,10 @@ class App:
 
     def _feed(self, name: str) -> Feed:
         return self._openstack(name)
+
+    def _quota(self, name: str) -> Quota:
+        cloud = self._cloud(name)
+        return cloud.quota() if isinstance(cloud, OpenStackCloud) else {}
 
     def _cloud(self, name: str) -> Cloud:
         return self._openstack(name)

@@ -273,7 +273,7 @@ class Cycle:
             case = replace(case, observed=replace(case.observed, guests=guests))
             current = decide(case)
         if quota.creates(current):
-            current = decide(replace(case, quota=self.tools.cloud(self.desired.cluster.spec.cloud).quota()))
+            current = decide(replace(case, quota=self.tools.quota(self.desired.cluster.spec.cloud)))
         return current
 
     def _case(self, sight: Sight, granted: Granted | None) -> Case:

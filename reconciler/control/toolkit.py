@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..model.guest import Guest
 from ..model.login import Login
+from ..model.quota import Quota
 from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform, as_it_is
 from .lease import Terms
 
@@ -33,7 +34,8 @@ class Toolkit:
     we end. `sealing`: Terraform's state and plans are encrypted.
     `accept_rewrite`: the commit from which what was applied may be left out (`descent`); "" for none.
     `gate` says how kubeconfigs may be read. `login` is how a cloud is logged in to, settled; None where programs have
-    ways of their own. `guests` are the pods that a drain of some nodes would evict; it raises what the port raises."""
+    ways of their own. `guests` are the pods that a drain of some nodes would evict; it raises what the port raises.
+    `quota` asks what the project of a cloud may have; empty where nobody asks."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -55,6 +57,7 @@ class Toolkit:
     gate: Gate = as_it_is
     login: Callable[[str], Login | None] = lambda _: None
     guests: Callable[[Access, Collection[str]], tuple[Guest, ...]] = lambda _, __: ()
+    quota: Callable[[str], Quota] = lambda _: {}
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

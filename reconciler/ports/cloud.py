@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..model.quota import Quota
 from ..model.resource import Kinds, Listing, Unknown
 
 
@@ -36,10 +35,6 @@ class Cloud(Protocol):
     def observe(self, clusters: Sequence[str]) -> CloudSnapshot:
         """List everything of the project once, side by side. Raises Transient/Permanent/Invalid when the cloud
         can't be logged in to at all; a kind that can't be listed becomes Unknown."""
-
-    def quota(self) -> Quota:
-        """What the project may have, and has. What can't be asked is left out. Raises as observe does when there is no
-        logging in."""
 
     def prune(self, kind: str, id: str) -> None:
         """Delete one resource by id; already gone is success."""

@@ -11,7 +11,6 @@ from reconciler.control.orphans import nobodys
 from reconciler.control.survey import Survey
 from reconciler.errors import Permanent
 from reconciler.model.outcome import Status
-from reconciler.model.quota import Quota
 from reconciler.model.resource import Kinds, Known, Resource, Unknown
 from reconciler.ports import CloudSnapshot
 from tests.unit.examples import desired
@@ -29,9 +28,6 @@ class Cloud:
             raise self.error
         kinds: Kinds = {"server": Known(self.found), "port": Unknown("no answer")}
         return CloudSnapshot(kinds, Known(), Known(), Known(), Known())
-
-    def quota(self) -> Quota:
-        return {}
 
     def prune(self, kind: str, id: str) -> None:
         raise AssertionError("nothing is ever pruned here")

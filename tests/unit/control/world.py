@@ -16,7 +16,7 @@ from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.guest import Guest
-from reconciler.model.quota import Allotment, Quota
+from reconciler.model.quota import Allotment
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
 from reconciler.ports import (
     Allowance,
@@ -177,6 +177,7 @@ class World:
             kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
             guests=lambda _, nodes: self.apis["own"].guests(nodes),
+            quota=lambda _: self.allowed,
             terraform_state=lambda folder: Ids(self.known) if self.known is not None else None,
         )  # fmt: skip
         survey = survey or Survey(lambda _: self, ("demo",))
@@ -226,9 +227,6 @@ class World:
             for kind, found in (("f", ("m1.medium", "m1.large")), ("i", ("ubuntu-24.04", "b")), ("n", ("public",)))
         }
         return CloudSnapshot({**kinds, **self.kinds}, names["f"], names["i"], names["n"], Known())
-
-    def quota(self) -> Quota:
-        return self.allowed
 
     def prune(self, kind: str, id: str) -> None:
         if self.did(f"cloud prune {kind} {id}"):
