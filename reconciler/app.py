@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,7 +31,8 @@ from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .control.ways import Ways
-from .errors import Invalid, ReconcilerError
+from .engine import sessions
+from .errors import Invalid, ReconcilerError, Transient
 from .loading import Loading
 from .model.resource import Listing, Unknown
 from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Progress, Terraform, Watcher
@@ -216,7 +218,7 @@ class App:
     def autoscaler(self, cluster: str, address: str, tls: Tls | None) -> Server:
         """The autoscaler's server of one cluster. Nothing is asked before it starts."""
         said = self.settings.autoscaler
-        terms = autoscaler.Terms(said.provision_minutes * 60, said.gpu_label, said.gpu_resource)
+        terms = autoscaler.Terms(said.gpu_label, said.gpu_resource)
         bot = said.pull_request_branch.replace("{cluster}", cluster)
         return Server(
             book=Book(self.repository, cluster, said.branch, bot, self.progress.log),
@@ -227,7 +229,26 @@ class App:
             tls=tls,
             poll=said.poll,
             terms=terms,
+            cordon=partial(self._cordon, cluster),
+            mark=partial(self._mark, cluster),
         )
+
+    def _mark(self, cluster: str) -> None:
+        """Say of each session whether it may be moved. Raises Transient where they can't be listed."""
+        access = self.toolkit.api(cluster)
+        if not access.kubeconfig.exists():
+            return
+        api = self._kubernetes(access)
+        found = api.sessions()
+        if isinstance(found, Unknown):
+            raise Transient(found.reason, hint=found.hint)
+        api.mark_sessions(sessions.marks(found, datetime.datetime.now(datetime.UTC)))
+
+    def _cordon(self, cluster: str, leaving: Collection[str]) -> None:
+        """Without a kubeconfig here there is nobody to ask: the next cycle drains what goes."""
+        access = self.toolkit.api(cluster)
+        if access.kubeconfig.exists():
+            self._kubernetes(access).cordon(leaving)
 
     def _seen(self, ground: Ground) -> Seen:
         """What the autoscaler is told of one cluster: its machines, its nodes, and what the last cycle failed with."""
@@ -282,6 +303,7 @@ class App:
             accept_rewrite=self.settings.git.accept_rewrite,
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
             gate=self._gate,
+            gpu_label=self.settings.autoscaler.gpu_label,
         )
 
     @cached_property

@@ -20,7 +20,7 @@ from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
 from ..report.view import View, view
-from ..spec import environments, helm, tenancy, wiring
+from ..spec import autoscaler_manifest, environments, helm, tenancy, wiring
 from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
 from . import autoscaler, ci, environment, sandbox
@@ -82,6 +82,8 @@ def validate(ctx: typer.Context, folder: Folder = None) -> None:
     for remark in tenancy.remarks(state.files.get(FLEET), mine.code_owners()):
         out().print(f"note: {remark}", markup=False)
     for cluster in state.clusters:
+        for told in autoscaler_manifest.remarks(cluster, state.files, mine.settings.autoscaler.provision_minutes):
+            out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""), markup=False)
         made = objects.environments(cluster, state.files)
         for told in environments.remarks(cluster, made, state.files, datetime.datetime.now(datetime.UTC).date()):
             out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import takewhile
 
-from ..engine import autoscale
+from ..engine import autoscale, sessions
 from ..engine.decision import Case, decide
 from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
@@ -301,7 +301,9 @@ class Cycle:
         wanted = len(sight.expected.resources(mine))
         said = self.desired.autoscale
         decided = {gone.server for group in said.spec.node_groups for gone in group.removed} if said else frozenset()
-        return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, self.clock(), decided)
+        now = self.clock()
+        working = sessions.in_use(sight.sessions, now)
+        return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, now, decided, working)
 
     def _record(self, outcome: Outcome, sight: Sight, seen: Mapping[str, bytes] | None, lease: str) -> None:
         """Commit what was observed, under `lease` if it has an id. Without one others may look and record as well: then

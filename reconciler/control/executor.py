@@ -11,6 +11,7 @@ from .. import interrupt
 from ..engine.diff import meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
+from ..model.desired import Cluster
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
 from ..model.plan import WAVE, Step, Tool
@@ -157,7 +158,7 @@ class Executor:
     def _playbook(self, step: Step, sight: Sight) -> None:
         """Kubespray takes what a limited run leaves out from its cache of facts, so facts.yml goes before it."""
         hosts, run = self._hosts(step, sight), self._run_playbook
-        said = inventory(self.desired.cluster, hosts)
+        said = inventory(self._cluster(sight), hosts)
         if step.operation == "remove-node.yml":
             run(Playbook(step.operation, said, variables=_removal(step, sight)))
             installed.forget(self.tools.state, self.desired.name, step.targets)
@@ -219,7 +220,7 @@ class Executor:
         """A playbook that ends well is not a node that works: wait until the API says Ready, then set what
         Kubespray doesn't (providerID, and labels that changed meanwhile)."""
         api = self._api(self.tools.api(self.desired.name))
-        wanted = {n.name: n for n in nodes(self.desired.cluster, sight.servers) if n.name in step.targets}
+        wanted = {n.name: n for n in nodes(self._cluster(sight), sight.servers) if n.name in step.targets}
         deadline = time.monotonic() + self.tools.ready_seconds
         with self.tools.progress.task("nodes Ready") as task:
             task.total(len(wanted))
@@ -328,6 +329,10 @@ class Executor:
         environment = self.tools.environment
         place = backend(self.desired.state, self.desired.name, workspace)
         return Workspace(directory, files, values, environment, live or {}, may_destroy, replace, reread, forget, place)
+
+    def _cluster(self, sight: Sight) -> Cluster:
+        """As its nodes are to be: labels that follow from flavors are set when a kubelet starts, not afterwards."""
+        return sight.cluster or self.desired.cluster
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)

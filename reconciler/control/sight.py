@@ -11,12 +11,15 @@ from types import MappingProxyType
 
 from ..engine.diff import meant
 from ..errors import Invalid
+from ..model.desired import Cluster
 from ..model.naming import CERTIFICATE, IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
+from ..model.session import Session
 from ..ports import CloudSnapshot, Comparison, Ids, Manifest
 from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
+from ..spec.render.gpus import labelled
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes
 from ..spec.render.machines import CONTROL_PLANE_GROUP
@@ -35,7 +38,8 @@ class Sight:
     """What one look found. `manifests` are the rendered objects by component and target ("" for the cluster's own
     API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster. `patience` is
     how many seconds a workload's object may take to become healthy, where git says so. `outputs` are what others are
-    told of it; `held` the objects, by target, of applications that wait for such."""
+    told of it; `held` the objects, by target, of applications that wait for such. `cluster` is git's, with what follows
+    for its nodes from what the cloud's flavors have. `sessions` are the researchers' that run."""
 
     expected: Expected
     observed: Observed
@@ -44,6 +48,8 @@ class Sight:
     patience: Mapping[Key, float] = field(default_factory=dict)
     outputs: Outputs = field(default_factory=Outputs)
     held: Mapping[str, frozenset[Key]] = field(default_factory=dict)
+    cluster: Cluster | None = None
+    sessions: tuple[Session, ...] = ()
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -86,6 +92,7 @@ def look(
         cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         shown = pool.submit(_certificates, tools, desired.name)
+        working = pool.submit(_sessions, desired, tools)
         told = pool.submit(outputs.live, desired, wanted, tools, targets)
         theirs = elsewhere.asked(foreign, others, before, tools, survey, pool)
         snapshot, shared = cloud.result()
@@ -109,13 +116,24 @@ def look(
         found = pool.map(lambda c: _compare(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
         compared = dict(zip(_ON_KUBERNETES, found, strict=True))
     held = {target: frozenset(keys) for target, keys in made.held.items()}
-    sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, compared)
+    cluster = labelled(desired.cluster, snapshot.flavors, listing, tools.gpu_label)
+    sight = _sight(cluster, servers, {"node": listing, CERTIFICATE: Known(certificates)}, compared)
     moved = compared[Component.WORKLOADS].served[""].moved
     patience = {moved.get(key, key): seconds for key, seconds in made.own.patience.items()}
     sight = replace(sight, outputs=known, held=held, patience=patience)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
-    return replace(sight, observed=observed, shared=shared)
+    running = () if absent else working.result()
+    return replace(sight, observed=observed, shared=shared, sessions=running)
+
+
+def _sessions(desired: DesiredCluster, tools: Toolkit) -> tuple[Session, ...]:
+    """While they can't be asked, neither can the nodes: then no machine goes."""
+    access = tools.api(desired.name)
+    if not desired.environments or not access.kubeconfig.exists():
+        return ()
+    found = tools.kubernetes(access).sessions()
+    return () if isinstance(found, Unknown) else found
 
 
 def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:
@@ -337,17 +355,15 @@ def _ask(
 
 
 def _sight(
-    desired: DesiredCluster,
+    cluster: Cluster,
     infra: Kinds,
     kubernetes: Kinds,
     compared: Mapping[Component, _Compared],
 ) -> Sight:
-    wanted = tuple(
-        replace(r, fields={**r.fields, NAME: r.name, IN_STATE: True}) for r in infrastructure(desired.cluster)
-    )
+    wanted = tuple(replace(r, fields={**r.fields, NAME: r.name, IN_STATE: True}) for r in infrastructure(cluster))
     expected: dict[Component, tuple[Resource, ...]] = {
         Component.INFRASTRUCTURE: wanted,
-        Component.KUBERNETES: nodes(desired.cluster, meant(wanted, _resources(infra, "server"))),
+        Component.KUBERNETES: nodes(cluster, meant(wanted, _resources(infra, "server"))),
     }
     observed: dict[Component, Kinds] = {
         Component.INFRASTRUCTURE: infra,
@@ -358,4 +374,4 @@ def _sight(
         expected[component] = found.expected
         observed[component] = found.live
         manifests[component] = {target: on.manifests for target, on in found.served.items()}
-    return Sight(Expected(expected), Observed(observed), manifests)
+    return Sight(Expected(expected), Observed(observed), manifests, cluster=cluster)

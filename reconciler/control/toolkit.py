@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform, as_it_is
+from ..spec.render.gpus import LABEL
 from .lease import Terms
 
 
@@ -30,7 +31,7 @@ class Toolkit:
     factories are lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when
     we end. `sealing`: Terraform's state and plans are encrypted.
     `accept_rewrite`: the commit from which what was applied may be left out (`descent`); "" for none.
-    `gate` says how kubeconfigs may be read."""
+    `gate` says how kubeconfigs may be read. `gpu_label` is the label of nodes with a GPU."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -50,6 +51,7 @@ class Toolkit:
     sealing: bool = False
     accept_rewrite: str = ""
     gate: Gate = as_it_is
+    gpu_label: str = LABEL
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

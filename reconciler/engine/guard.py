@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from ..model.change import Action, Class, Difference
 from ..model.desired import Approval, Guards, Maintenance, moment
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component
 from . import windows
+from .sessions import ended
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
 _VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
@@ -25,7 +26,8 @@ class Facts:
     """What guards may look at besides the plan: limits, names, how many resources are live and desired, the time.
 
     `decided` are the ids of the servers that the autoscaler's file names as removed: each was chosen by itself, within
-    the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody.
+    the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody. `sessions` are
+    those in use, by machine.
     """
 
     limits: Guards
@@ -35,6 +37,7 @@ class Facts:
     maintenance: Maintenance
     now: datetime.datetime
     decided: Collection[str] = ()
+    sessions: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,16 @@ def _replaced_servers(plan: Plan, facts: Facts) -> str | None:
     return f"would replace {len(names)} servers ({_few(names)}); guards.maxReplacedServers allows {limit}"
 
 
+def _sessions(plan: Plan, facts: Facts) -> str | None:
+    hit, limit = (
+        sorted({s for step in plan.steps for s in ended(step, facts.sessions)}),
+        facts.limits.max_ended_sessions,
+    )
+    if len(hit) <= limit:
+        return None
+    return f"would end running sessions ({_few(hit)}); guards.maxEndedSessions allows {limit}"
+
+
 def _rebuild(plan: Plan, _: Facts) -> str | None:
     fields = _replaced(plan, only=_REBUILDING)
     if not fields:
@@ -264,6 +277,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("control-plane", _control_plane, "leave the control plane as it is", explicit=True),
     Guard("recovery", _recovery, "bring the machines back as they were", explicit=True),
     Guard("replaced-servers", _replaced_servers, "change one node group at a time, or raise guards.maxReplacedServers"),
+    Guard("sessions", _sessions, "wait until they are idle or stopped, or raise guards.maxEndedSessions"),
     Guard("rebuild", _rebuild, "make a new node group with the new image and empty the old one", explicit=True),
     Guard("stateful-volumes", _stateful_volumes, "keep the volume in git", explicit=True),
     Guard("empty-desired-set", _empty_desired_set, "look at what git says", explicit=True),

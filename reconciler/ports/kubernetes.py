@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from ..model.resource import Key, Kinds, Listing, Owner, Resource, Symptom, Unknown
+from ..model.session import Session
 from .manifests import Manifest
 from .progress import Progress
 
@@ -56,6 +57,13 @@ class Kubernetes(Protocol):
         """Pods that run nowhere, and pods on `nodes` that are not ready. Nothing where they can't be listed: they
         explain a difference and are none."""
 
+    def sessions(self) -> tuple[Session, ...] | Unknown:
+        """Every running pod of a researcher's environment; Unknown where they can't be listed."""
+
+    def mark_sessions(self, movable: Mapping[str, bool]) -> None:
+        """Say of pods (namespace/name) whether Cluster Autoscaler may move them. One that is gone is none. Raises
+        Transient or Permanent."""
+
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
@@ -80,6 +88,10 @@ class Kubernetes(Protocol):
 
     def prune(self, resources: Sequence[Resource]) -> None:
         """Delete live objects by uid; already gone is success."""
+
+    def cordon(self, leaving: Collection[str]) -> None:
+        """Let no new pod go to the nodes called `leaving`, and let pods go again to those that were cordoned by this
+        and are not among them. Raises Transient or Permanent."""
 
     def label_nodes(self, nodes: Sequence[Resource]) -> None:
         """Make labels, taints and providerID of the named nodes as desired. Only what `nodes` carry is touched."""

@@ -21,6 +21,7 @@ from reconciler.app import App
 from reconciler.cli import context
 from reconciler.control.cycle import Cycle
 from reconciler.model.resource import Key, Known, Listing, Resource, Symptom, Unknown
+from reconciler.model.session import Session
 from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
 from reconciler.spec.load import DesiredCluster
 from reconciler.spec.render import objects
@@ -141,6 +142,15 @@ class Machines:
                 live.objects.pop(r.key, None)
 
     def label_nodes(self, nodes: Sequence[Resource]) -> None:
+        pass
+
+    def cordon(self, leaving: Collection[str]) -> None:
+        pass
+
+    def sessions(self) -> tuple[Session, ...]:
+        return ()
+
+    def mark_sessions(self, movable: Mapping[str, bool]) -> None:
         pass
 
 

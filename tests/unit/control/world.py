@@ -16,6 +16,7 @@ from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
+from reconciler.model.session import Session
 from reconciler.ports import (
     Allowance,
     CloudSnapshot,
@@ -113,6 +114,15 @@ class Api:
             for r in resources:
                 self.objects.pop(r.key, None)
 
+    def cordon(self, leaving: Collection[str]) -> None:
+        self.world.did(f"cordon {' '.join(sorted(leaving))}")
+
+    def sessions(self) -> tuple[Session, ...] | Unknown:
+        return tuple(self.world.sessions)
+
+    def mark_sessions(self, movable: Mapping[str, bool]) -> None:
+        self.world.did(f"mark {movable}")
+
     def label_nodes(self, nodes: Sequence[Resource]) -> None:
         self.world.labelled += nodes
         self.world.did(f"label {' '.join(n.name for n in nodes)}")
@@ -151,6 +161,7 @@ class World:
         self.unseen: Unknown | None = None
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
+        self.sessions: list[Session] = []
         self.versions: list[tuple[str, dict[str, str]]] = []
         self.disregarded: list[tuple[str, str]] = []
         self.named = ""
