@@ -22,6 +22,7 @@ from .adapters.terraform import Encryption, known
 from .adapters.terraform import Terraform as OpenTofu
 from .control import kubeconfigs, record
 from .control.cycle import Cycle, Moment
+from .control.destroy import wish_of
 from .control.executor import Executor
 from .control.lease import Terms
 from .control.recognise import recognised
@@ -32,6 +33,7 @@ from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .control.ways import Ways
 from .engine import sessions
+from .engine.destroy import Wish
 from .errors import Invalid, ReconcilerError, Transient
 from .loading import Loading
 from .model.resource import Listing, Unknown
@@ -143,9 +145,10 @@ class App:
         progress: Progress | None = None,
         expected: bool = False,
         told: Callable[[Moment], None] = lambda _: None,
+        wish: Wish | None = None,
     ) -> Cycle:
         """One cluster's cycle, in a round of its own unless it shares a `survey`, and heard by `told`. Where a change
-        is `expected`, the lease is taken before the look."""
+        is `expected`, the lease is taken before the look. With a `wish`, or where git says so, it is destroyed."""
         kubespray = self._kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
@@ -154,7 +157,7 @@ class App:
         others = {other.name: other for other in (*state.clusters, *state.near)}
         return Cycle(
             cluster, state.commit, state.files, toolkit, survey,
-            expected=expected, told=told, referred=referred, others=others,
+            expected=expected, told=told, referred=referred, others=others, wish=wish or wish_of(cluster.cluster),
         )  # fmt: skip
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:

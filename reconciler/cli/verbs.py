@@ -14,7 +14,7 @@ import typer
 from .. import __version__
 from ..app import App
 from ..control.cycle import status_of
-from ..control.orphans import nobodys
+from ..control.orphans import told_of_orphans
 from ..control.revision import Desired, Purpose
 from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
@@ -28,6 +28,7 @@ from .adopt import adopt
 from .context import Context, context
 from .demo import demo
 from .desired import schema, show
+from .destroy import destroy
 from .init import init
 from .reports import Folder, Found, reported
 from .run import run, status
@@ -177,6 +178,7 @@ app.command()(adopt)
 app.command()(show)
 app.command()(schema)
 app.command()(unlock)
+app.command()(destroy)
 app.command()(demo)
 app.add_typer(autoscaler.app, name="autoscaler")
 app.add_typer(ci.app, name="ci")
@@ -206,7 +208,7 @@ def look(mine: Context, names: list[str] | None, ref: str, output: Format, page:
                 failure(error)
                 found.failed(error, cluster.name)
                 failed = worst([failed, error.exit_code])
-    views += nobodys(survey, state.commit, clusters) if not names else ()
+    views = told_of_orphans(views, survey, state.commit, clusters, alone=not names)
     found.views += views
     report(views, output)
     write_page(views, page)
@@ -242,6 +244,7 @@ def reconcile(
             failed = max(failed, error.exit_code)
             continue
         views.append(outcome_view(outcome, sight))
+    views = told_of_orphans(views, survey, state.commit, clusters)
     found.views += views
     report(views, output)
     write_page(views, page)

@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from ..engine import autoscale, sessions
 from ..engine.decision import Case, decide
+from ..engine.destroy import Wish
 from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
@@ -30,7 +31,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, durations, fetched, output_memory, outputs, record
+from . import descent, destroy, durations, fetched, output_memory, outputs, record
 from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
@@ -53,10 +54,6 @@ class Moment(StrEnum):
     APPLYING = "applying"
 
 
-def _nobody(_: Moment) -> None:
-    """Nobody listens."""
-
-
 def _utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
@@ -67,7 +64,7 @@ class Cycle:
     a round; `clock` says what time it is (windows and approvals depend on it). Where something is `expected` to be
     done, the lease is taken before the look, so that one look is enough. `told` hears of what a status page shows.
     `referred` are the cluster's outputs that applications of others refer to, too; `others` the clusters that its own
-    refer to, as far as they could be loaded."""
+    refer to, as far as they could be loaded. With a `wish` it is to be destroyed."""
 
     desired: DesiredCluster
     commit: str
@@ -76,9 +73,10 @@ class Cycle:
     survey: Survey
     clock: Callable[[], datetime.datetime] = _utc_now
     expected: bool = False
-    told: Callable[[Moment], None] = _nobody
+    told: Callable[[Moment], None] = lambda _: None
     referred: frozenset[Output] = frozenset()
     others: Mapping[str, DesiredCluster] = field(default_factory=dict)
+    wish: Wish | None = None
 
     def check(self) -> tuple[Plan, Sight]:
         """Observe and plan; change nothing. A commit that would not be applied for what it leaves out has a plan that
@@ -156,6 +154,8 @@ class Cycle:
         first, sight = self._anew(first, sight)
         self._check_state(first)
         after, sight, steps = self._apply(first, sight)
+        if self.wish:  # who could say that volumes are kept is gone
+            after = replace(after, differences=(*after.open, *first.notices))
         return self._ended(first, after, sight, steps, started, lease=tenure.lease.id if tenure else "")
 
     def _check_state(self, first: Plan) -> None:
@@ -196,6 +196,8 @@ class Cycle:
         error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
         self._record(outcome, sight, seen, lease)
+        if status is Status.DESTROYED:
+            destroy.forget(self.tools.state, self.desired.name)
         return outcome, sight
 
     def _judged(self, after: Plan, steps: Sequence[StepOutcome]) -> Status:
@@ -203,7 +205,8 @@ class Cycle:
             return Status.SUSPENDED
         if self.desired.cluster.spec.mode == "report":  # what nobody carries out, no guard has to refuse
             return _status(replace(after, refusals=()), steps)
-        return _status(after, steps)
+        found = _status(after, steps)
+        return Status.DESTROYED if self.wish and found is Status.IN_SYNC else found
 
     def _anew(self, first: Plan, sight: Sight) -> tuple[Plan, Sight]:
         """What was listed for another cluster is good enough to find nothing to do, and too old to act on."""
@@ -248,18 +251,22 @@ class Cycle:
             done += (_judged_by(current, outcome) for outcome in carried)
             if destroyed(current) <= destroyed(first):
                 current = replace(current, refusals=tuple(r for r in current.refusals if r.partial))
-            if not carried[-1].ok and phase[0].component in _FOUNDATIONS:
+            if not carried[-1].ok and (self.wish or phase[0].component in _FOUNDATIONS):
                 break
         return current, sight, tuple(done)
 
     def _look(self) -> Sight:
         today = self.clock().astimezone(datetime.UTC).date()
         applied = recorded(self.tools.repository, self.desired.name)
+        if self.wish:
+            return destroy.look(self.desired, self.files, self.tools, applied, self.survey)
         return look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
 
     def _plan(self, sight: Sight) -> Plan:
         cluster = self.desired.cluster
         roles = self._roles(sight)
+        if self.wish:
+            return destroy.plan(self.desired, self.commit, sight, self.wish, self._facts(sight, ()))
         return decide(
             Case(
                 cluster=self.desired.name,

@@ -75,6 +75,7 @@ class Executor:
             (Tool.KUBERNETES, "label"): self._label,
             (Tool.KUBERNETES, "apply"): self._apply,
             (Tool.KUBERNETES, "prune"): self._prune_objects,
+            (Tool.KUBERNETES, "retain"): self._retain,
         }
         return self._playbook if step.tool is Tool.KUBESPRAY else on_cluster[step.tool, step.operation]
 
@@ -282,8 +283,10 @@ class Executor:
     def _prune_objects(self, step: Step, _: Sight) -> None:
         target = step.arguments.get("target", "")
         access = openshift(self.desired, target, self.tools) if target else self.tools.api(self.desired.name)
-        doomed = [Resource(d.key.kind, d.key.name, id=d.id) for d in step.differences]
-        self._api(access).prune(doomed)
+        self._api(access).prune([Resource(d.key.kind, d.key.name, id=d.id) for d in step.differences])
+
+    def _retain(self, step: Step, _: Sight) -> None:
+        self._api(self.tools.api(self.desired.name)).retain(step.targets)
 
     def _openshift_app(self, step: Step, sight: Sight) -> None:
         target = step.arguments["target"]

@@ -7,15 +7,16 @@ from itertools import groupby
 
 from ..engine.severity import severity
 from ..errors import ReconcilerError
-from ..model.change import Action, Class, Difference
+from ..model.change import Action, Class, Difference, Severity
 from ..model.outcome import Status
 from ..model.plan import Plan
-from ..model.resource import Component, Resource
-from ..report.view import View, view
+from ..model.resource import Component, Key, Resource
+from ..report.view import View, noticed, view
 from ..spec.load import DesiredCluster
 from .survey import Survey
 
-_WHY = "carries the tag of a cluster that is in no folder; somebody has to delete it, or bring the folder back"
+_DO = "somebody has to delete it, or bring the folder back and say `lifecycle: destroy` there"
+_WHY = f"carries the tag of a cluster that is in no folder; {_DO}"
 
 
 def nobodys(survey: Survey, commit: str, clusters: Sequence[DesiredCluster]) -> list[View]:
@@ -28,6 +29,36 @@ def nobodys(survey: Survey, commit: str, clusters: Sequence[DesiredCluster]) -> 
         except ReconcilerError:
             continue
     return [_view(owner, commit, tuple(left)) for owner, left in groupby(found, key=lambda r: r.owner)]
+
+
+def told_of_orphans(
+    views: Sequence[View], survey: Survey, commit: str, clusters: Sequence[DesiredCluster], *, alone: bool = False
+) -> list[View]:
+    """The reports, with what is nobody's: as reports of its own where every cluster was asked for (`alone`), else as a
+    notice in the report of each cluster of the same cloud. A notice leaves status and exit code as they are."""
+    if alone:
+        return [*views, *nobodys(survey, commit, clusters)]
+    clouds = {c.name: c.cluster.spec.cloud for c in clusters}
+    left = {cloud: _notices(survey, cloud) for cloud in sorted(set(clouds.values()))}
+    return [noticed(shown, left.get(clouds.get(shown.cluster, ""), ())) for shown in views]
+
+
+def _notices(survey: Survey, cloud: str) -> tuple[Difference, ...]:
+    try:
+        found = survey.nobodys(cloud)
+    except ReconcilerError:
+        return ()
+    return tuple(_notice(owner, cloud, tuple(left)) for owner, left in groupby(found, key=lambda r: r.owner))
+
+
+def _notice(owner: str, cloud: str, left: Sequence[Resource]) -> Difference:
+    kinds = sorted({r.kind for r in left})
+    counts = ", ".join(f"{sum(r.kind == kind for r in left)} {kind}" for kind in kinds)
+    why = f"{cloud} has {counts} with the tag of {owner!r}, which is in no folder: {_DO}"
+    key, notice = Key("orphan", owner), Class.NOTICE
+    return Difference(
+        Component.INFRASTRUCTURE, key, "", None, None, None, notice, Action.NONE, Severity.MEDIUM, why
+    )  # fmt: skip
 
 
 def _view(owner: str, commit: str, left: Sequence[Resource]) -> View:

@@ -39,7 +39,8 @@ class Sight:
     API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster. `patience` is
     how many seconds a workload's object may take to become healthy, where git says so. `outputs` are what others are
     told of it; `held` the objects, by target, of applications that wait for such. `cluster` is git's, with what follows
-    for its nodes from what the cloud's flavors have. `sessions` are the researchers' that run."""
+    for its nodes from what the cloud's flavors have. `sessions` are the researchers' that run,
+    `outliving` (of a cluster that is to end) what its API made in the cloud."""
 
     expected: Expected
     observed: Observed
@@ -50,6 +51,7 @@ class Sight:
     held: Mapping[str, frozenset[Key]] = field(default_factory=dict)
     cluster: Cluster | None = None
     sessions: tuple[Session, ...] = ()
+    outliving: tuple[Resource, ...] = ()
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -92,7 +94,7 @@ def look(
         cloud = pool.submit(survey.of, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         shown = pool.submit(_certificates, tools, desired.name)
-        working = pool.submit(_sessions, desired, tools)
+        working = pool.submit(running, desired.name, tools) if desired.environments else None
         told = pool.submit(outputs.live, desired, wanted, tools, targets)
         theirs = elsewhere.asked(foreign, others, before, tools, survey, pool)
         snapshot, shared = cloud.result()
@@ -113,24 +115,24 @@ def look(
         )
         known = known.beside(theirs.result()) if theirs else known
         made = render(desired, files, known, today)
-        found = pool.map(lambda c: _compare(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
-        compared = dict(zip(_ON_KUBERNETES, found, strict=True))
+        found = pool.map(lambda c: compared(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
+        both = dict(zip(_ON_KUBERNETES, found, strict=True))
     held = {target: frozenset(keys) for target, keys in made.held.items()}
     cluster = labelled(desired.cluster, snapshot.flavors, listing, tools.gpu_label)
-    sight = _sight(cluster, servers, {"node": listing, CERTIFICATE: Known(certificates)}, compared)
-    moved = compared[Component.WORKLOADS].served[""].moved
+    sight = _sight(cluster, servers, {"node": listing, CERTIFICATE: Known(certificates)}, both)
+    moved = both[Component.WORKLOADS].served[""].moved
     patience = {moved.get(key, key): seconds for key, seconds in made.own.patience.items()}
     sight = replace(sight, outputs=known, held=held, patience=patience)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
-    running = () if absent else working.result()
-    return replace(sight, observed=observed, shared=shared, sessions=running)
+    sessions = () if absent or working is None else working.result()
+    return replace(sight, observed=observed, shared=shared, sessions=sessions)
 
 
-def _sessions(desired: DesiredCluster, tools: Toolkit) -> tuple[Session, ...]:
-    """While they can't be asked, neither can the nodes: then no machine goes."""
-    access = tools.api(desired.name)
-    if not desired.environments or not access.kubeconfig.exists():
+def running(cluster: str, tools: Toolkit) -> tuple[Session, ...]:
+    """The researchers' sessions that run. While they can't be asked, neither can the nodes: then no machine goes."""
+    access = tools.api(cluster)
+    if not access.kubeconfig.exists():
         return ()
     found = tools.kubernetes(access).sessions()
     return () if isinstance(found, Unknown) else found
@@ -253,7 +255,7 @@ class _Compared:
     served: Mapping[str, Served]
 
 
-def _compare(
+def compared(
     desired: DesiredCluster,
     component: Component,
     made: Rendered,

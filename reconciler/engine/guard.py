@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..model.change import Action, Class, Difference
@@ -60,12 +60,12 @@ class Guard:
         return replace(plan, steps=tuple(s for s in plan.steps if self.holds(s))) if self.holds else plan
 
 
-def guard(plan: Plan, facts: Facts) -> Plan:
-    """Return the plan with its refusals: what a guard says and no approval in git answers."""
+def guard(plan: Plan, facts: Facts, rules: Sequence[Guard] | None = None) -> Plan:
+    """Return the plan with its refusals: what a guard of `rules` (else of all) says and no approval in git answers."""
     if not plan.steps:
         return plan
     refusals, steps = [], plan.steps
-    for each in GUARDS:
+    for each in GUARDS if rules is None else rules:
         message = each.check(plan, facts)
         if message and not any(_covers(a, each, plan, facts) for a in facts.limits.approvals):
             said = message + _expired(each, plan, facts)

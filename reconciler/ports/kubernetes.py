@@ -64,6 +64,13 @@ class Kubernetes(Protocol):
         """Say of pods (namespace/name) whether Cluster Autoscaler may move them. One that is gone is none. Raises
         Transient or Permanent."""
 
+    def outliving(self) -> tuple[Resource, ...] | Unknown:
+        """What the cluster made in its cloud, whoever asked for it: Services of type LoadBalancer, every claim and
+        every volume (fields: `claim`, `handle`, `size`, `policy`). Unknown where they can't be listed."""
+
+    def retain(self, volumes: Sequence[str]) -> None:
+        """Let these volumes outlive their claims. Raises Transient or Permanent."""
+
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:

@@ -21,7 +21,12 @@ _SEVERITY = {
     Severity.LOW: "cyan",
     Severity.INFO: "dim",
 }
-_STATUS = {Status.IN_SYNC: "bold green", Status.SUSPENDED: "bold cyan", Status.DRIFTED: "bold yellow"}
+_STATUS = {
+    Status.IN_SYNC: "bold green",
+    Status.SUSPENDED: "bold cyan",
+    Status.DESTROYED: "bold cyan",
+    Status.DRIFTED: "bold yellow",
+}
 
 
 def render(view: View) -> Group:

@@ -171,6 +171,15 @@ def view(
     )
 
 
+def noticed(shown: View, notices: Sequence[Difference]) -> View:
+    """The view with more notices: what the cluster's own plan does not know."""
+    if not notices:
+        return shown
+    findings = (*shown.findings, *(_finding(d, None) for d in notices))
+    headline = _headline(shown.status, findings, len(shown.unknowns), shown.error, repaired=shown.repaired)
+    return replace(shown, findings=findings, headline=headline)
+
+
 def by_component(findings: tuple[Finding, ...]) -> Mapping[Component, tuple[Finding, ...]]:
     """Group findings, components in the order they are applied; those without findings are left out."""
     groups = {c: tuple(f for f in findings if f.component is c) for c in Component}

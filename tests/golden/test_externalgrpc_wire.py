@@ -147,7 +147,7 @@ def test_options_are_answered_in_no_layout(release: str) -> None:
     asked = pb.NodeGroupAutoscalingOptionsRequest.FromString(text(1, "g") + text(2, LAYOUTS[release]))
     context = _Context()
     with pytest.raises(_Ended):
-        _service().NodeGroupGetOptions(asked, context)  # type: ignore[arg-type]
+        _service().NodeGroupGetOptions(asked, context)
     assert context.code is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -186,12 +186,12 @@ def _service() -> Any:
 
 def test_the_committed_code_is_what_the_contract_compiles_to(tmp_path: Path) -> None:
     """`make proto` makes it anew."""
-    for name, grpc in (("externalgrpc", True), ("node", False)):
+    for name, calls in (("externalgrpc", True), ("node", False)):
         place = WIRE.relative_to(PROJECT) / f"{name}.proto"
         out = [
             f"--python_out={tmp_path}",
             f"--pyi_out={tmp_path}",
-            *([f"--grpc_python_out={tmp_path}"] if grpc else []),
+            *([f"--grpc_python_out={tmp_path}"] if calls else []),
         ]
         assert protoc.main(["protoc", f"-I{PROJECT}", f"-I{KNOWN}", *out, str(PROJECT / place)]) == 0
     made = {file.name: file.read_text() for file in tmp_path.rglob("*.py*")}

@@ -150,6 +150,12 @@ class Machines:
     def sessions(self) -> tuple[Session, ...]:
         return ()
 
+    def outliving(self) -> tuple[Resource, ...]:
+        return ()
+
+    def retain(self, volumes: Sequence[str]) -> None:
+        pass
+
     def mark_sessions(self, movable: Mapping[str, bool]) -> None:
         pass
 

@@ -9,7 +9,7 @@ from ...errors import Permanent, Transient
 from ...model.resource import Listing, Resource, Symptom, Unknown
 from ...model.session import Session
 from ...ports import Allowance, Comparison, Gate, Manifest, Progress, as_it_is
-from . import certificates, nodes, pods
+from . import certificates, nodes, outliving, pods
 from .apply import Applier
 from .compare import Comparer
 from .connection import CONNECT_SECONDS, Connection, Refused
@@ -77,6 +77,15 @@ class KubernetesApi:
 
     def mark_sessions(self, movable: Mapping[str, bool]) -> None:
         pods.mark(self._connection, movable)
+
+    def outliving(self) -> tuple[Resource, ...] | Unknown:
+        try:
+            return outliving.listed(self._connection)
+        except (Transient, Permanent) as error:
+            return Unknown(error.message, error.hint)
+
+    def retain(self, volumes: Sequence[str]) -> None:
+        outliving.retain(self._connection, volumes)
 
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""

@@ -24,6 +24,7 @@ GuardName = Literal[
     "recovery",
     "conflict",
     "sessions",
+    "destroy",
 ]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]
