@@ -48,7 +48,7 @@ def destroy(
         raise Invalid(f"--yes {yes} is not the name of the cluster: {cluster}", hint=f"--yes {cluster}")
     wish = Wish(volumes=delete_volumes, agreed=True, unreachable=unreachable)
     asks = not yes and not plan_only
-    if asks and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if asks and not attended():
         hint = f"give it: --yes {cluster}; --plan-only says what would be lost"
         raise Invalid(f"nobody is here to type the name of {cluster!r}", hint=hint)
     if plan_only or asks:
@@ -73,6 +73,11 @@ def destroy(
         where = f"{FOLDER}/{cluster}"
         out().print(f"git still wants it: take {where}/ away, or say `lifecycle: destroy` in {where}/cluster.yaml")
     raise typer.Exit(outcome.status.exit_code)
+
+
+def attended() -> bool:
+    """Does somebody sit at a terminal?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _cycle(mine: Context, cluster: str, ref: str, wish: Wish, purpose: Purpose) -> Cycle:
