@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from ..engine.severity import severity
 from ..errors import ReconcilerError
-from ..model.change import Action, Class, Difference, Severity
+from ..model.change import Action, Class, Difference
 from ..model.outcome import Status
 from ..model.plan import Plan
-from ..model.resource import Component, Key, Resource
-from ..report.view import View, noticed, view
+from ..model.resource import Component, Resource
+from ..report.values import line
+from ..report.view import View, view
 from ..spec.load import DesiredCluster
 from .survey import Survey
 
@@ -35,30 +37,26 @@ def told_of_orphans(
     views: Sequence[View], survey: Survey, commit: str, clusters: Sequence[DesiredCluster], *, alone: bool = False
 ) -> list[View]:
     """The reports, with what is nobody's: as reports of its own where every cluster was asked for (`alone`), else as a
-    notice in the report of each cluster of the same cloud. A notice leaves status and exit code as they are."""
+    note in the report of each cluster of the same cloud, whose status and exit code it leaves as they are."""
     if alone:
         return [*views, *nobodys(survey, commit, clusters)]
     clouds = {c.name: c.cluster.spec.cloud for c in clusters}
-    left = {cloud: _notices(survey, cloud) for cloud in sorted(set(clouds.values()))}
-    return [noticed(shown, left.get(clouds.get(shown.cluster, ""), ())) for shown in views]
+    left = {cloud: _notes(survey, cloud) for cloud in sorted(set(clouds.values()))}
+    return [replace(shown, orphans=left.get(clouds.get(shown.cluster, ""), ())) for shown in views]
 
 
-def _notices(survey: Survey, cloud: str) -> tuple[Difference, ...]:
+def _notes(survey: Survey, cloud: str) -> tuple[str, ...]:
     try:
         found = survey.nobodys(cloud)
     except ReconcilerError:
         return ()
-    return tuple(_notice(owner, cloud, tuple(left)) for owner, left in groupby(found, key=lambda r: r.owner))
+    return tuple(_note(owner, cloud, tuple(left)) for owner, left in groupby(found, key=lambda r: r.owner))
 
 
-def _notice(owner: str, cloud: str, left: Sequence[Resource]) -> Difference:
-    kinds = sorted({r.kind for r in left})
-    counts = ", ".join(f"{sum(r.kind == kind for r in left)} {kind}" for kind in kinds)
-    why = f"{cloud} has {counts} with the tag of {owner!r}, which is in no folder: {_DO}"
-    key, notice = Key("orphan", owner), Class.NOTICE
-    return Difference(
-        Component.INFRASTRUCTURE, key, "", None, None, None, notice, Action.NONE, Severity.MEDIUM, why
-    )  # fmt: skip
+def _note(owner: str, cloud: str, left: Sequence[Resource]) -> str:
+    kinds = [r.kind for r in left]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+    return line(f"{cloud} has {counts} with the tag of {owner!r}, which is in no folder: {_DO}")
 
 
 def _view(owner: str, commit: str, left: Sequence[Resource]) -> View:

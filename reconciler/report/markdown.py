@@ -70,6 +70,8 @@ def _head(view: View, titled: bool, dated: bool) -> Iterator[str]:
     yield f"{begin} **{view.status}**, plan {code(view.digest)}."
     if view.hint:
         yield f"Hint: {prose(view.hint)}"
+    for orphan in view.orphans:
+        yield f"Note: {prose(orphan)}"
     yield ""
 
 

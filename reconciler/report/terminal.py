@@ -45,6 +45,8 @@ def _head(view: View) -> Iterator[RenderableType]:
     yield Text(f"desired state {view.commit[:12]}, plan {view.digest}", style="dim")
     if view.hint:
         yield Text(f"hint: {view.hint}")
+    for orphan in view.orphans:
+        yield Text(f"note: {orphan}", style="yellow")
 
 
 def _findings(view: View) -> Iterator[RenderableType]:

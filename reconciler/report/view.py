@@ -101,7 +101,8 @@ class Unobserved:
 class View:
     """Everything a report may say. `findings` are worst first; `digest` names the plan; `ignored` are left alone.
 
-    `repaired` says that the findings were there and are gone.
+    `repaired` says that the findings were there and are gone. `orphans` are what the clusters' cloud has of clusters
+    that no folder describes, a sentence each: no business of this cluster, and somebody's.
     """
 
     cluster: str
@@ -119,6 +120,7 @@ class View:
     hint: str
     repaired: bool
     picture: Picture
+    orphans: tuple[str, ...] = ()
 
     @property
     def refused(self) -> str:
@@ -169,15 +171,6 @@ def view(
         repaired=repaired,
         picture=picture(plan, observed=observed, expected=expected, repaired=repaired),
     )
-
-
-def noticed(shown: View, notices: Sequence[Difference]) -> View:
-    """The view with more notices: what the cluster's own plan does not know."""
-    if not notices:
-        return shown
-    findings = (*shown.findings, *(_finding(d, None) for d in notices))
-    headline = _headline(shown.status, findings, len(shown.unknowns), shown.error, repaired=shown.repaired)
-    return replace(shown, findings=findings, headline=headline)
 
 
 def by_component(findings: tuple[Finding, ...]) -> Mapping[Component, tuple[Finding, ...]]:

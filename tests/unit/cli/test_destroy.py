@@ -133,9 +133,10 @@ def test_orphans_are_named_in_every_report_and_change_no_exit_code(run: Run, wor
         said = run("-q", verb, "demo", "-o", "json")
         (shown,) = json.loads(said.out)
         assert (said.code, shown["status"]) == (0, "in sync"), verb
-        (finding,) = shown["findings"]
-        assert finding["resource"] == "orphan ghost"
-        assert "1 server with the tag of 'ghost', which is in no folder" in finding["why"]
+        (orphan,) = shown["orphans"]
+        assert "1 server with the tag of 'ghost', which is in no folder" in orphan
+        for form in ("text", "markdown", "html"):
+            assert "which is in no folder" in " ".join(run("-q", "drift", "demo", "-o", form).out.split())
     every = run("-q", "plan", "-o", "json")
     assert (every.code, [v["cluster"] for v in json.loads(every.out)]) == (3, ["demo", "ghost"])
     assert [r.name for r in world.resources if r.owner == "ghost"] == ["ghost-cp-1"]
