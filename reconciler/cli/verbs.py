@@ -83,6 +83,9 @@ def validate(ctx: typer.Context, folder: Folder = None) -> None:
     for remark in tenancy.remarks(state.files.get(FLEET), mine.code_owners()):
         out().print(f"note: {remark}", markup=False)
     for cluster in state.clusters:
+        if cluster.cluster.spec.lifecycle == "destroy":
+            place = cluster.place("Cluster", cluster.name, ("spec", "lifecycle"))
+            out().print(f"note: {place}: {cluster.name} is to be destroyed; its plan says what is lost", markup=False)
         for told in autoscaler_manifest.remarks(cluster, state.files, mine.settings.autoscaler.provision_minutes):
             out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""), markup=False)
         made = objects.environments(cluster, state.files)

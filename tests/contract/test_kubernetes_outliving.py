@@ -1,4 +1,4 @@
-"""What a cluster leaves in its cloud, on a real API server: balancers are waited for, and volumes kept or gone for good."""
+"""What a cluster leaves in its cloud, on a real API server: balancers are waited for, volumes kept or gone for good."""
 
 from __future__ import annotations
 
