@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -27,7 +28,10 @@ def destroy(
     ] = "",
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Say what is lost; change nothing.")] = False,
     delete_volumes: Annotated[
-        bool, typer.Option("--delete-volumes", help="Delete volumes with all that is on them; else they are kept.")
+        bool,
+        typer.Option(
+            "--delete-volumes", help="Delete volumes with all on them, as destroyVolumes in git; else they are kept."
+        ),
     ] = False,
     unreachable: Annotated[
         bool,
@@ -89,4 +93,4 @@ def _cycle(mine: Context, cluster: str, ref: str, wish: Wish, purpose: Purpose) 
         why = "suspend: true" if spec.suspend else "mode: report"
         place = desired.place("Cluster", cluster, ("spec", "suspend" if spec.suspend else "mode"))
         raise Blocked(f"{cluster!r} is not changed: git says {why}", hint=f"take it out at {place}")
-    return mine.app.cycle(state, desired, wish=wish)
+    return mine.app.cycle(state, desired, wish=replace(wish, volumes=wish.volumes or spec.destroy_volumes))
