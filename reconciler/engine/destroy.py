@@ -20,6 +20,7 @@ from .guard import GUARDS, Facts, Guard, guard
 CLAIM, VOLUME, SERVICE = "PersistentVolumeClaim", "PersistentVolume", "Service"
 _WHY = "the cluster is to be destroyed"
 _WITH_MACHINES = "goes with the cluster's machines"
+_LOST, _ON_DISK = "lost", "it is on a machine's disk and goes with it"
 _INSIDE = ("Namespace", "CustomResourceDefinition", "RoleBinding")
 # What people call what is lost, in the order they ask after it.
 _LOSSES = (("server", "machine"), ("floating_ip", "public address"), ("load_balancer", "load balancer"))
@@ -88,6 +89,8 @@ def _outliving(observed: Observed, outliving: Sequence[Resource], volumes: bool)
             found.append(_deletion(r, "its load balancer would be left in the cloud"))
         elif r.kind == CLAIM and volumes:
             found.append(_deletion(r, f"{_WHY}, and its volumes with it"))
+        elif r.kind == VOLUME and r.fields.get("local"):
+            found.append(_notice(r, _LOST, f"{r.name}, {r.fields.get('size')}, of {r.fields.get('claim')}: {_ON_DISK}"))
         elif r.kind == VOLUME and not (volumes and r.fields.get("policy") == "Delete"):
             found.append(_kept(r, volumes))
     return found
@@ -104,10 +107,14 @@ def _kept(r: Resource, volumes: bool) -> Difference:
     where = (
         f"volume {r.fields.get('handle') or r.name} in the cloud, {r.fields.get('size')}, of {r.fields.get('claim')}"
     )
-    why = f"{where}, is kept: " + ("its reclaim policy says so" if volumes else "delete it there when nobody needs it")
-    notice = Class.NOTICE
+    why = "its reclaim policy says so" if volumes else "delete it there when nobody needs it"
+    return _notice(r, "kept", f"{where}, is kept: {why}")
+
+
+def _notice(r: Resource, becomes: str, why: str) -> Difference:
+    level = Severity.HIGH if becomes == _LOST else Severity.MEDIUM
     return Difference(
-        Component.WORKLOADS, r.key, "", None, None, "present", notice, Action.NONE, Severity.MEDIUM, why, r.id
+        Component.WORKLOADS, r.key, "", None, None, becomes, Class.NOTICE, Action.NONE, level, why, r.id
     )  # fmt: skip
 
 
@@ -200,7 +207,9 @@ def losses(plan: Plan, sessions: Mapping[str, Collection[str]]) -> str:
     said = [f"{n} {word}{'s' * (n != 1 and not word.startswith('volume'))}" for n, word in counts if n]
     working = sorted({title for titles in sessions.values() for title in titles})
     said += [f"the running sessions {', '.join(working[:5])}{' …' * (len(working) > 5)}"] if working else []
-    kept = sum(d.key.kind == VOLUME for d in plan.notices)
+    lost = sum(d.live == _LOST for d in plan.notices)
+    said += [f"{lost} volume{'s' * (lost != 1)} on machines' disks"] if lost else []
+    kept = sum(d.key.kind == VOLUME and d.live != _LOST for d in plan.notices)
     said += [f"{kept} volume{'s' * (kept != 1)} kept in the cloud"] if kept else []
     return ", ".join(said) or "nothing that is seen"
 

@@ -65,8 +65,9 @@ class Kubernetes(Protocol):
         Transient or Permanent."""
 
     def outliving(self) -> tuple[Resource, ...] | Unknown:
-        """What the cluster made in its cloud, whoever asked for it: Services of type LoadBalancer, every claim and
-        every volume (fields: `claim`, `handle`, `size`, `policy`). Unknown where they can't be listed."""
+        """What the cluster made in its cloud, whoever asked for it: Services of type LoadBalancer, every claim, and
+        every volume of one (fields: `claim`, `handle`, `size`, `policy`, and whether it is `local` to a machine).
+        Unknown where they can't be listed."""
 
     def retain(self, volumes: Sequence[str]) -> None:
         """Let these volumes outlive their claims. Raises Transient or Permanent."""

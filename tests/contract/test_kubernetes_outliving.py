@@ -68,6 +68,7 @@ def test_volumes_are_told_with_their_ids_and_kept(kube: Path, api: KubernetesApi
             "handle": f"cinder-{namespace}",
             "size": "1Gi",
             "policy": "Delete",
+            "local": False,
         }
         api.retain([name, "pv-that-is-gone"])
         assert listed(api, "PersistentVolume", name).fields["policy"] == "Retain"

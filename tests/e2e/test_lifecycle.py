@@ -255,7 +255,8 @@ def test_its_end_is_said_first_approved_by_itself_and_leaves_nothing(world: Worl
     assert said.code == 4, said.all
     told = " ".join(said.out.split())
     assert f"what is lost: {len(before)} machines" in told
-    assert "volume" in told
+    assert "on machines' disks" in told
+    assert "env-ada/ada-jupyter: it is on a machine's disk and goes with it" in told
     assert world.servers() == before
     (digest,) = set(re.findall(r"plan: '([0-9a-f]{12})', guards: \[destroy\]", told))
     yes = f"{{plan: '{digest}', guards: [destroy], expires: '2099-01-01'}}"

@@ -14,12 +14,12 @@ _DELETE = "Delete"
 
 
 def listed(connection: Connection) -> tuple[Resource, ...]:
-    """Services of type LoadBalancer, claims, volumes."""
+    """Services of type LoadBalancer, claims, and the volumes that somebody claimed: others hold nobody's data."""
     services = (s for s in connection.items("/api/v1/services") if (s.get("spec") or {}).get("type") == "LoadBalancer")
     found = [Resource("Service", _name(s), id=s["metadata"]["uid"]) for s in services]
     claims = connection.items("/api/v1/persistentvolumeclaims")
     found += [Resource("PersistentVolumeClaim", _name(c), id=c["metadata"]["uid"]) for c in claims]
-    found += [_volume(v) for v in connection.items(_VOLUMES)]
+    found += [_volume(v) for v in connection.items(_VOLUMES) if (v.get("spec") or {}).get("claimRef")]
     return tuple(sorted(found, key=lambda r: r.key))
 
 
@@ -44,10 +44,11 @@ def _volume(volume: Mapping[str, Any]) -> Resource:
     spec = volume.get("spec") or {}
     claim = spec.get("claimRef") or {}
     fields: dict[str, Value] = {
-        "claim": f"{claim.get('namespace')}/{claim.get('name')}" if claim else "no claim",
+        "claim": f"{claim.get('namespace')}/{claim.get('name')}",
         "handle": next(_handles(spec), ""),
         "size": str((spec.get("capacity") or {}).get("storage", "")),
         "policy": str(spec.get("persistentVolumeReclaimPolicy", "")),
+        "local": any(source in spec for source in ("local", "hostPath")),
     }
     return Resource("PersistentVolume", volume["metadata"]["name"], fields, volume["metadata"]["uid"])
 

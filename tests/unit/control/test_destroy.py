@@ -94,6 +94,13 @@ def test_a_volume_that_its_class_keeps_is_told_also_when_volumes_go(world: World
     assert ["its reclaim policy says so" in n.why for n in current.notices] == [True]
 
 
+def test_what_is_on_a_machines_disk_is_lost_with_it(world: World) -> None:
+    world.outliving = [CLAIM, replace(PV, fields={**PV.fields, "policy": "Retain", "local": True})]
+    current, _ = end(world, Wish()).check()
+    assert [n.why for n in current.notices] == ["pv-1, 10Gi, of x/home: it is on a machine's disk and goes with it"]
+    assert "1 volume on machines' disks" in current.refusals[0].message
+
+
 def test_git_asks_for_it_with_an_approval_of_its_own(world: World) -> None:
     say(world, "lifecycle: destroy")
     wish = wish_of(world.desired.cluster)
