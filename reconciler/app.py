@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from .adapters.terraform import Encryption, known
 from .adapters.terraform import Terraform as OpenTofu
 from .control import kubeconfigs, record
 from .control.cycle import Cycle, Moment
+from .control.destroy import wish_of
 from .control.executor import Executor
 from .control.lease import Terms
 from .control.recognise import recognised
@@ -30,7 +32,9 @@ from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
 from .control.ways import Ways
-from .errors import Invalid, ReconcilerError
+from .engine import sessions
+from .engine.destroy import Wish
+from .errors import Invalid, ReconcilerError, Transient
 from .loading import Loading
 from .model.quota import Quota
 from .model.resource import Listing, Unknown
@@ -143,9 +147,11 @@ class App:
         expected: bool = False,
         told: Callable[[Moment], None] = lambda _: None,
         doing: Callable[[str], None] = lambda _: None,
+        wish: Wish | None = None,
     ) -> Cycle:
         """One cluster's cycle, in a round of its own unless it shares a `survey`; `told` and `doing` hear of it. Where
-        a change is `expected`, the lease is taken before the look."""
+        a change is `expected`, the lease is taken before the look. With a `wish`, or where git says so, it is
+        destroyed."""
         kubespray = self._kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
@@ -155,6 +161,7 @@ class App:
         return Cycle(
             cluster, state.commit, state.files, toolkit, survey,
             expected=expected, told=told, doing=doing, referred=referred, others=others,
+            wish=wish or wish_of(cluster.cluster),
         )  # fmt: skip
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:
@@ -223,7 +230,7 @@ class App:
     def autoscaler(self, cluster: str, address: str, tls: Tls | None) -> Server:
         """The autoscaler's server of one cluster. Nothing is asked before it starts."""
         said = self.settings.autoscaler
-        terms = autoscaler.Terms(said.provision_minutes * 60, said.gpu_label, said.gpu_resource)
+        terms = autoscaler.Terms(said.gpu_label, said.gpu_resource)
         bot = said.pull_request_branch.replace("{cluster}", cluster)
         return Server(
             book=Book(self.repository, cluster, said.branch, bot, self.progress.log),
@@ -234,7 +241,26 @@ class App:
             tls=tls,
             poll=said.poll,
             terms=terms,
+            cordon=partial(self._cordon, cluster),
+            mark=partial(self._mark, cluster),
         )
+
+    def _mark(self, cluster: str) -> None:
+        """Say of each session whether it may be moved. Raises Transient where they can't be listed."""
+        access = self.toolkit.api(cluster)
+        if not access.kubeconfig.exists():
+            return
+        api = self._kubernetes(access)
+        found = api.sessions()
+        if isinstance(found, Unknown):
+            raise Transient(found.reason, hint=found.hint)
+        api.mark_sessions(sessions.marks(found, datetime.datetime.now(datetime.UTC)))
+
+    def _cordon(self, cluster: str, leaving: Collection[str]) -> None:
+        """Without a kubeconfig here there is nobody to ask: the next cycle drains what goes."""
+        access = self.toolkit.api(cluster)
+        if access.kubeconfig.exists():
+            self._kubernetes(access).cordon(leaving)
 
     def _seen(self, ground: Ground) -> Seen:
         """What the autoscaler is told of one cluster: its machines, its nodes, and what the last cycle failed with."""
@@ -292,6 +318,7 @@ class App:
             login=lambda cloud: self._openstack(cloud).login(),
             guests=lambda access, nodes: self._kubernetes(access).guests(nodes),
             quota=self._quota,
+            gpu_label=self.settings.autoscaler.gpu_label,
         )
 
     @cached_property

@@ -17,6 +17,7 @@ from .model.lease import LONGEST_SECONDS
 from .serve import access
 from .serve.access import Access
 from .serve.secret import Secret
+from .spec.render.gpus import LABEL
 from .spec.validate import validate
 from .spec.yaml import Unreadable, parse
 
@@ -253,7 +254,7 @@ class Autoscaler(_Model):
     pull_request_branch: str = ""
     poll: float = Field(default=10.0, ge=0.2)
     provision_minutes: int = Field(default=30, ge=1, le=1440)
-    gpu_label: str = "research.moc/gpu"
+    gpu_label: str = LABEL
     gpu_resource: str = "nvidia.com/gpu"
 
 

@@ -50,7 +50,8 @@ def report(views: Sequence[View], form: Format) -> None:
 
 def outcome_view(outcome: Outcome, sight: Sight) -> View:
     """A cycle that ended well shows what it found and did; any other shows what is left."""
-    shown = outcome.before if outcome.status is Status.IN_SYNC else outcome.after
+    well = outcome.status in (Status.IN_SYNC, Status.DESTROYED)
+    shown = outcome.before if well else outcome.after
     return view(shown, status=outcome.status, outcome=outcome, observed=sight.observed, expected=sight.expected)
 
 

@@ -14,14 +14,14 @@ import typer
 from .. import __version__
 from ..app import App
 from ..control import hands_off
-from ..control.orphans import nobodys
+from ..control.orphans import told_of_orphans
 from ..control.revision import Desired, Purpose
 from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..model.outcome import Status
 from ..report import html as html_page
 from ..report.view import View, view
-from ..spec import environments, helm, tenancy, wiring
+from ..spec import autoscaler_manifest, environments, helm, tenancy, wiring
 from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
 from . import autoscaler, ci, environment, sandbox
@@ -30,6 +30,7 @@ from .completion import clusters_of
 from .context import Context, context
 from .demo import demo
 from .desired import schema, show
+from .destroy import destroy
 from .diff import diff
 from .init import init
 from .kubeconfig import kubeconfig
@@ -100,6 +101,11 @@ def validate(ctx: typer.Context, folder: Folder = None) -> None:
     for remark in tenancy.remarks(state.files.get(FLEET), mine.code_owners()):
         out().print(f"note: {remark}", markup=False)
     for cluster in state.clusters:
+        if cluster.cluster.spec.lifecycle == "destroy":
+            place = cluster.place("Cluster", cluster.name, ("spec", "lifecycle"))
+            out().print(f"note: {place}: {cluster.name} is to be destroyed; its plan says what is lost", markup=False)
+        for told in autoscaler_manifest.remarks(cluster, state.files, mine.settings.autoscaler.provision_minutes):
+            out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""), markup=False)
         made = objects.environments(cluster, state.files)
         for told in environments.remarks(cluster, made, state.files, datetime.datetime.now(datetime.UTC).date()):
             out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""))
@@ -213,6 +219,7 @@ app.command(context_settings={"allow_interspersed_args": False})(ssh)
 app.command()(suspend)
 app.command()(resume)
 app.command()(unlock)
+app.command()(destroy)
 app.command()(demo)
 app.add_typer(autoscaler.app, name="autoscaler")
 app.add_typer(ci.app, name="ci")
@@ -249,7 +256,7 @@ def seen(mine: Context, names: list[str] | None, ref: str, found: Found) -> int:
                 failure(error)
                 found.failed(error, cluster.name)
                 failed = worst([failed, error.exit_code])
-    found.views += nobodys(survey, state.commit, clusters) if not names else ()
+    found.views = told_of_orphans(found.views, survey, state.commit, clusters, alone=not names)
     return failed
 
 
@@ -309,6 +316,7 @@ def reconcile(
             failed = max(failed, error.exit_code)
             continue
         views.append(outcome_view(outcome, sight))
+    views = told_of_orphans(views, survey, state.commit, clusters)
     found.views += views
     report(views, output)
     write_page(views, page)

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from ..engine import autoscale, quota
+from ..engine import autoscale, quota, sessions
 from ..engine.decision import Case, decide
+from ..engine.destroy import Wish
 from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
-from ..engine.guard import Facts
+from ..engine.guard import Facts, destroyed
 from ..engine.holding import Granted, grant
 from ..engine.moves import drained
 from ..engine.playbook import Roles
@@ -29,7 +30,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, durations, failures, fetched, hands_off, output_memory, record
+from . import descent, destroy, durations, failures, fetched, hands_off, output_memory, record
 from .applied import believed, recorded
 from .drains import living_on
 from .executor import Executor
@@ -70,7 +71,7 @@ class Cycle:
     a round; `clock` says what time it is (windows and approvals depend on it). Where something is `expected` to be
     done, the lease is taken before the look, so that one look is enough. `told` and `doing` hear what a status page
     shows. `referred` are the cluster's outputs that applications of others refer to, too; `others` the clusters that
-    its own refer to, as far as they could be loaded."""
+    its own refer to, as far as they could be loaded. With a `wish` it is to be destroyed."""
 
     desired: DesiredCluster
     commit: str
@@ -83,6 +84,7 @@ class Cycle:
     doing: Callable[[str], None] = _nobody
     referred: frozenset[Output] = frozenset()
     others: Mapping[str, DesiredCluster] = field(default_factory=dict)
+    wish: Wish | None = None
 
     def check(self) -> tuple[Plan, Sight]:
         """Observe and plan; change nothing. A commit that would not be applied for what it leaves out has a plan that
@@ -160,6 +162,8 @@ class Cycle:
         first, sight = self._anew(first, sight)
         self._check_state(first)
         after, sight, steps = self._apply(first, sight)
+        if self.wish:  # who could say that volumes are kept is gone
+            after = replace(after, differences=(*after.open, *first.notices))
         return self._ended(first, after, sight, steps, started, lease=tenure.lease.id if tenure else "")
 
     def _check_state(self, first: Plan) -> None:
@@ -200,6 +204,8 @@ class Cycle:
         error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", hands_off.reason(self.desired)))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
         done = self._record(Recording(outcome, sight, sight.at or self.clock(), seen, lease))
+        if done.outcome.status is Status.DESTROYED:
+            destroy.forget(self.tools.state, self.desired.name)
         return done.outcome, done.sight
 
     def judged(self, after: Plan, steps: Sequence[StepOutcome] = ()) -> Status:
@@ -208,7 +214,8 @@ class Cycle:
             return Status.SUSPENDED
         if self.desired.cluster.spec.mode == "report":  # what nobody carries out, no guard has to refuse
             return _status(replace(after, refusals=()), steps)
-        return _status(after, steps)
+        found = _status(after, steps)
+        return Status.DESTROYED if self.wish and found is Status.IN_SYNC else found
 
     def _anew(self, first: Plan, sight: Sight) -> tuple[Plan, Sight]:
         """What was listed for another cluster is good enough to find nothing to do, and too old to act on."""
@@ -253,7 +260,9 @@ class Cycle:
             sight = self._look()
             current = self._plan(sight, granted)
             done += (_judged_by(current, failures.explained(outcome, sight)) for outcome in carried)
-            if not all(outcome.ok for outcome in carried) and phase[0].component in _FOUNDATIONS:
+            if self.wish and destroyed(current) <= destroyed(first):
+                current = replace(current, refusals=tuple(r for r in current.refusals if r.partial))
+            if not all(outcome.ok for outcome in carried) and (self.wish or phase[0].component in _FOUNDATIONS):
                 break
         return current, sight, tuple(done)
 
@@ -261,12 +270,16 @@ class Cycle:
         today = self.clock().astimezone(datetime.UTC).date()
         applied = recorded(self.tools.repository, self.desired.name)
         began = self.clock()
+        if self.wish:
+            return replace(destroy.look(self.desired, self.files, self.tools, applied, self.survey), at=began)
         sight = look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
         return replace(sight, at=began - datetime.timedelta(seconds=sight.age))
 
     def _plan(self, sight: Sight, granted: Granted | None = None) -> Plan:
         """The plan from what was seen. Who lives on machines that a plan drains is asked for once there is such a plan,
         and the quota where something is to be made; then it is made anew."""
+        if self.wish:
+            return destroy.plan(self.desired, self.commit, sight, self.wish, self._facts(sight, ()))
         case = self._case(sight, granted)
         current = decide(case)
         if guests := living_on(self.tools, self.desired.name, drained(current)):
@@ -320,7 +333,10 @@ class Cycle:
         wanted = len(sight.expected.resources(mine))
         said = self.desired.autoscale
         decided = {gone.server for group in said.spec.node_groups for gone in group.removed} if said else frozenset()
-        return Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, self.clock(), decided)
+        now = self.clock()
+        working = sessions.in_use(sight.sessions, now)
+        masters = {*masters, *there}
+        return Facts(spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working)
 
     def _record(self, recording: Recording) -> Recording:
         """Commit what was observed. Where somebody who looked later recorded it while we applied: look again, after

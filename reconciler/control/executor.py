@@ -11,6 +11,7 @@ from .. import interrupt
 from ..engine.diff import meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
+from ..model.desired import Cluster
 from ..model.login import Login
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
@@ -77,6 +78,7 @@ class Executor:
             (Tool.KUBERNETES, "label"): self._label,
             (Tool.KUBERNETES, "apply"): self._apply,
             (Tool.KUBERNETES, "prune"): self._prune_objects,
+            (Tool.KUBERNETES, "retain"): self._retain,
         }
         return self._playbook if step.tool is Tool.KUBESPRAY else on_cluster[step.tool, step.operation]
 
@@ -165,7 +167,7 @@ class Executor:
     def _playbook(self, step: Step, sight: Sight) -> None:
         """Kubespray takes what a limited run leaves out from its cache of facts, so facts.yml goes before it."""
         hosts, run = self._hosts(step, sight), self._run_playbook
-        said = inventory(self.desired.cluster, hosts)
+        said = inventory(self._cluster(sight), hosts)
         if step.operation == "remove-node.yml":
             run(Playbook(step.operation, said, variables=_removal(step, sight)), step.targets)
             installed.forget(self.tools.state, self.desired.name, step.targets)
@@ -228,7 +230,7 @@ class Executor:
         """A playbook that ends well is not a node that works: wait until the API says Ready, then set what
         Kubespray doesn't (providerID, and labels that changed meanwhile)."""
         api = self._api(self.tools.api(self.desired.name))
-        wanted = {n.name: n for n in nodes(self.desired.cluster, sight.servers) if n.name in step.targets}
+        wanted = {n.name: n for n in nodes(self._cluster(sight), sight.servers) if n.name in step.targets}
         deadline = time.monotonic() + self.tools.ready_seconds
         with self.tools.progress.task("nodes Ready") as task:
             task.total(len(wanted))
@@ -290,8 +292,10 @@ class Executor:
     def _prune_objects(self, step: Step, _: Sight) -> None:
         target = step.arguments.get("target", "")
         access = openshift(self.desired, target, self.tools) if target else self.tools.api(self.desired.name)
-        doomed = [Resource(d.key.kind, d.key.name, id=d.id) for d in step.differences]
-        self._api(access).prune(doomed)
+        self._api(access).prune([Resource(d.key.kind, d.key.name, id=d.id) for d in step.differences])
+
+    def _retain(self, step: Step, _: Sight) -> None:
+        self._api(self.tools.api(self.desired.name)).retain(step.targets)
 
     def _openshift_app(self, step: Step, sight: Sight) -> None:
         target = step.arguments["target"]
@@ -341,6 +345,10 @@ class Executor:
 
     def _login(self) -> Login | None:
         return self.tools.login(self.desired.cluster.spec.cloud)
+
+    def _cluster(self, sight: Sight) -> Cluster:
+        """As its nodes are to be: labels that follow from flavors are set when a kubelet starts, not afterwards."""
+        return sight.cluster or self.desired.cluster
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from ..engine.severity import severity
@@ -11,11 +12,13 @@ from ..model.change import Action, Class, Difference
 from ..model.outcome import Status
 from ..model.plan import Plan
 from ..model.resource import Component, Resource
+from ..report.values import line
 from ..report.view import View, view
 from ..spec.load import DesiredCluster
 from .survey import Survey
 
-_WHY = "carries the tag of a cluster that is in no folder; somebody has to delete it, or bring the folder back"
+_DO = "somebody has to delete it, or bring the folder back and say `lifecycle: destroy` there"
+_WHY = f"carries the tag of a cluster that is in no folder; {_DO}"
 
 
 def nobodys(survey: Survey, commit: str, clusters: Sequence[DesiredCluster]) -> list[View]:
@@ -28,6 +31,32 @@ def nobodys(survey: Survey, commit: str, clusters: Sequence[DesiredCluster]) -> 
         except ReconcilerError:
             continue
     return [_view(owner, commit, tuple(left)) for owner, left in groupby(found, key=lambda r: r.owner)]
+
+
+def told_of_orphans(
+    views: Sequence[View], survey: Survey, commit: str, clusters: Sequence[DesiredCluster], *, alone: bool = False
+) -> list[View]:
+    """The reports, with what is nobody's: as reports of its own where every cluster was asked for (`alone`), else as a
+    note in the report of each cluster of the same cloud, whose status and exit code it leaves as they are."""
+    if alone:
+        return [*views, *nobodys(survey, commit, clusters)]
+    clouds = {c.name: c.cluster.spec.cloud for c in clusters}
+    left = {cloud: _notes(survey, cloud) for cloud in sorted(set(clouds.values()))}
+    return [replace(shown, orphans=left.get(clouds.get(shown.cluster, ""), ())) for shown in views]
+
+
+def _notes(survey: Survey, cloud: str) -> tuple[str, ...]:
+    try:
+        found = survey.nobodys(cloud)
+    except ReconcilerError:
+        return ()
+    return tuple(_note(owner, cloud, tuple(left)) for owner, left in groupby(found, key=lambda r: r.owner))
+
+
+def _note(owner: str, cloud: str, left: Sequence[Resource]) -> str:
+    kinds = [r.kind for r in left]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+    return line(f"{cloud} has {counts} with the tag of {owner!r}, which is in no folder: {_DO}")
 
 
 def _view(owner: str, commit: str, left: Sequence[Resource]) -> View:

@@ -13,12 +13,15 @@ from ..engine.able import Missing
 from ..engine.diff import meant
 from ..errors import Invalid, Problem
 from ..model.builds import Builds, builds
+from ..model.desired import Cluster
 from ..model.naming import CERTIFICATE, IN_STATE, NAME
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
+from ..model.session import Session
 from ..ports import CloudSnapshot, Comparison, Ids, Manifest
 from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
+from ..spec.render.gpus import labelled
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes
 from ..spec.render.machines import CONTROL_PLANE_GROUP
@@ -40,7 +43,9 @@ class Sight:
     told of it; `held` the objects, by target, of applications that wait for such. `age` is how many seconds before this
     look the cloud was asked; `at` the time (UTC) of the oldest part of it, where a cycle looked.
     `missing` is what git names and the cloud does not have, each with the sentence that says so; `builds` what machines
-    can be made from today; `images` the names, by id, that the images of its machines had."""
+    can be made from today; `images` the names, by id, that the images of its machines had. `cluster` is git's, with
+    what follows for its nodes from what the cloud's flavors have. `sessions` are the researchers' that run,
+    `outliving` (of a cluster that is to end) what its API made in the cloud."""
 
     expected: Expected
     observed: Observed
@@ -54,6 +59,9 @@ class Sight:
     missing: Missing = field(default_factory=dict)
     builds: Builds = field(default_factory=Builds)
     images: images.Names = field(default_factory=dict)
+    cluster: Cluster | None = None
+    sessions: tuple[Session, ...] = ()
+    outliving: tuple[Resource, ...] = ()
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -96,6 +104,7 @@ def look(
         cloud = pool.submit(survey.aged, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         shown = pool.submit(_certificates, tools, desired.name)
+        working = pool.submit(running, desired.name, tools) if desired.environments else None
         told = pool.submit(outputs.live, desired, wanted, tools, targets)
         theirs = elsewhere.asked(foreign, others, before, tools, survey, pool)
         snapshot, age = cloud.result()
@@ -118,17 +127,28 @@ def look(
         )
         told_of = told_of.beside(theirs.result()) if theirs else told_of
         made = render(desired, files, told_of, today)
-        found = pool.map(lambda c: _compare(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
-        compared = dict(zip(_ON_KUBERNETES, found, strict=True))
+        found = pool.map(lambda c: compared(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
+        both = dict(zip(_ON_KUBERNETES, found, strict=True))
     held = {target: frozenset(keys) for target, keys in made.held.items()}
-    sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, compared)
-    moved = compared[Component.WORKLOADS].served[""].moved
+    cluster = labelled(desired.cluster, snapshot.flavors, listing, tools.gpu_label)
+    sight = _sight(cluster, servers, {"node": listing, CERTIFICATE: Known(certificates)}, both)
+    moved = both[Component.WORKLOADS].served[""].moved
     patience = {moved.get(key, key): seconds for key, seconds in made.own.patience.items()}
     now = builds(snapshot.images, snapshot.flavors)
     sight = replace(sight, outputs=told_of, held=held, patience=patience, missing=missing, builds=now, images=known)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
-    return replace(sight, observed=observed, shared=age is not None, age=age or 0.0)
+    sessions = () if absent or working is None else working.result()
+    return replace(sight, observed=observed, shared=age is not None, age=age or 0.0, sessions=sessions)
+
+
+def running(cluster: str, tools: Toolkit) -> tuple[Session, ...]:
+    """The researchers' sessions that run. While they can't be asked, neither can the nodes: then no machine goes."""
+    access = tools.api(cluster)
+    if not access.kubeconfig.exists():
+        return ()
+    found = tools.kubernetes(access).sessions()
+    return () if isinstance(found, Unknown) else found
 
 
 def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:
@@ -264,7 +284,7 @@ class _Compared:
     served: Mapping[str, Served]
 
 
-def _compare(
+def compared(
     desired: DesiredCluster,
     component: Component,
     made: Rendered,
@@ -366,17 +386,15 @@ def _ask(
 
 
 def _sight(
-    desired: DesiredCluster,
+    cluster: Cluster,
     infra: Kinds,
     kubernetes: Kinds,
     compared: Mapping[Component, _Compared],
 ) -> Sight:
-    wanted = tuple(
-        replace(r, fields={**r.fields, NAME: r.name, IN_STATE: True}) for r in infrastructure(desired.cluster)
-    )
+    wanted = tuple(replace(r, fields={**r.fields, NAME: r.name, IN_STATE: True}) for r in infrastructure(cluster))
     expected: dict[Component, tuple[Resource, ...]] = {
         Component.INFRASTRUCTURE: wanted,
-        Component.KUBERNETES: nodes(desired.cluster, meant(wanted, _resources(infra, "server"))),
+        Component.KUBERNETES: nodes(cluster, meant(wanted, _resources(infra, "server"))),
     }
     observed: dict[Component, Kinds] = {
         Component.INFRASTRUCTURE: infra,
@@ -387,4 +405,4 @@ def _sight(
         expected[component] = found.expected
         observed[component] = found.live
         manifests[component] = {target: on.manifests for target, on in found.served.items()}
-    return Sight(Expected(expected), Observed(observed), manifests)
+    return Sight(Expected(expected), Observed(observed), manifests, cluster=cluster)

@@ -10,6 +10,7 @@ from ..model.guest import Guest
 from ..model.login import Login
 from ..model.quota import Quota
 from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform, as_it_is
+from ..spec.render.gpus import LABEL
 from .lease import Terms
 
 
@@ -35,7 +36,8 @@ class Toolkit:
     `accept_rewrite`: the commit from which what was applied may be left out (`descent`); "" for none.
     `gate` says how kubeconfigs may be read. `login` is how a cloud is logged in to, settled; None where programs have
     ways of their own. `guests` are the pods that a drain of some nodes would evict; it raises what the port raises.
-    `quota` asks what the project of a cloud may have; empty where nobody asks."""
+    `quota` asks what the project of a cloud may have; empty where nobody asks. `gpu_label` is the label of nodes with a
+    GPU."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -58,6 +60,7 @@ class Toolkit:
     login: Callable[[str], Login | None] = lambda _: None
     guests: Callable[[Access, Collection[str]], tuple[Guest, ...]] = lambda _, __: ()
     quota: Callable[[str], Quota] = lambda _: {}
+    gpu_label: str = LABEL
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

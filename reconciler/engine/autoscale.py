@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -261,6 +262,48 @@ def _provider_id(name: str, server: str, live: Live) -> str:
 def place(seen: Outlook, provider_id: str, name: str) -> tuple[str, Instance] | None:
     """The group and the instance of a node; None for one that is not ours."""
     return seen.places.get(provider_id) if provider_id else seen.names.get(name)
+
+
+def leaving(seen: Outlook, live: Live) -> frozenset[str]:
+    """The names of the nodes whose machines go."""
+    going = {name for name, (_, instance) in seen.names.items() if instance.state is State.DELETING}
+    return frozenset(going & (live.nodes or {}).keys())
+
+
+def given_up(decision: Decision, seen: Outlook) -> bool:
+    """Does it let go of a machine that never was a node?"""
+    states = {i.number: i.state for i in seen.groups[decision.group].instances} if decision.group in seen.groups else {}
+    return any(states.get(number) is State.CREATING for number in decision.remove)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """For how long a group gets no machine, since one of its own was given up. `until` and `last` are times of the
+    clock that is asked, in seconds."""
+
+    until: float
+    last: float
+    seconds: float
+
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _FORGOTTEN = 300.0, 1800.0, 10_800.0  # seconds: Cluster Autoscaler's own figures
+
+
+def pause(before: Pause | None, now: float) -> Pause:
+    """The pause after a machine was given up at `now`: twice as long as the one `before`, unless that was long ago."""
+    again = before is not None and now - before.last < _FORGOTTEN
+    seconds = min(_LONGEST_PAUSE, before.seconds * 2) if before and again else _FIRST_PAUSE
+    if before and now < before.until:  # one failure of several machines
+        return replace(before, last=now)
+    return Pause(now + seconds, now, seconds)
+
+
+def check_paused(name: str, held: Pause | None, now: float) -> None:
+    """Raises Refused while a group pauses: then Cluster Autoscaler counts a failed scale-up and backs off itself, or
+    tries another group."""
+    if held and now < held.until:
+        left = math.ceil((held.until - now) / 60)
+        raise Refused(f"a machine of {name} was given up: it gets no other one for {left} min")
 
 
 def check_known(seen: Outlook, name: str) -> Group:

@@ -11,7 +11,7 @@ from ..model.desired import Ignore, Repair
 from ..model.plan import Plan, Step
 from ..model.quota import Quota
 from ..model.resource import Component, Expected, Observed
-from . import certificates, environments, rolling
+from . import certificates, environments, rolling, sessions
 from .able import Missing, able, narrowed
 from .able import notices as gone
 from .causes import joined
@@ -103,7 +103,9 @@ def _found(case: Case) -> tuple[Difference, ...]:
 def _complete(step: Step, told: Sequence[Difference], case: Case) -> Step:
     """What is told of a step and decides nothing: what it runs, for how long, and what it leaves as it is."""
     keep = tuple(d for d in told if d.component is step.component and _left(d))
-    return replace(step, command=command(step), seconds=case.durations.get(run_name(step)), keep=keep)
+    ends = sessions.ended(step, case.facts.sessions)
+    summary = f"{step.summary} (ends {', '.join(ends)})" if ends else step.summary
+    return replace(step, summary=summary, command=command(step), seconds=case.durations.get(run_name(step)), keep=keep)
 
 
 def _left(d: Difference) -> bool:

@@ -15,6 +15,7 @@ from ..model.resource import Component
 from . import windows
 from .fleet_counts import FAMILIES
 from .moves import going, lost
+from .sessions import ended
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
 _VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
@@ -30,8 +31,8 @@ class Facts:
 
     `decided` are the ids of the servers that the autoscaler's file names as removed: each was chosen by itself, within
     the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody. `families` says how
-    many are live of what is counted together, `workers` which machines pods run on now,
-    `guests` the pods on those that the plan drains.
+    many are live of what is counted together, `workers` which machines pods run on now, `guests` the pods on those that
+    the plan drains, `sessions` those in use, by machine.
     """
 
     limits: Guards
@@ -44,6 +45,7 @@ class Facts:
     families: Mapping[str, int] = field(default_factory=dict)
     workers: Collection[str] = ()
     guests: Sequence[Guest] = ()
+    sessions: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,12 @@ class Guard:
         return replace(plan, steps=tuple(s for s in plan.steps if self.holds(s))) if self.holds else plan
 
 
-def guard(plan: Plan, facts: Facts) -> Plan:
-    """Return the plan with its refusals: what a guard says and no approval in git answers."""
+def guard(plan: Plan, facts: Facts, rules: Sequence[Guard] | None = None) -> Plan:
+    """Return the plan with its refusals: what a guard of `rules` (else of all) says and no approval in git answers."""
     if not plan.steps:
         return plan
     refusals, steps = [], plan.steps
-    for each in GUARDS:
+    for each in GUARDS if rules is None else rules:
         message = each.check(plan, facts)
         if message and not any(_covers(a, each, plan, facts) for a in facts.limits.approvals):
             said = message + _expired(each, plan, facts)
@@ -202,6 +204,16 @@ def _replaced_servers(plan: Plan, facts: Facts) -> str | None:
     return f"would replace {len(names)} servers ({_few(names)}); guards.maxReplacedServers allows {limit}"
 
 
+def _sessions(plan: Plan, facts: Facts) -> str | None:
+    hit, limit = (
+        sorted({s for step in plan.steps for s in ended(step, facts.sessions)}),
+        facts.limits.max_ended_sessions,
+    )
+    if len(hit) <= limit:
+        return None
+    return f"would end running sessions ({_few(hit)}); guards.maxEndedSessions allows {limit}"
+
+
 def _rebuild(plan: Plan, _: Facts) -> str | None:
     fields = _replaced(plan, only=_REBUILDING)
     if not fields:
@@ -302,6 +314,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("control-plane", _control_plane, "leave the control plane as it is", explicit=True),
     Guard("recovery", _recovery, "bring the machines back as they were", explicit=True),
     Guard("replaced-servers", _replaced_servers, "change one node group at a time, or raise guards.maxReplacedServers"),
+    Guard("sessions", _sessions, "wait until they are idle or stopped, or raise guards.maxEndedSessions"),
     Guard("rebuild", _rebuild, "make a new node group with the new image and empty the old one", explicit=True),
     Guard("stateful-volumes", _stateful_volumes, "keep the volume in git", explicit=True),
     Guard("empty-desired-set", _empty_desired_set, "look at what git says", explicit=True),

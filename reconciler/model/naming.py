@@ -57,3 +57,11 @@ def rule_name(fields: Mapping[str, Value]) -> str:
     remote = f"group {group}" if group else fields["remote_ip_prefix"] or "anywhere"
     said = (fields["security_group"], fields["direction"], fields["ethertype"], fields["protocol"] or "any")
     return f"{' '.join(str(s) for s in said)}{span} {way} {remote}"
+
+
+# On the pods of researchers' environments: whose it is (a label); whether Cluster Autoscaler may move it; when somebody
+# was last seen at work in it, written by whoever sees that; after how many seconds without that it is idle.
+OWNER = "research.moc/owner"
+SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+LAST_ACTIVITY = "research.moc/last-activity"
+IDLE_AFTER = "research.moc/idle-after"

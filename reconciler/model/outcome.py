@@ -17,10 +17,11 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
     FAILED = "failed"
     SUSPENDED = "suspended"
+    DESTROYED = "destroyed"
 
     @property
     def exit_code(self) -> int:
-        return {"in sync": 0, "suspended": 0, "drifted": 3, "blocked": 4}.get(self.value, 1)
+        return {"in sync": 0, "suspended": 0, "destroyed": 0, "drifted": 3, "blocked": 4}.get(self.value, 1)
 
 
 @dataclass(frozen=True, slots=True)

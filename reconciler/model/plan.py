@@ -95,13 +95,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one cycle would do for one cluster, made from the desired state at `commit`."""
+    """What one cycle would do for one cluster, made from the desired state at `commit`. `named` is a digest that does
+    not follow from its steps, where one approval is for all of a plan that is carried out in several cycles."""
 
     cluster: str
     commit: str
     differences: tuple[Difference, ...] = ()
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    named: str = ""
 
     @property
     def in_sync(self) -> bool:
@@ -129,6 +131,8 @@ class Plan:
     @property
     def digest(self) -> str:
         """Names what would be done, and nothing else: two plans with one digest do the same."""
+        if self.named:
+            return self.named
         steps = [
             [
                 s.component,

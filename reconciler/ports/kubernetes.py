@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from ..model.guest import Guest
 from ..model.resource import Key, Kinds, Listing, Owner, Resource, Symptom, Unknown
+from ..model.session import Session
 from .manifests import Manifest
 from .progress import Progress
 
@@ -60,6 +61,20 @@ class Kubernetes(Protocol):
     def guests(self, nodes: Collection[str]) -> tuple[Guest, ...]:
         """The pods on these nodes that a drain would evict, and what would hold it. Raises Transient or Permanent when
         that can't be asked."""
+    def sessions(self) -> tuple[Session, ...] | Unknown:
+        """Every running pod of a researcher's environment; Unknown where they can't be listed."""
+
+    def mark_sessions(self, movable: Mapping[str, bool]) -> None:
+        """Say of pods (namespace/name) whether Cluster Autoscaler may move them. One that is gone is none. Raises
+        Transient or Permanent."""
+
+    def outliving(self) -> tuple[Resource, ...] | Unknown:
+        """What the cluster made in its cloud, whoever asked for it: Services of type LoadBalancer, every claim, and
+        every volume of one (fields: `claim`, `handle`, `size`, `policy`, and whether it is `local` to a machine).
+        Unknown where they can't be listed."""
+
+    def retain(self, volumes: Sequence[str]) -> None:
+        """Let these volumes outlive their claims. Raises Transient or Permanent."""
 
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
@@ -85,6 +100,10 @@ class Kubernetes(Protocol):
 
     def prune(self, resources: Sequence[Resource]) -> None:
         """Delete live objects by uid; already gone is success."""
+
+    def cordon(self, leaving: Collection[str]) -> None:
+        """Let no new pod go to the nodes called `leaving`, and let pods go again to those that were cordoned by this
+        and are not among them. Raises Transient or Permanent."""
 
     def label_nodes(self, nodes: Sequence[Resource]) -> None:
         """Make labels, taints and providerID of the named nodes as desired. Only what `nodes` carry is touched."""

@@ -54,7 +54,7 @@ class Report:
     @property
     def in_sync(self) -> bool:
         """Whether everything was seen and nothing differs. What could not be seen is never in sync."""
-        calm = (Status.IN_SYNC, Status.SUSPENDED)
+        calm = (Status.IN_SYNC, Status.SUSPENDED, Status.DESTROYED)
         return bool(self.views) and not self.failures and all(v.status in calm and not v.findings for v in self.views)
 
 

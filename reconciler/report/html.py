@@ -39,7 +39,8 @@ def render(view: View, *, history: Sequence[str] = ()) -> str:
 
 
 def _head(view: View) -> str:
-    hint = f'\n<p class="hint">{html(view.hint)}</p>' if view.hint else ""
+    said = [view.hint] if view.hint else []
+    hint = "".join(f'\n<p class="hint">{html(text)}</p>' for text in [*said, *view.orphans])
     return (
         f'<header class="{html(view.status.name.lower())}">\n'
         f'<h1>{html(view.cluster)} <span class="status">{html(view.status.value)}</span></h1>\n'

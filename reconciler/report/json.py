@@ -16,11 +16,13 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 
 # field names of the view that are not the document's
 _NAMES = {"cls": "class", "picture": "machines"}
+_LEFT_OUT = ("orphans",)  # where there are none
 
 
 def document(view: View) -> dict[str, Json]:
     """Return the view with camelCase keys in a stable order, ready for json.dumps."""
-    return {"schemaVersion": SCHEMA_VERSION, **_record(view)}
+    said = {name: value for name, value in _record(view).items() if value or name not in _LEFT_OUT}
+    return {"schemaVersion": SCHEMA_VERSION, **said}
 
 
 def schema() -> dict[str, Json]:
@@ -28,7 +30,7 @@ def schema() -> dict[str, Json]:
     report = _schema_of(View)
     properties = cast("dict[str, Json]", report["properties"])
     report["properties"] = {"schemaVersion": {"const": SCHEMA_VERSION}, **properties}
-    report["required"] = ["schemaVersion", *properties]
+    report["required"] = ["schemaVersion", *(name for name in properties if name not in _LEFT_OUT)]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Drift reports, one for each cluster",

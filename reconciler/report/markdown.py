@@ -74,6 +74,8 @@ def _head(view: View, titled: bool, dated: bool, proposed: bool) -> Iterator[str
     yield said
     if view.hint:
         yield f"Hint: {prose(view.hint)}"
+    for orphan in view.orphans:
+        yield f"Note: {prose(orphan)}"
     yield ""
 
 

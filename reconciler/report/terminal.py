@@ -25,7 +25,12 @@ _SEVERITY = {
 }
 _NARROW = 60  # columns; below that a table leaves too little for what differs
 _Rows: TypeAlias = "list[tuple[Component, list[tuple[Text, Text, Text]]]]"
-_STATUS = {Status.IN_SYNC: "bold green", Status.SUSPENDED: "bold cyan", Status.DRIFTED: "bold yellow"}
+_STATUS = {
+    Status.IN_SYNC: "bold green",
+    Status.SUSPENDED: "bold cyan",
+    Status.DESTROYED: "bold cyan",
+    Status.DRIFTED: "bold yellow",
+}
 
 
 def render(view: View) -> Group:
@@ -44,6 +49,8 @@ def _head(view: View) -> Iterator[RenderableType]:
     yield Text(f"desired state {view.commit[:12]}, plan {view.digest}", style="dim")
     if view.hint:
         yield Text(f"hint: {view.hint}")
+    for orphan in view.orphans:
+        yield Text(f"note: {orphan}", style="yellow")
 
 
 def _findings(view: View) -> Iterator[RenderableType]:

@@ -101,7 +101,8 @@ class Unobserved:
 class View:
     """Everything a report may say. `findings` are worst first; `digest` names the plan; `ignored` are left alone.
 
-    `repaired` says that the findings were there and are gone.
+    `repaired` says that the findings were there and are gone. `orphans` are what the clusters' cloud has of clusters
+    that no folder describes, a sentence each: no business of this cluster, and somebody's.
     """
 
     cluster: str
@@ -119,6 +120,7 @@ class View:
     hint: str
     repaired: bool
     picture: Picture
+    orphans: tuple[str, ...] = ()
 
     @property
     def refused(self) -> str:

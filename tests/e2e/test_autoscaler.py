@@ -164,6 +164,10 @@ def test_from_zero_and_back(world: World, burst: None, toolbox: Toolbox, tmp_pat
         capacity = node_pb2.Node.FromString(template.nodeBytes).status.capacity
         assert (capacity["cpu"].string, capacity["memory"].string) == ("1000m", f"{2 << 20}Ki")
 
+        with pytest.raises(grpc.RpcError) as unanswered:
+            stub.NodeGroupGetOptions(pb.NodeGroupAutoscalingOptionsRequest(id="burst"))
+        assert unanswered.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
         stub.NodeGroupIncreaseSize(pb.NodeGroupIncreaseSizeRequest(id="burst", delta=2))
         wait_until(lambda: committed(world) == [1, 2], 60, "the commit")
         assert "pods are pending" in world.git("log", "-1", "--format=%B", "main")
@@ -183,6 +187,8 @@ def test_from_zero_and_back(world: World, burst: None, toolbox: Toolbox, tmp_pat
         gone = pb.ExternalGrpcNode(name=idle, providerID=node(world, idle)["spec"]["providerID"])
         world.kubectl("taint", "node", idle, "ToBeDeletedByClusterAutoscaler=1:NoSchedule")
         stub.NodeGroupDeleteNodes(pb.NodeGroupDeleteNodesRequest(id="burst", nodes=[gone]))
+        wait_until(lambda: node(world, idle)["spec"].get("unschedulable"), 60, "a cordon that outlives the mark")
+        assert not node(world, kept)["spec"].get("unschedulable")
         wait_until(lambda: committed(world) == [int(kept[-1])], 60, "the commit")
         reconcile(world)
         assert names(world) - before == {kept}

@@ -140,6 +140,27 @@ def test_a_host_that_stops_answering_in_the_middle_is_the_next_cycles(world: Wor
     assert world.reconciler("drift", NAME).code == 0
 
 
+def test_an_upgrade_waits_for_sessions_that_are_in_use_and_names_them(world: World) -> None:
+    """By what their pods say; one that nobody is at work in is in nobody's way."""
+    notes = "cluster-autoscaler.kubernetes.io/safe-to-evict=false", "research.moc/idle-after=3600"
+    pod = "-n", "env-ada", "annotate", "--overwrite", "pod", "--all"
+    world.kubectl(*pod, *notes)
+    try:
+        world.edit(f'version: "{OLD}"', f'version: "{NEW}"')
+        world.commit("an upgrade")
+        said = world.reconciler("plan", NAME)
+        assert said.code == 4, said.all
+        told = " ".join(said.out.split())
+        assert "would end running sessions (ada/ada-jupyter on life-worker-" in told
+        assert "maxEndedSessions" in told
+        world.kubectl(*pod, "research.moc/last-activity=2026-01-01T00:00:00Z")
+        assert world.reconciler("plan", NAME).code == 3
+    finally:
+        world.kubectl(*pod, "cluster-autoscaler.kubernetes.io/safe-to-evict=true", "research.moc/idle-after-")
+        world.edit(f'version: "{NEW}"', f'version: "{OLD}"')
+        world.commit("not yet")
+
+
 def test_an_upgrade_goes_in_batches_behind_the_control_plane(world: World) -> None:
     assert set(versions(world).values()) == {f"v{OLD}"}
     servers = world.servers()
@@ -219,3 +240,42 @@ def away(world: World, node: str) -> float:
     ready = next(c for c in said if c["type"] == "Ready")
     since = datetime.datetime.fromisoformat(ready["lastTransitionTime"])
     return 0 if ready["status"] == "True" else (datetime.datetime.now(datetime.UTC) - since).total_seconds()
+
+
+def test_its_end_is_said_first_approved_by_itself_and_leaves_nothing(world: World) -> None:
+    """The last of this file: a plan that names what is lost, no word without an approval, a kill in the middle, and
+    then neither machine nor network, a record that says so, and the volume kept."""
+    said = world.reconciler("destroy", NAME)
+    assert (said.code, "nobody is here to type the name" in said.all) == (2, True), said.all
+    assert world.reconciler("destroy", NAME, "--yes", "demo").code == 2
+    before = world.servers()
+    world.edit("spec:\n", "spec:\n  lifecycle: destroy\n")
+    world.commit("its end")
+    said = world.reconciler("apply", NAME)
+    assert said.code == 4, said.all
+    told = " ".join(said.out.split())
+    assert f"what is lost: {len(before)} machines" in told
+    assert "on machines' disks" in told
+    assert "env-ada/ada-jupyter: it is on a machine's disk and goes with it" in told
+    assert world.servers() == before
+    (digest,) = set(re.findall(r"plan: '([0-9a-f]{12})', guards: \[destroy\]", told))
+    yes = f"{{plan: '{digest}', guards: [destroy], expires: '2099-01-01'}}"
+    world.edit("  kubernetes:\n", f"  guards: {{approvals: [{yes}]}}\n  kubernetes:\n")
+    world.commit("approved")
+    with (world.repo.parent / "ending.log").open("wb") as log:
+        running = subprocess.Popen([*world.command, "apply", "--yes", NAME], stdout=log, stderr=log)
+        wait_until(lambda: set(world.servers()) < set(before) or running.poll() is not None, 240, "a machine less")
+        running.kill()
+        running.wait()
+    said = world.reconciler("destroy", NAME, "--plan-only", "--output", "json")
+    assert said.code in (0, 3), said.all
+    said = world.reconciler("apply", NAME)
+    assert said.code == 0, said.all
+    assert world.servers() == {}
+    network = world.mischief().connection.network
+    for kind in ("networks", "subnets", "routers", "ports", "security_groups"):
+        assert [r.name for r in getattr(network, kind)() if r.name.startswith(f"{NAME}-")] == []
+    assert world.observed()["status"] == "destroyed"
+    assert world.git("log", "-1", "--format=%s", "observed") == f"{NAME}: destroyed\n"
+    assert not list(world.state.rglob("admin.conf"))
+    assert world.reconciler("drift", NAME).code == 0

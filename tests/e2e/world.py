@@ -67,8 +67,10 @@ class World:
         settings |= {"state": str(self.state), "openshift": {"moc": {"cluster": name}}}
         settings["tools"] = settings.get("tools", {}) | {tool: str(path) for tool, path in (tools or {}).items()}
         self.config.write_text(yaml.safe_dump(settings))
-        if name != "demo":
-            gitops.commit(self.repo, f"{name}")
+        # What tests do to machines should not wait for the session of the only environment there is.
+        environment = self.repo / "desired" / name / "environments" / "ada-jupyter.yaml"
+        environment.write_text(environment.read_text().replace("spec:\n", "spec:\n  movable: always\n", 1))
+        gitops.commit(self.repo, f"{name}")
 
     @property
     def cluster_file(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.message import Message
 from grpc_tools import protoc
@@ -141,13 +142,13 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("release", LAYOUTS)
-def test_options_in_each_layout(release: str) -> None:
-    """Only the time a machine may take to join is another: half an hour, in the fields the request had it in."""
-    sent = LAYOUTS[release]
-    asked = pb.NodeGroupAutoscalingOptionsRequest.FromString(text(1, "g") + text(2, sent))
-    said = _service().NodeGroupGetOptions(asked, None).SerializeToString(deterministic=True)
-    wanted = sent.replace(old(5, 900), old(5, 1800)).replace(new(10, 900), new(10, 1800))
-    assert said == text(1, wanted)
+def test_options_are_answered_in_no_layout(release: str) -> None:
+    """Since 1.35 any answer leaves out the time a node may take to start: then each new one is broken at once."""
+    asked = pb.NodeGroupAutoscalingOptionsRequest.FromString(text(1, "g") + text(2, LAYOUTS[release]))
+    context = _Context()
+    with pytest.raises(_Ended):
+        _service().NodeGroupGetOptions(asked, context)
+    assert context.code is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_a_template_in_each_layout() -> None:
@@ -164,6 +165,18 @@ def test_a_template_in_each_layout() -> None:
     assert made.SerializeToString() == text(1, node) + text(2, node)
 
 
+class _Ended(Exception):
+    """A call was answered with an error."""
+
+
+class _Context:
+    code: grpc.StatusCode | None = None
+
+    def abort(self, code: grpc.StatusCode, _: str) -> None:
+        self.code = code
+        raise _Ended
+
+
 def _service() -> Any:
     class Desk:
         outlook = type("Seen", (), {"groups": {"g": object()}})
@@ -173,12 +186,12 @@ def _service() -> Any:
 
 def test_the_committed_code_is_what_the_contract_compiles_to(tmp_path: Path) -> None:
     """`make proto` makes it anew."""
-    for name, grpc in (("externalgrpc", True), ("node", False)):
+    for name, calls in (("externalgrpc", True), ("node", False)):
         place = WIRE.relative_to(PROJECT) / f"{name}.proto"
         out = [
             f"--python_out={tmp_path}",
             f"--pyi_out={tmp_path}",
-            *([f"--grpc_python_out={tmp_path}"] if grpc else []),
+            *([f"--grpc_python_out={tmp_path}"] if calls else []),
         ]
         assert protoc.main(["protoc", f"-I{PROJECT}", f"-I{KNOWN}", *out, str(PROJECT / place)]) == 0
     made = {file.name: file.read_text() for file in tmp_path.rglob("*.py*")}

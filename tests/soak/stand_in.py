@@ -22,6 +22,7 @@ from reconciler.cli import context
 from reconciler.control.cycle import Cycle
 from reconciler.model.guest import Guest
 from reconciler.model.resource import Key, Known, Listing, Resource, Symptom, Unknown
+from reconciler.model.session import Session
 from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
 from reconciler.spec.load import DesiredCluster
 from reconciler.spec.render import objects
@@ -145,6 +146,21 @@ class Machines:
                 live.objects.pop(r.key, None)
 
     def label_nodes(self, nodes: Sequence[Resource]) -> None:
+        pass
+
+    def cordon(self, leaving: Collection[str]) -> None:
+        pass
+
+    def sessions(self) -> tuple[Session, ...]:
+        return ()
+
+    def outliving(self) -> tuple[Resource, ...]:
+        return ()
+
+    def retain(self, volumes: Sequence[str]) -> None:
+        pass
+
+    def mark_sessions(self, movable: Mapping[str, bool]) -> None:
         pass
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import Permanent, Transient
 from ...model.guest import Guest
 from ...model.resource import Listing, Resource, Symptom, Unknown
+from ...model.session import Session
 from ...ports import Allowance, Comparison, Gate, Manifest, Progress, as_it_is
-from . import certificates, guests, nodes, pods
+from . import certificates, guests, nodes, outliving, pods
 from .apply import Applier
 from .compare import Comparer
 from .connection import CONNECT_SECONDS, Connection, Refused
@@ -71,6 +72,23 @@ class KubernetesApi:
 
     def guests(self, nodes: Collection[str]) -> tuple[Guest, ...]:
         return guests.guests(self._connection, nodes)
+    def sessions(self) -> tuple[Session, ...] | Unknown:
+        try:
+            return pods.sessions(self._connection)
+        except (Transient, Permanent) as error:
+            return Unknown(error.message, error.hint)
+
+    def mark_sessions(self, movable: Mapping[str, bool]) -> None:
+        pods.mark(self._connection, movable)
+
+    def outliving(self) -> tuple[Resource, ...] | Unknown:
+        try:
+            return outliving.listed(self._connection)
+        except (Transient, Permanent) as error:
+            return Unknown(error.message, error.hint)
+
+    def retain(self, volumes: Sequence[str]) -> None:
+        outliving.retain(self._connection, volumes)
 
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
@@ -94,6 +112,9 @@ class KubernetesApi:
     def prune(self, resources: Sequence[Resource]) -> None:
         """Returns once they are gone; raises Transient naming the one that stays."""
         prune(self._connection, self._discovery, resources, self._wait)
+
+    def cordon(self, leaving: Collection[str]) -> None:
+        nodes.cordon(self._connection, leaving)
 
     def label_nodes(self, nodes_: Sequence[Resource]) -> None:
         nodes.mark(self._connection, nodes_)

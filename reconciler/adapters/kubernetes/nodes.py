@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...errors import Permanent, Transient
 from ...model.resource import Known, Resource, Value
-from .connection import MERGE_PATCH, Conflict, Connection
+from .connection import MERGE_PATCH, Conflict, Connection, NotFound
 
 _NODES = "/api/v1/nodes"
 _LABEL = "labels."
@@ -22,6 +23,8 @@ _CONTROLLERS_OWN = (
     "ignore-taint.cluster-autoscaler.kubernetes.io/",
 )
 _ATTEMPTS = 5
+# On nodes that we cordoned: what somebody else cordoned, nobody of ours gives free again.
+_OURS = "research.moc/cordoned"
 
 
 def listed(connection: Connection) -> Known:
@@ -35,6 +38,23 @@ def mark(connection: Connection, nodes: Sequence[Resource]) -> None:
         if node.name not in live:
             raise Transient(f"node {node.name} has not joined", hint="the next cycle observes the nodes again")
         _mark(connection, node, live[node.name])
+
+
+def cordon(connection: Connection, leaving: Collection[str]) -> None:
+    """Cordon the nodes called `leaving`, and give those free that were cordoned here before and stay."""
+    for node in connection.items(_NODES):
+        held = bool((node.get("spec") or {}).get("unschedulable"))
+        ours = _OURS in (node["metadata"].get("annotations") or {})
+        goes = node["metadata"]["name"] in leaving
+        if (goes and not held) or (ours and not goes):
+            _hold(connection, node["metadata"]["name"], goes)
+
+
+def _hold(connection: Connection, name: str, goes: bool) -> None:
+    marked = {"annotations": {_OURS: "leaving" if goes else None}}
+    patch = {"metadata": marked, "spec": {"unschedulable": True if goes else None}}
+    with contextlib.suppress(NotFound):  # gone meanwhile, as it should
+        connection.request("PATCH", f"{_NODES}/{name}", body=patch, content_type=MERGE_PATCH)
 
 
 def _mark(connection: Connection, node: Resource, live: Mapping[str, Any]) -> None:

@@ -1,14 +1,20 @@
-"""Pods that do not work: how far a broken machine reaches."""
+"""Pods that do not work: how far a broken machine reaches; and pods that somebody is at work in."""
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ...model.naming import IDLE_AFTER, LAST_ACTIVITY, OWNER, SAFE_TO_EVICT
 from ...model.resource import Symptom
-from .connection import Connection
+from ...model.session import Session
+from .connection import MERGE_PATCH, Connection, NotFound
 
 _PODS = "/api/v1/pods"
+_INSTANCE = "app.kubernetes.io/instance"
+_ENDED = ("Succeeded", "Failed")
 
 
 def symptoms(connection: Connection, nodes: Collection[str]) -> tuple[Symptom, ...]:
@@ -18,6 +24,48 @@ def symptoms(connection: Connection, nodes: Collection[str]) -> tuple[Symptom, .
         for pod in connection.items(_PODS, fieldSelector=f"spec.nodeName={node}"):
             found |= set(_not_ready(pod, node))
     return tuple(sorted(found))
+
+
+def sessions(connection: Connection) -> tuple[Session, ...]:
+    """Every pod of an environment that runs on a machine and is not about to go."""
+    found = (_session(pod) for pod in connection.items(_PODS, labelSelector=OWNER))
+    return tuple(sorted((s for s in found if s), key=lambda s: s.pod))
+
+
+def _session(pod: Mapping[str, Any]) -> Session | None:
+    metadata, node = pod["metadata"], str((pod.get("spec") or {}).get("nodeName") or "")
+    labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    ended = (pod.get("status") or {}).get("phase") in _ENDED or metadata.get("deletionTimestamp")
+    if ended or not node or _INSTANCE not in labels:
+        return None
+    idle = str(notes.get(IDLE_AFTER, ""))
+    return Session(
+        pod=_name(pod),
+        title=f"{labels.get(OWNER)}/{labels[_INSTANCE]}",
+        node=node,
+        active=_moment(str(notes.get(LAST_ACTIVITY, ""))),
+        idle_after=int(idle) if idle.isascii() and idle.isdigit() and len(idle) < 10 else None,
+        movable=notes[SAFE_TO_EVICT] == "true" if SAFE_TO_EVICT in notes else None,
+    )
+
+
+def _moment(text: str) -> datetime.datetime | None:
+    """What is no time with its offset says nothing."""
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def mark(connection: Connection, movable: Mapping[str, bool]) -> None:
+    """Set the mark that Cluster Autoscaler reads. One that may not be moved says so, too: it has an emptyDir at most,
+    and nothing else would keep it."""
+    for pod, may in sorted(movable.items()):
+        space, _, name = pod.partition("/")
+        patch = {"metadata": {"annotations": {SAFE_TO_EVICT: "true" if may else "false"}}}
+        with contextlib.suppress(NotFound):
+            connection.request("PATCH", f"/api/v1/namespaces/{space}/pods/{name}", body=patch, content_type=MERGE_PATCH)
 
 
 def _pending(pod: Mapping[str, Any]) -> Iterator[Symptom]:

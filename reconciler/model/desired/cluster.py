@@ -20,6 +20,8 @@ _RESERVED = {"cp": "the control plane", "etcd": "etcd", "bastion": "the bastion"
 class ClusterSpec(Model):
     """What a cluster is made of. `suspend` stops all changes to it; it is still looked at. With `mode: report` it is
     looked at and told of, drift and all, and never changed. `autoscaling: suspended` keeps all node groups as they are.
+    `lifecycle: destroy` ends the cluster, behind an approval of its own; its volumes stay unless `destroyVolumes` says
+    otherwise.
     """
 
     cloud: str
@@ -40,10 +42,14 @@ class ClusterSpec(Model):
     maintenance: Maintenance = Maintenance()
     suspend: bool = False
     mode: Literal["apply", "report"] = "apply"
+    lifecycle: Literal["active", "destroy"] = "active"
+    destroy_volumes: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _disjoint(self)
+        if self.destroy_volumes and self.lifecycle != "destroy":
+            raise At(("destroyVolumes",), "says what becomes of volumes with lifecycle: destroy; leave it out")
         names = [g.name for g in self.node_groups]
         distinct(("nodeGroups",), names)
         for index, name in enumerate(names):

@@ -177,7 +177,8 @@ class EnvironmentAccess(Model):
 class EnvironmentSpec(Model):
     """One researcher's environment. `image` overrides the type's own; `volume` may grow and never shrinks; `expires` is
     its last day (YYYY-MM-DD, UTC): the day after, it is stopped and its volume kept. `podSecurity: baseline` is for an
-    image that can't run as `restricted` demands."""
+    image that can't run as `restricted` demands. `movable` is when it may be moved to another machine so that one can
+    go: `idle` is after `cull.timeout` seconds without activity, and never where culling is off."""
 
     type: Literal["jupyter", "rstudio", "desktop"]
     owner: Name
@@ -193,6 +194,7 @@ class EnvironmentSpec(Model):
     expires: Date | None = None
     access: EnvironmentAccess = EnvironmentAccess()
     pod_security: Literal["restricted", "baseline"] = "restricted"
+    movable: Literal["idle", "never", "always"] = "idle"
 
     @model_validator(mode="after")
     def _installable(self) -> Self:

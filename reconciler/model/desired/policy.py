@@ -24,6 +24,8 @@ GuardName = Literal[
     "recovery",
     "conflict",
     "last-workers",
+    "sessions",
+    "destroy",
 ]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -79,11 +81,13 @@ class Approval(Model):
 
 
 class Guards(Model):
-    """Limits one cycle may not pass without approval."""
+    """Limits one cycle may not pass without approval. `maxEndedSessions` is how many researchers' sessions that are in
+    use one plan may end."""
 
     max_deletions: Annotated[int, Field(ge=0)] = 5
     max_deletion_percent: Annotated[int, Field(ge=0, le=100)] = 30
     max_replaced_servers: Annotated[int, Field(ge=0)] = 1
+    max_ended_sessions: Annotated[int, Field(ge=0)] = 0
     approvals: tuple[Approval, ...] = ()
 
 

@@ -39,6 +39,9 @@ class Desk:
         self._met: float | None = None  # when the nodes were
         self._lock = threading.RLock()
         self.waiting = threading.Event()  # there are decisions to be pushed
+        self.moved = threading.Event()  # other machines leave than before
+        self._pauses: dict[str, autoscale.Pause] = {}
+        self._leaving: frozenset[str] = frozenset()
         self._outlook = Outlook()
         self._folded = Folded(Autoscale.of(ground.cluster.name), ())
         self._refold()
@@ -49,6 +52,11 @@ class Desk:
     def outlook(self) -> Outlook:
         """What there is to answer from. Never older than the last decision."""
         return self._outlook
+
+    @property
+    def leaving(self) -> frozenset[str]:
+        """The nodes whose machines go."""
+        return self._leaving
 
     @property
     def cluster(self) -> Cluster:
@@ -72,6 +80,7 @@ class Desk:
         """More machines. Raises Refused; Permanent when the disk does not take it."""
         with self._lock:
             group = autoscale.check_known(self._outlook, name)
+            autoscale.check_paused(name, self._pauses.get(name), self._clock())
             return self._decided(autoscale.increase(self.cluster.name, group, self._entry(group), delta, _id()))
 
     def delete(self, name: str, nodes: Sequence[tuple[str, str]]) -> Decision | None:
@@ -149,6 +158,8 @@ class Desk:
     def _decided(self, decision: Decision) -> Decision:
         decision = autoscale.addressed(decision, self._folded)
         self._journal.add(decision)
+        if autoscale.given_up(decision, self._outlook):
+            self._pauses[decision.group] = autoscale.pause(self._pauses.get(decision.group), self._clock())
         self._refold()
         self.waiting.set()
         return decision
@@ -160,6 +171,9 @@ class Desk:
     def _refold(self) -> None:
         self._folded = autoscale.fold(self.cluster, self._ground.file, self._journal.pending)
         self._outlook = autoscale.outlook(self.cluster, self._folded.file, self._live)
+        before, self._leaving = self._leaving, autoscale.leaving(self._outlook, self._live)
+        if self._leaving != before:
+            self.moved.set()
 
 
 def _may_have_joined(instance: Instance) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,7 +70,9 @@ class Tls:
 @dataclass
 class Server:
     """One cluster's. `look` observes and may raise; `tell` is told what happens, once for each new thing. `tls` None is
-    plain text, for loopback only. `poll` is in seconds."""
+    plain text, for loopback only. `poll` is in seconds. `cordon` is told which nodes leave, so that no pod goes there
+    any more: Cluster Autoscaler's own mark is taken off when it starts anew. `mark` says of each researcher's session
+    whether it may be moved."""
 
     book: Book
     journal: Journal
@@ -79,6 +82,8 @@ class Server:
     tls: Tls | None
     poll: float = 10.0
     terms: Terms = field(default_factory=Terms)
+    cordon: Callable[[Collection[str]], None] = lambda _: None
+    mark: Callable[[], None] = lambda: None
     port: int = field(default=0, init=False)
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
     _soon: threading.Event = field(default_factory=threading.Event, init=False)
@@ -98,7 +103,9 @@ class Server:
             Service(self.desk, self.terms, self._soon.set), self._grpc
         )
         self.port = _bound(self._grpc, self.address, credentials)
-        self._threads = [threading.Thread(target=t, name=t.__name__, daemon=True) for t in (self._watch, self._push)]
+        self._threads = [
+            threading.Thread(target=t, name=t.__name__, daemon=True) for t in (self._watch, self._push, self._hold)
+        ]
         for thread in self._threads:
             thread.start()
         self._grpc.start()
@@ -109,6 +116,7 @@ class Server:
         self._stop.set()
         self._soon.set()
         self.desk.waiting.set()
+        self.desk.moved.set()
         for thread in self._threads:
             thread.join(grace)
         self.journal.close()
@@ -126,7 +134,8 @@ class Server:
         seen = self._guarded("cloud", lambda: self.look(ground))
         if seen is None:
             return
-        self._guarded("nodes", lambda: _answered(seen.nodes))
+        if self._guarded("nodes", lambda: _answered(seen.nodes)):
+            self._guarded("sessions", self._marked)
         failed = self._guarded("git", lambda: self.book.machines(seen.failed_commit)) if seen.failed_commit else None
         self.desk.sees(live(seen, failed or frozenset()), ground)
 
@@ -144,6 +153,24 @@ class Server:
             wait = _FIRST_WAIT
             if pushed != "nothing":
                 self.tell(f"committed {pushed[:12]}")
+
+    def _hold(self) -> None:
+        """Cordon what leaves as soon as it was decided, and what left before this process began."""
+        held: frozenset[str] | None = None
+        while not self._stop.is_set():
+            leaving = self.desk.leaving
+            if leaving != held and self._guarded("cordon", partial(self._cordoned, leaving)):
+                held = leaving
+            self.desk.moved.wait(None if leaving == held else self.poll)
+            self.desk.moved.clear()
+
+    def _marked(self) -> bool:
+        self.mark()
+        return True
+
+    def _cordoned(self, leaving: Collection[str]) -> bool:
+        self.cordon(leaving)
+        return True
 
     def _guarded(self, what: str, do: Callable[[], T]) -> T | None:
         """What it returns; None where it fails, which is told once until it is something else."""

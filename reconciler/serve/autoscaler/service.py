@@ -11,6 +11,9 @@ import grpc
 from ...engine.autoscale import Refused, check_known, place
 from ...errors import ReconcilerError
 from ...model.autoscale import Group, Instance, Outlook
+from ...model.desired import Cluster
+from ...model.resource import Known, Resource
+from ...spec.render.gpus import LABEL, labelled
 from . import template
 from .desk import Desk
 from .wire import externalgrpc_pb2 as pb
@@ -22,11 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is told of every group. `provision_seconds` is how long a machine may take to become a node, joining by
-    Kubespray included; `gpu_label` is the label of nodes with a GPU, `gpu_resource` what Kubernetes calls one."""
+    """What is told of every group: `gpu_label` is the label of nodes with a GPU, `gpu_resource` what Kubernetes calls
+    one."""
 
-    provision_seconds: int = 1800
-    gpu_label: str = "research.moc/gpu"
+    gpu_label: str = LABEL
     gpu_resource: str = "nvidia.com/gpu"
 
 
@@ -67,7 +69,7 @@ class Service(pb_grpc.CloudProviderServicer):
 
     def NodeGroupTemplateNodeInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._known(request.id, context)
-        cluster, live = self.desk.cluster, self.desk.live
+        cluster, live = self._cluster(), self.desk.live
         group = next(g for g in cluster.spec.node_groups if g.name == request.id)
         flavor = live.flavors.get(group.flavor)
         if flavor is None:
@@ -80,23 +82,17 @@ class Service(pb_grpc.CloudProviderServicer):
         return pb.NodeGroupTemplateNodeInfoResponse(nodeInfo=node, nodeBytes=node)
 
     def NodeGroupGetOptions(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """The defaults as they came, in whichever layout, unknown fields too: what is left out counts as 0."""
-        self._known(request.id, context)
-        options = pb.NodeGroupAutoscalingOptions()
-        options.CopyFrom(request.defaults)
-        seconds = self.terms.provision_seconds
-        if options.HasField("MaxNodeProvisionDuration") and options.MaxNodeProvisionDuration.seconds < seconds:
-            options.MaxNodeProvisionDuration.FromSeconds(seconds)
-        if options.HasField("maxNodeProvisionTime"):
-            options.maxNodeProvisionTime.duration = max(options.maxNodeProvisionTime.duration, seconds * 10**9)
-        return pb.NodeGroupAutoscalingOptionsResponse(nodeGroupAutoscalingOptions=options)
+        """Never answered. Since release 1.35 one of the options has no field on the wire, so every answer sets it to
+        nothing: then each new node counts as unready at once, and others come in its stead. The limits are flags
+        (manifests/cluster-autoscaler), which `reconciler validate` compares with `provisionMinutes`."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "the limits are Cluster Autoscaler's own flags")
 
     def GPULabel(self, request: Any, context: grpc.ServicerContext) -> Any:
         return pb.GPULabelResponse(label=self.terms.gpu_label)
 
     def GetAvailableGPUTypes(self, request: Any, context: grpc.ServicerContext) -> Any:
         """What the groups call theirs, by their label."""
-        groups = self.desk.cluster.spec.node_groups
+        groups = self._cluster().spec.node_groups
         types = {g.labels[self.terms.gpu_label] for g in groups if self.terms.gpu_label in g.labels}
         made = pb.GetAvailableGPUTypesResponse()
         for name in sorted(types):
@@ -133,6 +129,11 @@ class Service(pb_grpc.CloudProviderServicer):
 
     def PricingPodPrice(self, request: Any, context: grpc.ServicerContext) -> Any:
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "a cloud of one's own has no prices")
+
+    def _cluster(self) -> Cluster:
+        """As people wrote it, with the label of nodes that have GPUs."""
+        flavors = tuple(Resource("flavors", name, fields) for name, fields in self.desk.live.flavors.items())
+        return labelled(self.desk.cluster, Known(flavors), Known(), self.terms.gpu_label)
 
     def _known(self, name: str, context: grpc.ServicerContext) -> Group:
         return self._ask(context, lambda: check_known(self.desk.outlook, name))

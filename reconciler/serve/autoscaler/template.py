@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...model.desired import Cluster, Machines, NodeGroup
 from ...model.resource import Fields
+from ...spec.render.gpus import gpus
 
 _MI, _KI = 1 << 20, 1 << 10
 # What Kubespray's kubelet keeps for itself and for the system (roles/kubernetes/node/defaults/main.yml of 2.31), by the
@@ -27,10 +28,6 @@ _EVICTION_DISK = 0.1
 _POWERS = "kMGT"
 _UNITS = {"": 1, "Ki": 1 << 10, **{p: 1000**n for n, p in enumerate(_POWERS, 1)}}
 _UNITS |= {f"{p}i": 1024**n for n, p in enumerate(_POWERS, 1)}
-# How flavors ask for a GPU: a resource class of Placement's, or aliases of PCI devices with how many of each.
-_GPU_CLASS = re.compile(r"^extra_specs\.resources\d*:(VGPU|PGPU|CUSTOM_.*GPU.*)$")
-_PCI = "extra_specs.pci_passthrough:alias"
-_GPU_ALIAS = re.compile(r"gpu|nvidia|amd|rtx|(^|[^a-z])[avhtlpb]\d{1,3}([^0-9a-z]|$)|mi\d{2,3}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +64,6 @@ def template(cluster: Cluster, group: NodeGroup, flavor: Fields, *, gpu: str = "
         capacity=_resources(cpu, memory, disk, pods, extended),
         allocatable=_resources(cpu - reserved("cpu") * 1000, usable_memory, usable_disk, pods, extended),
     )
-
-
-def gpus(flavor: Fields) -> int:
-    """How many GPUs a machine of this flavor has."""
-    classes = sum(int(str(value)) for key, value in flavor.items() if _GPU_CLASS.match(key) and str(value).isdigit())
-    aliases = (part.strip().rpartition(":") for part in str(flavor.get(_PCI) or "").split(","))
-    return classes + sum(int(n) for name, _, n in aliases if n.isdigit() and _GPU_ALIAS.search(name))
 
 
 def quantity(text: str) -> float:

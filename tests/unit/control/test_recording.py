@@ -100,7 +100,13 @@ def test_another_machine_that_looked_later_and_was_faster(world: World, monkeypa
     world.cycle().reconcile()
     newer = other(world, looked=world.now + SECOND / 2)
     monkeypatch.setattr(world, "now", world.now)
-    meanwhile(world, lambda: (newer(), setattr(world, "now", world.now + SECOND))[0], monkeypatch)
+
+    def faster() -> str:
+        commit = newer()
+        world.now += SECOND
+        return commit
+
+    meanwhile(world, faster, monkeypatch)
     world.resources.append(Resource("server", "x", {}, "x", "demo"))
     world.cycle().reconcile()
     assert found(world)

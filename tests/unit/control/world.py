@@ -18,6 +18,7 @@ from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.guest import Guest
 from reconciler.model.quota import Allotment
 from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
+from reconciler.model.session import Session
 from reconciler.ports import (
     Allowance,
     CloudSnapshot,
@@ -117,6 +118,24 @@ class Api:
         if self.world.did(f"{self.name} prune {' '.join(f'{r.key} {r.id}' for r in resources)}"):
             for r in resources:
                 self.objects.pop(r.key, None)
+            gone = {r.id for r in resources} | {r.name for r in resources if r.kind == "PersistentVolumeClaim"}
+            left = (r for r in self.world.outliving if r.id not in gone and r.fields.get("claim") not in gone)
+            self.world.outliving = list(left)
+
+    def cordon(self, leaving: Collection[str]) -> None:
+        self.world.did(f"cordon {' '.join(sorted(leaving))}")
+
+    def sessions(self) -> tuple[Session, ...] | Unknown:
+        return tuple(self.world.sessions)
+
+    def outliving(self) -> tuple[Resource, ...] | Unknown:
+        return self.world.unseen or tuple(self.world.outliving)
+
+    def retain(self, volumes: Sequence[str]) -> None:
+        self.world.did(f"{self.name} retain {' '.join(volumes)}")
+
+    def mark_sessions(self, movable: Mapping[str, bool]) -> None:
+        self.world.did(f"mark {movable}")
 
     def label_nodes(self, nodes: Sequence[Resource]) -> None:
         self.world.labelled += nodes
@@ -158,6 +177,8 @@ class World:
         self.now = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
         self.pods: tuple[Symptom, ...] = ()
         self.guests: tuple[Guest, ...] = ()
+        self.sessions: list[Session] = []
+        self.outliving: list[Resource] = []
         self.versions: list[tuple[str, dict[str, str]]] = []
         self.disregarded: list[tuple[str, str]] = []
         self.named = ""

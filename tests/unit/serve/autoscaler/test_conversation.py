@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from reconciler.serve.autoscaler.wire import externalgrpc_pb2 as pb
 from reconciler.serve.autoscaler.wire import node_pb2
 
 from .harness import Cloud, Place, channel_to, make_certificates, running, stub_of, until, uuid_of
+from .harness import git as _git
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_the_whole_conversation_over_mutual_tls(place: Place, cloud: Cloud, tmp_
         until(lambda: place.file() == {"worker": [2, 3]})
         assert stub.NodeGroupTemplateNodeInfo(pb.NodeGroupTemplateNodeInfoRequest(id="gpu")).nodeBytes
         options = pb.NodeGroupAutoscalingOptionsRequest(id="gpu", defaults=pb.NodeGroupAutoscalingOptions())
-        assert stub.NodeGroupGetOptions(options).HasField("nodeGroupAutoscalingOptions")
+        assert code(lambda: stub.NodeGroupGetOptions(options)) is grpc.StatusCode.UNIMPLEMENTED
         assert code(lambda: stub.PricingNodePrice(pb.PricingNodePriceRequest())) is grpc.StatusCode.UNIMPLEMENTED
         assert code(lambda: stub.PricingPodPrice(pb.PricingPodPriceRequest())) is grpc.StatusCode.UNIMPLEMENTED
         stub.Cleanup(pb.CleanupRequest())
@@ -215,9 +216,7 @@ def test_a_quota_that_is_used_up_is_an_error_of_the_missing_machine(stub: Any, p
 
 
 def _head(place: Place) -> str:
-    from .harness import git
-
-    return git("-C", place.remote, "rev-parse", "main").strip()
+    return _git("-C", place.remote, "rev-parse", "main").strip()
 
 
 def test_an_empty_group_has_a_template(stub: Any) -> None:
@@ -241,30 +240,78 @@ def test_an_empty_group_has_a_template(stub: Any) -> None:
     assert [(c.type, c.status) for c in made.status.conditions] == [("Ready", "True")]
 
 
-def test_options_are_the_defaults_but_for_the_time_to_join(stub: Any) -> None:
-    defaults = pb.NodeGroupAutoscalingOptions(
-        scaleDownUtilizationThreshold=0.5, scaleDownGpuUtilizationThreshold=0.6, zeroOrMaxNodeScaling=True,
-        ignoreDaemonSetsUtilization=True, allowNonAtomicScaleUpToMax=True,
-    )  # fmt: skip
-    defaults.scaleDownUnneededTime.duration = 600 * 10**9
-    defaults.scaleDownUnreadyTime.duration = 1200 * 10**9
-    defaults.maxNodeProvisionTime.duration = 900 * 10**9
-    defaults.scaleDownUnneededDuration.FromSeconds(600)
-    defaults.scaleDownUnreadyDuration.FromSeconds(1200)
-    defaults.MaxNodeProvisionDuration.FromSeconds(900)
-    defaults.maxNodeStartupDuration.FromSeconds(901)
-    asked = pb.NodeGroupAutoscalingOptionsRequest(id="worker", defaults=defaults)
-    said = stub.NodeGroupGetOptions(asked).nodeGroupAutoscalingOptions
-    defaults.maxNodeProvisionTime.duration = 1800 * 10**9
-    defaults.MaxNodeProvisionDuration.FromSeconds(1800)
-    assert said == defaults
+@pytest.mark.parametrize("group", ["worker", "gpu", "nobodys"])
+def test_options_are_never_answered(stub: Any, group: str) -> None:
+    """Of what an answer leaves out, Cluster Autoscaler makes nothing at all; without one, its own flags count."""
+    asked = pb.NodeGroupAutoscalingOptionsRequest(id=group, defaults=pb.NodeGroupAutoscalingOptions())
+    assert code(lambda: stub.NodeGroupGetOptions(asked)) is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_what_a_layout_does_not_have_is_not_made_up(stub: Any) -> None:
-    old = pb.NodeGroupAutoscalingOptions()
-    old.maxNodeProvisionTime.duration = 4000 * 10**9
-    said = stub.NodeGroupGetOptions(pb.NodeGroupAutoscalingOptionsRequest(id="worker", defaults=old))
-    assert said.nodeGroupAutoscalingOptions == old  # what is longer stays
+def test_a_group_whose_flavor_has_gpus_says_so_by_itself(place: Place, cloud: Cloud) -> None:
+    """Without the label a node without its device plugin counts as ready, and more nodes come."""
+    place.edit("      labels: {research.moc/gpu: a100}\n", "")
+    with running(place.server(cloud)) as stub:
+        said = stub.NodeGroupTemplateNodeInfo(pb.NodeGroupTemplateNodeInfoRequest(id="gpu"))
+        assert node_pb2.Node.FromString(said.nodeBytes).metadata.labels["research.moc/gpu"] == "true"
+        assert list(stub.GetAvailableGPUTypes(pb.GetAvailableGPUTypesRequest()).gpuTypes) == ["true"]
+        said = stub.NodeGroupTemplateNodeInfo(pb.NodeGroupTemplateNodeInfoRequest(id="worker"))
+        assert "research.moc/gpu" not in node_pb2.Node.FromString(said.nodeBytes).metadata.labels
+
+
+def test_a_group_whose_machine_was_given_up_backs_off(stub: Any, place: Place, cloud: Cloud) -> None:
+    """Cluster Autoscaler backs off from when a scale-up timed out, which may be over when it gives the machine up: so
+    an increase fails, which it counts. Other groups, and machines that were nodes, are none of it."""
+
+    def more(group: str) -> None:
+        stub.NodeGroupIncreaseSize(pb.NodeGroupIncreaseSizeRequest(id=group, delta=1))
+
+    stub.NodeGroupDeleteNodes(pb.NodeGroupDeleteNodesRequest(id="worker", nodes=[node("demo-worker-1")]))
+    more("worker")
+    cloud.boot("demo-worker-3", joined=False)
+    until(lambda: f"openstack:///{uuid_of('demo-worker-3')}" in instances(stub))
+    stub.NodeGroupDeleteNodes(pb.NodeGroupDeleteNodesRequest(id="worker", nodes=[node("demo-worker-3")]))
+    assert code(lambda: more("worker")) is grpc.StatusCode.FAILED_PRECONDITION
+    more("gpu")
+    stub.NodeGroupDecreaseTargetSize(pb.NodeGroupDecreaseTargetSizeRequest(id="gpu", delta=-1))
+    assert code(lambda: more("gpu")) is grpc.StatusCode.FAILED_PRECONDITION
+    assert (target(stub), target(stub, "gpu")) == (1, 0)
+
+
+def test_what_goes_is_cordoned_at_once_and_what_stays_after_all_is_not(place: Place, cloud: Cloud) -> None:
+    """Also by a server that starts anew: Cluster Autoscaler takes off its own marks then."""
+    cordoned: list[set[str]] = []
+    server = place.server(cloud, cordon=lambda names: cordoned.append(set(names)), poll=3600, proposal="autoscale/demo")
+    with running(server) as stub:
+        until(lambda: cordoned == [set()])
+        stub.NodeGroupDeleteNodes(pb.NodeGroupDeleteNodesRequest(id="worker", nodes=[node("demo-worker-1")]))
+        until(lambda: cordoned[-1] == {"demo-worker-1"}, 5)
+        until(lambda: "autoscale/demo" in _branches(place))
+    second: list[set[str]] = []
+    with running(place.server(cloud, cordon=lambda names: second.append(set(names)), proposal="autoscale/demo")):
+        until(lambda: second == [{"demo-worker-1"}])
+        _git("-C", place.root / "seed", "push", "-q", "origin", ":autoscale/demo")  # somebody says no
+        until(lambda: second[-1] == set())
+
+
+def test_a_cordon_that_fails_is_told_once_and_tried_again(place: Place, cloud: Cloud) -> None:
+    told, tries = list[str](), list[int]()
+
+    def cordon(names: Collection[str]) -> None:
+        if not names:
+            return
+        tries.append(len(names))
+        if len(tries) < 3:
+            raise Transient("no answer")
+
+    with running(place.server(cloud, cordon=cordon, tell=told.append, poll=0.2)) as stub:
+        stub.NodeGroupDeleteNodes(pb.NodeGroupDeleteNodesRequest(id="worker", nodes=[node("demo-worker-1")]))
+        until(lambda: len(tries) == 3)
+        until(lambda: "cordon: works again" in told)
+    assert told.count("cordon: no answer") == 1
+
+
+def _branches(place: Place) -> str:
+    return _git("-C", place.remote, "branch")
 
 
 def test_people_suspend_pin_and_move_the_bounds(stub: Any, place: Place) -> None:

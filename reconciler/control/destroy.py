@@ -1,0 +1,130 @@
+"""Ends a cluster: one look at what there still is of it, the plan of it, and what this machine remembers forgotten.
+
+Nothing that git says is needed for it but the cluster's name and place: a flavor or an image that is gone keeps no
+cluster alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ..engine import destroy
+from ..engine.destroy import CLAIM, Wish
+from ..engine.guard import Facts
+from ..errors import ReconcilerError
+from ..model.desired import Cluster
+from ..model.plan import Plan
+from ..model.resource import Component, Expected, Known, Listing, Observed, Resource, Unknown
+from ..ports import Manifest
+from ..spec.load import DesiredCluster
+from ..spec.render import objects
+from ..spec.render.machines import CONTROL_PLANE_GROUP
+from ..spec.wiring import Outputs
+from .installed import installed_on
+from .recognise import recognised
+from .sight import Rendered, Sight, compared, render, running
+from .survey import Survey
+from .toolkit import Toolkit
+
+_ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
+# Of a cluster's folder of state: who holds it, and which commits were reached.
+_STAYS = ("lock", "lease", "lease-seen", "reached")
+
+
+def wish_of(cluster: Cluster) -> Wish | None:
+    """What git says of the cluster's end; None where it is to live."""
+    spec = cluster.spec
+    return Wish(volumes=spec.destroy_volumes) if spec.lifecycle == "destroy" else None
+
+
+def look(
+    desired: DesiredCluster, files: Mapping[str, bytes], tools: Toolkit, applied: Expected, survey: Survey
+) -> Sight:
+    """What there is of a cluster, beside nothing that is wanted. Raises what Cloud.observe raises."""
+    snapshot, shared = survey.of(desired.cluster.spec.cloud)
+    ids = tools.terraform_state(tools.workspace(desired.name))
+    infrastructure = recognised(desired.cluster, snapshot.of(desired.name), ids)
+    absent = _absent(desired, infrastructure.get("server", Unknown("was not listed")), tools)
+    wanted = _kinds_of(desired, files, applied)
+    nothing = Rendered(
+        {Component.WORKLOADS: {"": ()}, Component.APPLICATIONS: {app.spec.target: () for app in desired.applications}},
+        objects.Arranged((), {}, {}),
+        {},
+        {},
+    )
+    kinds = {c: dict(compared(desired, c, nothing, tools, wanted, absent).live) for c in _ON_KUBERNETES}
+    outliving = () if absent else _outliving(desired, tools)
+    if isinstance(outliving, Unknown):
+        kinds[Component.WORKLOADS][CLAIM] = outliving
+    observed = Observed({Component.INFRASTRUCTURE: infrastructure, **kinds})
+    working = () if absent else running(desired.name, tools)
+    left = () if isinstance(outliving, Unknown) else outliving
+    return Sight(Expected({}), observed, shared=shared, sessions=working, outliving=left)
+
+
+def plan(desired: DesiredCluster, commit: str, sight: Sight, wish: Wish, facts: Facts) -> Plan:
+    """The steps that are left of a cluster's end, guarded."""
+    named = destroy.digest(desired.name, desired.cluster.spec.model_dump(mode="json"), wish.volumes)
+    return destroy.plan(desired.name, commit, sight.observed, sight.outliving, wish, facts, named=named)
+
+
+def forget(state: Path, cluster: str) -> None:
+    """What this machine remembers of a cluster that is no more: a later one of its name is another. Who may apply it,
+    and from which commit, stays."""
+    folder = state / cluster
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.name in _STAYS:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _absent(desired: DesiredCluster, servers: Listing, tools: Toolkit) -> bool:
+    """Is there certainly no Kubernetes (any more)? Without a kubeconfig only where none of its control plane is left,
+    or where it was this machine that made the servers and nothing was installed on them."""
+    if isinstance(servers, Unknown):
+        return False
+    prefix = f"{desired.name}-{CONTROL_PLANE_GROUP}-"
+    if not any(s.name.startswith(prefix) for s in servers.resources):
+        return True
+    made_here = tools.workspace(desired.name).exists() and desired.state.local
+    never = not installed_on(tools.state, desired.name) and not tools.api(desired.name).kubeconfig.exists()
+    return made_here and never
+
+
+def _kinds_of(desired: DesiredCluster, files: Mapping[str, bytes], applied: Expected) -> Expected:
+    """Which kinds of objects there may be: those of the record, and those of git as far as they can be rendered."""
+    known = {c: list(applied.resources(c)) for c in _ON_KUBERNETES}
+    with contextlib.suppress(ReconcilerError):
+        made = render(desired, files, Outputs())
+        for component, by_target in made.manifests.items():
+            for target, manifests in by_target.items():
+                known[component] += [_typed(m, target) for m in manifests]
+    return Expected({component: tuple(resources) for component, resources in known.items()})
+
+
+def _typed(manifest: Manifest, target: str) -> Resource:
+    made = objects.resource(manifest)
+    return replace(made, type=f"{manifest['apiVersion']}/{manifest['kind']}", target=target)
+
+
+def _outliving(desired: DesiredCluster, tools: Toolkit) -> tuple[Resource, ...] | Unknown:
+    access = tools.api(desired.name)
+    if not access.kubeconfig.exists():
+        hint = (
+            "destroy it from where it was installed, or put a kubeconfig into the folder `kubeconfigs` of the settings"
+        )
+        return Unknown(f"there is no kubeconfig {access.kubeconfig}", hint)
+    return tools.kubernetes(access).outliving()
+
+
+def over(sight: Sight) -> bool:
+    """Was everything seen, and is nothing left of the cluster in its cloud?"""
+    kinds = sight.observed.kinds(Component.INFRASTRUCTURE).values()
+    return all(isinstance(listing, Known) and not listing.resources for listing in kinds)
