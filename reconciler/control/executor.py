@@ -278,11 +278,10 @@ class Executor:
         group = part_of(self.desired.name, Component.APPLICATIONS)
         self._api(openshift(self.desired, target, self.tools)).apply(group, manifests, self.tools.progress)
 
-    def _prune_objects(self, step: Step, _: Sight) -> None:
+    def _prune_objects(self, step: Step, sight: Sight) -> None:
         target = step.arguments.get("target", "")
         access = openshift(self.desired, target, self.tools) if target else self.tools.api(self.desired.name)
-        doomed = [Resource(d.key.kind, d.key.name, id=d.id) for d in step.differences]
-        self._api(access).prune(doomed)
+        self._api(access).prune(_doomed(step.differences, sight))
 
     def _openshift_app(self, step: Step, sight: Sight) -> None:
         target = step.arguments["target"]
@@ -304,7 +303,7 @@ class Executor:
         )
         self.tools.terraform().apply(place, self.tools.progress)
         if gone:
-            self._api(access).prune([Resource(d.key.kind, d.key.name, id=d.id) for d in gone])
+            self._api(access).prune(_doomed(gone, sight))
 
     # what they share
 
@@ -331,6 +330,14 @@ class Executor:
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)
+
+
+def _doomed(differences: Sequence[Difference], sight: Sight) -> list[Resource]:
+    """What is to go, each with its type: where that is known, no other API group has to be asked."""
+    components, kinds = {d.component for d in differences}, {d.key.kind for d in differences}
+    live = (r for c in components for kind in kinds for r in sight.observed.resources(c, kind))
+    types = {r.id: r.type for r in live}
+    return [Resource(d.key.kind, d.key.name, id=d.id, type=types.get(d.id, "")) for d in differences]
 
 
 def _earlier(step: Step, sight: Sight) -> list[Manifest]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ..model.change import Action, Class, Difference
-from ..model.naming import CERTIFICATE, IN_STATE
+from ..model.change import LEAVING, Action, Class, Difference
+from ..model.naming import CERTIFICATE, IN_STATE, going
 from ..model.resource import Component, Expected, Fields, Key, Kinds, Observed, Resource, Unknown, Value
 from .severity import exposes, severity
 
@@ -20,6 +20,8 @@ _LEFT_RIGHTS = (
     "is in no desired state; by it the reconciler sees what is left in its namespace, and it is left alone (it goes "
     "with the namespace)"
 )
+# Somebody has to take the finalizers off; to delete it again, or to wait for it, helps nobody.
+_HELD = "{}: nothing more is done about it here (whoever owns them takes them off: is its controller running?)"
 _LOST = "exists, and Terraform's state does not know it (it is imported)"
 _CHANGED = {Class.DRIFT: "was changed outside git", Class.PENDING: "git changed and was not applied yet"}
 # Nova's word for a server that will not come back by itself.
@@ -141,6 +143,9 @@ def _extra(component: Component, live: Resource, before: Resource | None, why: s
     )
     level = severity(component, live.kind, "", cls, Action.DELETE, live.fields)
     applied = "present" if before is not None else None
+    if since := going(live.fields):
+        none, held = Action.NONE, _HELD.format(since)
+        return Difference(component, live.key, "", None, applied, LEAVING, cls, none, level, held, live.id)
     return Difference(component, live.key, "", None, applied, "present", cls, Action.DELETE, level, reason, live.id)
 
 

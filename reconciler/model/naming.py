@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .resource import Value
+from .resource import Fields, Value
 
 OWNER_KEY = "reconciler.cluster"
 GROUP_KEY = "reconciler.group"
@@ -16,6 +16,9 @@ FAULT = "fault"
 IN_STATE = "in_state"
 # The field that says what the cloud calls an infrastructure resource; on the desired side its own name.
 NAME = "name"
+# The fields of a live object that say since when it is being deleted, and what holds it.
+GOING = "metadata.deletionTimestamp"
+FINALIZERS = "metadata.finalizers"
 # The kind of a certificate and the two there are of a cluster. Their fields: when it ends (ISO 8601, UTC); and, False
 # where it is there, that the kubeconfig is refused and may be fetched again.
 CERTIFICATE = "certificate"
@@ -47,3 +50,12 @@ def rule_name(fields: Mapping[str, Value]) -> str:
     remote = f"group {group}" if group else fields["remote_ip_prefix"] or "anywhere"
     said = (fields["security_group"], fields["direction"], fields["ethertype"], fields["protocol"] or "any")
     return f"{' '.join(str(s) for s in said)}{span} {way} {remote}"
+
+
+def going(live: Fields) -> str:
+    """Since when an object with these live fields is being deleted, and what holds it; empty for one that stays."""
+    if GOING not in live:
+        return ""
+    names = live.get(FINALIZERS)
+    held = ", ".join(map(str, names)) if isinstance(names, tuple) else ""
+    return f"is being deleted since {live[GOING]}" + (f", held by its finalizers {held}" if held else "")
