@@ -13,20 +13,20 @@ from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
-from ..model.plan import WAVE, Step, Tool
-from ..model.resource import Component, Key, Known, Owner, Resource, Unknown, Value
-from ..ports import Allowance, Kubernetes, Manifest, Playbook, Workspace
+from ..model.plan import Step, Tool
+from ..model.resource import Component, Known, Resource, Unknown, Value
+from ..ports import Allowance, Kubernetes, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import Hosts, inventory, nodes, reached
 from ..spec.render.machines import machines
-from ..spec.render.paths import without
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import fetched, installed, kubeconfigs
 from .sight import Sight, openshift, part_of
+from .step_objects import earlier, left_alone, taken, to_prune
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
 
@@ -260,12 +260,11 @@ class Executor:
             return
         keys = {d.key for d in step.differences}
         asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
-        manifests = [_left_alone(m, step) for m in asked]
         api, group = self._api(self.tools.api(self.desired.name)), part_of(self.desired.name, step.component)
-        allowance = Allowance(sight.patience, _taken(step))
-        if earlier := _earlier(step, sight):
-            api.settle(group, earlier, self.tools.progress, allowance)
-        api.apply(group, manifests, self.tools.progress, allowance)
+        allowance = Allowance(sight.patience, taken(step))
+        if before := earlier(step, sight):
+            api.settle(group, before, self.tools.progress, allowance)
+        api.apply(group, left_alone(api, asked, step), self.tools.progress, allowance)
 
     def _apply_secrets(self, step: Step, sight: Sight) -> None:
         """What Terraform must not see goes past it, with the namespaces it needs."""
@@ -281,13 +280,13 @@ class Executor:
     def _prune_objects(self, step: Step, sight: Sight) -> None:
         target = step.arguments.get("target", "")
         access = openshift(self.desired, target, self.tools) if target else self.tools.api(self.desired.name)
-        self._api(access).prune(_doomed(step.differences, sight))
+        self._api(access).prune(to_prune(step.differences, sight))
 
     def _openshift_app(self, step: Step, sight: Sight) -> None:
         target = step.arguments["target"]
         access = openshift(self.desired, target, self.tools)
         kubeconfig = kubeconfigs.for_program(access.kubeconfig, self.tools.gate)
-        manifests = [_left_alone(m, step) for m in sight.manifests[Component.APPLICATIONS].get(target, ())]
+        manifests = left_alone(self._api(access), sight.manifests[Component.APPLICATIONS].get(target, ()), step)
         group = part_of(self.desired.name, Component.APPLICATIONS)
         texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests if m["kind"] != "Secret"}
         gone = self._not_held(step, f"applications-{target}")
@@ -303,7 +302,7 @@ class Executor:
         )
         self.tools.terraform().apply(place, self.tools.progress)
         if gone:
-            self._api(access).prune(_doomed(gone, sight))
+            self._api(access).prune(to_prune(gone, sight))
 
     # what they share
 
@@ -330,39 +329,6 @@ class Executor:
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)
-
-
-def _doomed(differences: Sequence[Difference], sight: Sight) -> list[Resource]:
-    """What is to go, each with its type: where that is known, no other API group has to be asked."""
-    components, kinds = {d.component for d in differences}, {d.key.kind for d in differences}
-    live = (r for c in components for kind in kinds for r in sight.observed.resources(c, kind))
-    types = {r.id: r.type for r in live}
-    return [Resource(d.key.kind, d.key.name, id=d.id, type=types.get(d.id, "")) for d in differences]
-
-
-def _earlier(step: Step, sight: Sight) -> list[Manifest]:
-    """What the step's wave waits for: it may be as git says, and not healthy since an earlier cycle."""
-    wave = int(step.arguments.get(WAVE, 0))
-    before = {r.key for r in sight.expected.resources(step.component) if r.wave < wave}
-    return [m for m in sight.manifests[step.component][""] if objects.key(m) in before]
-
-
-def _taken(step: Step) -> Mapping[Key, frozenset[Owner]]:
-    """From whom the plan, which was guarded, takes fields of which object."""
-    found: dict[Key, set[Owner]] = {}
-    for d in step.differences:
-        if d.taken and d.owner:
-            found.setdefault(d.key, set()).add(d.owner)
-    return {key: frozenset(owners) for key, owners in found.items()}
-
-
-def _left_alone(manifest: Manifest, step: Step) -> Manifest:
-    """The manifest without the fields that a rule leaves to others: what is not sent is not taken back."""
-    key = objects.key(manifest)
-    for d in step.keep:
-        if d.field and (d.key.kind, d.key.name) == (key.kind, key.name):
-            manifest = without(manifest, d.field)
-    return manifest
 
 
 def _addresses(differences: Iterable[Difference]) -> frozenset[str]:

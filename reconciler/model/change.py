@@ -7,7 +7,6 @@ from enum import IntEnum, StrEnum
 
 from .resource import Component, Key, Owner, Value
 
-
 # The live side of what is being deleted already.
 LEAVING = "being deleted"
 

@@ -78,6 +78,10 @@ class Kubernetes(Protocol):
         """Return each object of `asked` (apiVersion, kind, name and namespace say which) as it is live; None where
         there is none, Unknown where that can't be asked."""
 
+    def left_alone(self, manifests: Sequence[Manifest], fields: Mapping[Key, Collection[str]]) -> tuple[Manifest, ...]:
+        """Return the manifests as they may be applied so that what lies at `fields`, dotted paths by object, stays as
+        it is live. Raises Transient where that can't be seen."""
+
     def prune(self, resources: Sequence[Resource]) -> None:
         """Delete live objects by uid; already gone is success."""
 
