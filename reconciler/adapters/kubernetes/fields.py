@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...model.resource import Fields, Value
+from .amounts import same_amount
 
 PART_OF = "applyset.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -80,15 +81,24 @@ def all_fields(manifest: Mapping[str, Any]) -> Fields:
     return {path: HIDDEN if _secret(manifest, path) else value for path, value in sorted(leaves(manifest))}
 
 
-def differing(expected: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[Fields, Fields]:
-    """The fields in which two objects differ, on both sides; None where a side has no such field."""
-    return _between(expected, dict(leaves(expected)), dict(leaves(live)))
+def differing(
+    expected: Mapping[str, Any], live: Mapping[str, Any], gone: Collection[str] = ()
+) -> tuple[Fields, Fields]:
+    """The fields in which two objects differ, on both sides; None where a side has no such field. Those in `gone` are
+    not expected, whatever `expected` says."""
+    return _between(expected, {p: v for p, v in leaves(expected) if p not in gone}, dict(leaves(live)))
 
 
-def differing_as_asked(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[Fields, Fields]:
-    """Like `differing`, for the manifest's own fields only: for when the server can't say what it would do."""
-    wanted = dict(leaves(manifest))
-    return _between(manifest, wanted, {p: v for p, v in leaves(live) if p in wanted})
+def differing_as_asked(
+    manifest: Mapping[str, Any], live: Mapping[str, Any], spelled: Mapping[str, Any]
+) -> tuple[Fields, Fields]:
+    """Like `differing`, for the manifest's own fields only: for when the server can't say what it would do. `spelled`
+    is the manifest as the server writes it, as far as it would say that."""
+    written = dict(leaves(spelled))
+    wanted = {path: written.get(path, value) for path, value in leaves(manifest)}
+    now = {path: value for path, value in leaves(live) if path in wanted}
+    same = {path: value for path, value in now.items() if same_amount(path, wanted[path], value)}
+    return _between(manifest, wanted | same, now)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Value]]:

@@ -102,7 +102,9 @@ def test_what_somebody_else_owns_by_itself_is_not_sent() -> None:
 def test_what_only_we_own_is_sent_or_the_server_would_take_it_away() -> None:
     """git says another image, and a rule leaves the live one alone."""
     books = image_of("reconciler", "Apply"), entry("reconciler", {"f:spec": {"f:replicas": {}}})
-    sent = keeping(web("a"), live(web("b") | {"spec": web("b")["spec"] | {"replicas": 5}}, *books), {IMAGE}, "reconciler")
+    sent = keeping(
+        web("a"), live(web("b") | {"spec": web("b")["spec"] | {"replicas": 5}}, *books), {IMAGE}, "reconciler"
+    )
     assert sent["spec"]["template"]["spec"]["containers"] == [{"name": "web", "image": "b"}]
     assert sent["spec"]["replicas"] == 2
 
