@@ -20,7 +20,7 @@ from ..control.survey import Survey
 from ..errors import Invalid, ReconcilerError
 from ..report import html as html_page
 from ..report.view import View, view
-from ..spec import environments, helm, tenancy, wiring
+from ..spec import environments, helm, namespaces, tenancy, wiring
 from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
 from . import autoscaler, ci, environment, sandbox
@@ -82,8 +82,11 @@ def validate(ctx: typer.Context, folder: Folder = None) -> None:
     for remark in tenancy.remarks(state.files.get(FLEET), mine.code_owners()):
         out().print(f"note: {remark}", markup=False)
     for cluster in state.clusters:
-        made = objects.environments(cluster, state.files)
-        for told in environments.remarks(cluster, made, state.files, datetime.datetime.now(datetime.UTC).date()):
+        made, today = objects.environments(cluster, state.files), datetime.datetime.now(datetime.UTC).date()
+        for told in (
+            *namespaces.remarks(cluster, made, state.files),
+            *environments.remarks(cluster, made, state.files, today),
+        ):
             out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""))
     out().print(f"valid: {count} cluster{'s' * (count != 1)} ({', '.join(c.name for c in state.clusters)})")
 

@@ -16,6 +16,7 @@ from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Ob
 from ..ports import CloudSnapshot, Comparison, Ids, Manifest
 from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
+from ..spec.namespaces import unmade
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes
@@ -35,7 +36,8 @@ class Sight:
     """What one look found. `manifests` are the rendered objects by component and target ("" for the cluster's own
     API, else an OpenShift of the settings). `shared`: the cloud was asked before, for another cluster. `patience` is
     how many seconds a workload's object may take to become healthy, where git says so. `outputs` are what others are
-    told of it; `held` the objects, by target, of applications that wait for such."""
+    told of it; `held` the objects, by target, of applications that wait for such. `unmade` are namespaces that nothing
+    in git makes, where no API can say yet whether they are there."""
 
     expected: Expected
     observed: Observed
@@ -44,6 +46,7 @@ class Sight:
     patience: Mapping[Key, float] = field(default_factory=dict)
     outputs: Outputs = field(default_factory=Outputs)
     held: Mapping[str, frozenset[Key]] = field(default_factory=dict)
+    unmade: frozenset[str] = frozenset()
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -112,7 +115,8 @@ def look(
     sight = _sight(desired, servers, {"node": listing, CERTIFICATE: Known(certificates)}, compared)
     moved = compared[Component.WORKLOADS].served[""].moved
     patience = {moved.get(key, key): seconds for key, seconds in made.own.patience.items()}
-    sight = replace(sight, outputs=known, held=held, patience=patience)
+    workloads = compared[Component.WORKLOADS]
+    sight = replace(sight, outputs=known, held=held, patience=patience, unmade=workloads.unmade)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
     return replace(sight, observed=observed, shared=shared)
@@ -228,11 +232,13 @@ _TYPE = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[a-z0-9]+/[A-Z][A-Za-z0-
 
 @dataclass(frozen=True)
 class _Compared:
-    """A component on every API that serves it: what is live, and what is expected there, by target."""
+    """A component on every API that serves it: what is live, and what is expected there, by target; and, before there
+    is an API of the cluster's own, the namespaces that nothing in git makes."""
 
     expected: tuple[Resource, ...]
     live: Mapping[str, Listing]
     served: Mapping[str, Served]
+    unmade: frozenset[str] = frozenset()
 
 
 def _compare(
@@ -270,7 +276,7 @@ def _compare(
         if apps and (waiting := made.waiting.get(target)):
             expected += waiting
             live.setdefault("Application", Known())
-    return _Compared(tuple(expected), live, on)
+    return _Compared(tuple(expected), live, on, unmade(manifests.get("", ())) if absent else frozenset())
 
 
 def _on_known_targets(
