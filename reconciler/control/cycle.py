@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import takewhile
 
-from ..engine import autoscale
+from ..engine import autoscale, namespaces
 from ..engine.decision import Case, decide
 from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
@@ -33,6 +33,7 @@ from ..spec.wiring import Output
 from . import descent, durations, fetched, output_memory, outputs, record
 from .applied import believed, recorded, remember
 from .executor import Executor
+from .finished import Finished
 from .installed import installed_on, lost
 from .lease import Tenure, leased
 from .sight import Sight, look
@@ -265,7 +266,9 @@ class Cycle:
                 cluster=self.desired.name,
                 commit=self.commit,
                 expected=sight.expected,
-                applied=believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected),
+                applied=self._finished.added(
+                    believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected), sight.expected
+                ),
                 observed=sight.observed,
                 roles=roles,
                 facts=self._facts(sight, roles.etcd or roles.control_plane),
@@ -275,9 +278,13 @@ class Cycle:
                 durations=durations.read(self.tools.state, self.desired.name),
                 repair=cluster.spec.kubernetes.repair,
                 environments=tuple(self._environments()),
-                notices=autoscale.notices(cluster),
+                notices=(*autoscale.notices(cluster), *namespaces.notices(sight.unmade)),
             )
         )
+
+    @property
+    def _finished(self) -> Finished:
+        return Finished(self.tools.state, self.desired.name)
 
     def _environments(self) -> Iterator[Asked]:
         for env in self.desired.environments:
@@ -315,7 +322,7 @@ class Cycle:
                 self.tools.progress.log(f"{folder}: somebody recorded it meanwhile; that stays")
                 return None
             before = record.applied(self.tools.repository, there, folder)
-            applied = record.now_applied(sight.expected, before, outcome)
+            applied = self._finished.added(record.now_applied(sight.expected, before, outcome), sight.expected)
             known = outputs.text(sight.outputs, folder)
             return {
                 **({f"{folder}/{output_memory.RECORD}": known} if known else {}),

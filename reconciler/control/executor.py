@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import interrupt
-from ..engine.diff import meant
+from ..engine.diff import MAYBE_DONE, meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
 from ..model.naming import CERTIFICATE
@@ -25,6 +25,7 @@ from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import fetched, installed, kubeconfigs
+from .finished import Finished
 from .sight import Sight, openshift, part_of
 from .step_objects import earlier, left_alone, taken, to_prune
 from .toolkit import Access, Toolkit
@@ -261,7 +262,13 @@ class Executor:
         keys = {d.key for d in step.differences}
         asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
         api, group = self._api(self.tools.api(self.desired.name)), part_of(self.desired.name, step.component)
-        allowance = Allowance(sight.patience, taken(step))
+        digests = {r.key: r.digest for r in sight.expected.resources(step.component)}
+        finished = Finished(self.tools.state, self.desired.name)
+        allowance = Allowance(
+            sight.patience, taken(step), lambda key, within: finished.note(key, digests.get(key, ""), within)
+        )
+        for d in (d for d in step.differences if d.why == MAYBE_DONE):
+            self.tools.progress.log(f"warning: {d.key} {d.why}")
         if before := earlier(step, sight):
             api.settle(group, before, self.tools.progress, allowance)
         api.apply(group, left_alone(api, asked, step), self.tools.progress, allowance)

@@ -52,10 +52,13 @@ def rule_name(fields: Mapping[str, Value]) -> str:
     return f"{' '.join(str(s) for s in said)}{span} {way} {remote}"
 
 
+_FEW = 5  # of what anybody may have written into an object
+
+
 def going(live: Fields) -> str:
     """Since when an object with these live fields is being deleted, and what holds it; empty for one that stays."""
     if GOING not in live:
         return ""
     names = live.get(FINALIZERS)
-    held = ", ".join(map(str, names)) if isinstance(names, tuple) else ""
+    held = ", ".join(map(str, names[:_FEW])) if isinstance(names, tuple) else ""
     return f"is being deleted since {live[GOING]}" + (f", held by its finalizers {held}" if held else "")

@@ -36,10 +36,12 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """What an apply may do: how long each object may take to become healthy (in seconds; who is not named may take what
-    is usual), and from whom, besides people, fields of which object may be taken."""
+    is usual), and from whom, besides people, fields of which object may be taken. `finished` hears of each Job that is
+    done and goes by itself: its key, and the id of the namespace it was done in (empty where that can't be seen)."""
 
     patience: Mapping[Key, float] = field(default_factory=dict)
     taking: Mapping[Key, frozenset[Owner]] = field(default_factory=dict)
+    finished: Callable[[Key, str], None] = lambda _key, _within: None
 
 
 class Kubernetes(Protocol):

@@ -25,8 +25,6 @@ from .unions import UNIONS, Union
 
 pytestmark = pytest.mark.live
 
-BRIEF = 0.0  # nothing here becomes healthy
-
 
 @pytest.fixture(scope="module")
 def space(kube: Path) -> Iterator[str]:
@@ -41,7 +39,7 @@ def _named(obj: dict[str, Any], space: str, name: str) -> dict[str, Any]:
 
 
 def _apply(api: KubernetesApi, space: str, obj: dict[str, Any], **taking: Any) -> None:
-    api.apply(space, [obj], Spoken(), Allowance({objects.key(obj): BRIEF}, **taking))
+    api.apply(space, [obj], Spoken(), Allowance(**taking))
 
 
 def _differing(api: KubernetesApi, space: str, obj: dict[str, Any]) -> tuple[Fields, Fields]:
@@ -155,8 +153,8 @@ def test_amounts_are_compared_as_such_where_the_server_takes_nothing(kube: Path,
         metadata = {"name": "claim", "namespace": space}
         return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
-    api = KubernetesApi(kube)
+    api = KubernetesApi(kube, wait=0)  # nobody binds it
     with pytest.raises(Permanent):
-        _apply(api, space, make("1Gi", "ReadWriteOnce"))  # nobody binds it
+        _apply(api, space, make("1Gi", "ReadWriteOnce"))
     ours, _ = _differing(api, space, make("1024Mi", "ReadWriteMany"))
     assert set(ours) == {"spec.accessModes"}

@@ -54,10 +54,6 @@ def _in_web(**fields: Any) -> Mapping[str, Any]:
 _WEB = "spec.template.spec.containers[web]"
 _HTTP, _TCP = {"httpGet": {"path": "/", "port": 80}}, {"tcpSocket": {"port": 80}}
 _EXEC = {"exec": {"command": ["true"]}}
-    {"httpGet": {"path": "/", "port": 80}},
-    {"tcpSocket": {"port": 80}},
-    {"exec": {"command": ["true"]}},
-)
 _FROM = {"valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}
 
 UNIONS = (

@@ -9,7 +9,7 @@ from ...model.resource import Value
 
 # Where Kubernetes has a quantity; elsewhere (an environment variable) 1000m is a text like any other.
 _AMOUNTS = re.compile(
-    r"\.(limits|requests|hard|capacity|podFixed|min|max|default|defaultRequest|maxLimitRequestRatio)\.[^.]*(\.io/.*)?$"
+    r"\.(limits|requests|hard|capacity|podFixed|min|max|default|defaultRequest|maxLimitRequestRatio)\.[^\[\]]+$"
     r"|\.(sizeLimit|averageValue|divisor|target\.value)$"
 )
 

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from ...errors import Permanent, ReconcilerError, Transient
 from ...model.resource import Key, Owner
-from ...ports import Allowance, Manifest, Progress, Task
+from ...ports import Allowance, Manifest, Progress, Task, goes_when_done
+from .applied import Applied
 from .connection import (
     APPLY_PATCH,
     MERGE_PATCH,
@@ -34,7 +35,7 @@ from .fields import PART_OF, RESTARTS, generated, prepared
 from .kinds import Discovery, Kind, name_of, namespace_of, path_of
 from .owners import claimed
 from .refused import claim, immutable
-from .rollout import Applied, Rollout
+from .rollout import Rollout
 from .verdict import Verdict, apply_query, verdict
 
 # What others need comes first. Kinds that are not named come last: they may be of a kind defined here.
@@ -73,7 +74,7 @@ class Applier:
         self._connection = connection
         self._discovery = discovery
         self._manager = manager
-        self._rollout = Rollout(connection, discovery, wait)
+        self._rollout = Rollout(connection, wait)
 
     def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance) -> None:
         """One object that is refused keeps no other from being applied. Raises with all that went wrong."""
@@ -229,7 +230,8 @@ def _part_of(manifest: Mapping[str, Any]) -> str:
 
 
 def _applied(manifest: Mapping[str, Any], kind: Kind, answer: Mapping[str, Any] | None = None) -> Applied:
-    return Applied(f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind), _key(manifest), answer)
+    title, path = f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind)
+    return Applied(title, path, _key(manifest), answer, goes_when_done(manifest))
 
 
 def _refuse(owners: Mapping[str, Owner]) -> None:

@@ -21,6 +21,7 @@ from .ours import applied_by
 from .owners import claimed
 from .remembered import Equal, Remembered, digest
 from .rights import Rights
+from .spaces import Spaces
 from .verdict import Verdict, verdict
 
 _WORKERS = 8
@@ -105,7 +106,8 @@ class Comparer:
         for group in groups.values():
             mine = [pair for of, pair in pairs if of is group]
             live[group.name] = _merged(live.get(group.name), self._listing(group, mine))
-        return Comparison(tuple(pair.expected for _, pair in pairs), live)
+        spaces = Spaces(self._connection, {str(m["metadata"]["name"]) for m in manifests if m["kind"] == "Namespace"})
+        return Comparison(tuple(_expected(one, one.pair, spaces) for one in asked if one.pair), live)
 
     def _list(self, group: _Group) -> None:
         try:
@@ -195,6 +197,11 @@ class Comparer:
             return _Pair(expected, replace(actual, owners=owners))
         known = fingerprint(metadata) if settled(metadata, one.group.at) else ""
         return _Pair(expected, actual, Equal(one.digest, metadata["resourceVersion"], known))
+
+
+def _expected(one: _Asked, pair: _Pair, spaces: Spaces) -> Resource:
+    missing = pair.live is None and not one.group.unknown
+    return spaces.placed(pair.expected, one.manifest, one.group.kind, missing=missing)
 
 
 def _unchanged(one: _Asked, before: Mapping[str, Equal]) -> _Pair | None:

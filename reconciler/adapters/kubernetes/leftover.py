@@ -54,7 +54,6 @@ def _of(manifest: Object, live: Object, steps: Sequence[str]) -> Iterator[frozen
     for number, name in enumerate(steps):
         if too_much := frozenset(one for spot in spots for one in _members(spot) if _last(one) == name):
             yield too_much
-            return
         if number == len(steps) - 1:
             beside = frozenset(one for spot in spots for one in _members(spot))
             yield frozenset(one for one in beside if one.holds)

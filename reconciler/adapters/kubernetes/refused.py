@@ -47,7 +47,7 @@ def freed(
             try:
                 return _tried(connection, kind, manifest, live, tried), tried
             except Permanent as other:
-                if isinstance(other, Rejected) and set(other.fields).isdisjoint(error.fields):
+                if isinstance(other, Rejected) and not set(error.fields) <= set(other.fields):
                     nearer = nearer or (tried, other)
         if nearer is None:
             return None

@@ -86,7 +86,7 @@ def web(image: str, **more: Any) -> dict[str, Any]:
 
 
 def image_of(manager: str, how: str = "Update") -> dict[str, Any]:
-    item = {'k:{"name":"web"}': {".": {}, "f:name": {}, "f:image": {}}}
+    item: dict[str, Any] = {'k:{"name":"web"}': {".": {}, "f:name": {}, "f:image": {}}}
     return entry(manager, {"f:spec": {"f:template": {"f:spec": {"f:containers": item}}}}, how)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from reconciler.adapters.kubernetes.fields import GENERATE, PART_OF
 from reconciler.adapters.kubernetes.ours import applied_by
 
-LABEL = {"f:metadata": {"f:labels": {f"f:{PART_OF}": {}}}}
+LABEL: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{PART_OF}": {}}}}
 
 
 def entry(manager: str, how: str = "Apply", time: str = "2026-11-25T11:00:00Z", **more: Any) -> dict[str, Any]:
