@@ -21,7 +21,7 @@ from ..errors import Invalid, ReconcilerError
 from ..model.outcome import Status
 from ..report import html as html_page
 from ..report.view import View, view
-from ..spec import autoscaler_manifest, environments, helm, tenancy, wiring
+from ..spec import autoscaler_manifest, environments, helm, namespaces, tenancy, wiring
 from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
 from . import autoscaler, ci, environment, sandbox
@@ -104,10 +104,12 @@ def validate(ctx: typer.Context, folder: Folder = None) -> None:
         if cluster.cluster.spec.lifecycle == "destroy":
             place = cluster.place("Cluster", cluster.name, ("spec", "lifecycle"))
             out().print(f"note: {place}: {cluster.name} is to be destroyed; its plan says what is lost", markup=False)
-        for told in autoscaler_manifest.remarks(cluster, state.files, mine.settings.autoscaler.provision_minutes):
-            out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""), markup=False)
-        made = objects.environments(cluster, state.files)
-        for told in environments.remarks(cluster, made, state.files, datetime.datetime.now(datetime.UTC).date()):
+        made, today = objects.environments(cluster, state.files), datetime.datetime.now(datetime.UTC).date()
+        for told in (
+            *autoscaler_manifest.remarks(cluster, state.files, mine.settings.autoscaler.provision_minutes),
+            *namespaces.remarks(cluster, made, state.files),
+            *environments.remarks(cluster, made, state.files, today),
+        ):
             out().print(f"note: {told}" + (f" ({told.hint})" if told.hint else ""))
     out().print(f"valid: {count} cluster{'s' * (count != 1)} ({', '.join(c.name for c in state.clusters)})")
 

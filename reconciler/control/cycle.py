@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from ..engine import autoscale, quota, sessions
+from ..engine import autoscale, namespaces, quota, sessions
 from ..engine.decision import Case, decide
 from ..engine.destroy import Wish
 from ..engine.effect import complaint, unseen
@@ -34,6 +34,7 @@ from . import descent, destroy, durations, failures, fetched, hands_off, output_
 from .applied import believed, recorded
 from .drains import living_on
 from .executor import Executor
+from .finished import Finished
 from .installed import installed_on, lost
 from .lease import Tenure, leased
 from .phases import name, next_phase
@@ -295,7 +296,9 @@ class Cycle:
             cluster=self.desired.name,
             commit=self.commit,
             expected=sight.expected,
-            applied=believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected),
+            applied=self._finished.added(
+                believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected), sight.expected
+            ),
             observed=sight.observed,
             roles=roles,
             facts=self._facts(sight, roles.etcd or roles.control_plane),
@@ -305,11 +308,15 @@ class Cycle:
             durations=durations.read(self.tools.state, self.desired.name),
             repair=cluster.spec.kubernetes.repair,
             environments=tuple(self._environments()),
-            notices=autoscale.notices(cluster),
+            notices=(*autoscale.notices(cluster), *namespaces.notices(sight.unmade)),
             missing=sight.missing,
             builds=sight.builds,
             granted=granted,
         )
+
+    @property
+    def _finished(self) -> Finished:
+        return Finished(self.tools.state, self.desired.name)
 
     def _environments(self) -> Iterator[Asked]:
         for env in self.desired.environments:

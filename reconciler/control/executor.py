@@ -8,28 +8,29 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .. import interrupt
-from ..engine.diff import meant
+from ..engine.diff import MAYBE_DONE, meant
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.change import Action, Difference
 from ..model.desired import Cluster
 from ..model.login import Login
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
-from ..model.plan import JOIN, WAVE, Step, Tool
-from ..model.resource import Component, Key, Known, Owner, Resource, Unknown, Value
-from ..ports import Allowance, Kubernetes, Manifest, Playbook, Workspace
+from ..model.plan import JOIN, Step, Tool
+from ..model.resource import Component, Known, Resource, Unknown, Value
+from ..ports import Allowance, Kubernetes, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import Hosts, inventory, nodes, reached
 from ..spec.render.machines import machines
-from ..spec.render.paths import without
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import drains, fetched, installed, kubeconfigs
+from .finished import Finished
 from .made_from import told, touched
 from .sight import Sight, openshift, part_of
+from .step_objects import earlier, left_alone, taken, to_prune
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
 
@@ -271,12 +272,17 @@ class Executor:
             return
         keys = {d.key for d in step.differences}
         asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
-        manifests = [_left_alone(m, step) for m in asked]
         api, group = self._api(self.tools.api(self.desired.name)), part_of(self.desired.name, step.component)
-        allowance = Allowance(sight.patience, _taken(step))
-        if earlier := _earlier(step, sight):
-            api.settle(group, earlier, self.tools.progress, allowance)
-        api.apply(group, manifests, self.tools.progress, allowance)
+        digests = {r.key: r.digest for r in sight.expected.resources(step.component)}
+        finished = Finished(self.tools.state, self.desired.name)
+        allowance = Allowance(
+            sight.patience, taken(step), lambda key, within: finished.note(key, digests.get(key, ""), within)
+        )
+        for d in (d for d in step.differences if d.why == MAYBE_DONE):
+            self.tools.progress.log(f"warning: {d.key} {d.why}")
+        if before := earlier(step, sight):
+            api.settle(group, before, self.tools.progress, allowance)
+        api.apply(group, left_alone(api, asked, step), self.tools.progress, allowance)
 
     def _apply_secrets(self, step: Step, sight: Sight) -> None:
         """What Terraform must not see goes past it, with the namespaces it needs."""
@@ -289,10 +295,10 @@ class Executor:
         group = part_of(self.desired.name, Component.APPLICATIONS)
         self._api(openshift(self.desired, target, self.tools)).apply(group, manifests, self.tools.progress)
 
-    def _prune_objects(self, step: Step, _: Sight) -> None:
+    def _prune_objects(self, step: Step, sight: Sight) -> None:
         target = step.arguments.get("target", "")
         access = openshift(self.desired, target, self.tools) if target else self.tools.api(self.desired.name)
-        self._api(access).prune([Resource(d.key.kind, d.key.name, id=d.id) for d in step.differences])
+        self._api(access).prune(to_prune(step.differences, sight))
 
     def _retain(self, step: Step, _: Sight) -> None:
         self._api(self.tools.api(self.desired.name)).retain(step.targets)
@@ -301,7 +307,7 @@ class Executor:
         target = step.arguments["target"]
         access = openshift(self.desired, target, self.tools)
         kubeconfig = kubeconfigs.for_program(access.kubeconfig, self.tools.gate)
-        manifests = [_left_alone(m, step) for m in sight.manifests[Component.APPLICATIONS].get(target, ())]
+        manifests = left_alone(self._api(access), sight.manifests[Component.APPLICATIONS].get(target, ()), step)
         group = part_of(self.desired.name, Component.APPLICATIONS)
         texts = {objects.name(m): objects.text(objects.labelled(m, group)) for m in manifests if m["kind"] != "Secret"}
         gone = self._not_held(step, f"applications-{target}")
@@ -317,7 +323,7 @@ class Executor:
         )
         self.tools.terraform().apply(place, self.tools.progress)
         if gone:
-            self._api(access).prune([Resource(d.key.kind, d.key.name, id=d.id) for d in gone])
+            self._api(access).prune(to_prune(gone, sight))
 
     # what they share
 
@@ -352,31 +358,6 @@ class Executor:
 
     def _api(self, access: Access) -> Kubernetes:
         return self.tools.kubernetes(access)
-
-
-def _earlier(step: Step, sight: Sight) -> list[Manifest]:
-    """What the step's wave waits for: it may be as git says, and not healthy since an earlier cycle."""
-    wave = int(step.arguments.get(WAVE, 0))
-    before = {r.key for r in sight.expected.resources(step.component) if r.wave < wave}
-    return [m for m in sight.manifests[step.component][""] if objects.key(m) in before]
-
-
-def _taken(step: Step) -> Mapping[Key, frozenset[Owner]]:
-    """From whom the plan, which was guarded, takes fields of which object."""
-    found: dict[Key, set[Owner]] = {}
-    for d in step.differences:
-        if d.taken and d.owner:
-            found.setdefault(d.key, set()).add(d.owner)
-    return {key: frozenset(owners) for key, owners in found.items()}
-
-
-def _left_alone(manifest: Manifest, step: Step) -> Manifest:
-    """The manifest without the fields that a rule leaves to others: what is not sent is not taken back."""
-    key = objects.key(manifest)
-    for d in step.keep:
-        if d.field and (d.key.kind, d.key.name) == (key.kind, key.name):
-            manifest = without(manifest, d.field)
-    return manifest
 
 
 def _addresses(differences: Iterable[Difference]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -172,13 +172,13 @@ def _applied(resource: Resource) -> dict[str, Any]:
     else:
         said["fields"] = {k: _plain(v) for k, v in resource.fields.items()}
     said |= {"target": resource.target} if resource.target else {}
+    said |= {"within": resource.within} if resource.within else {}
     return said | ({"wave": resource.wave} if resource.wave else {})
 
 
 def _resource(item: shapes.AppliedResource) -> Resource:
-    return Resource(
-        item.kind, item.name, item.fields, digest=item.digest, type=item.type, target=item.target, wave=item.wave
-    )
+    made = Resource(item.kind, item.name, item.fields, digest=item.digest, type=item.type, target=item.target)
+    return replace(made, wave=item.wave, within=item.within)
 
 
 def _plain(value: Value) -> Any:

@@ -13,6 +13,7 @@ from ..report import markdown
 from ..report.view import view
 from . import images, output_memory, outputs, record
 from .applied import remember
+from .finished import Finished
 from .sight import Sight
 from .toolkit import Toolkit
 
@@ -49,7 +50,8 @@ class Recording:
                 tools.progress.log(f"{folder}: somebody who looked later recorded it meanwhile; that stays")
                 return None
             before = record.applied(tools.repository, there, folder)
-            applied = record.now_applied(sight.expected, before, outcome)
+            finished = Finished(tools.state, folder)
+            applied = finished.added(record.now_applied(sight.expected, before, outcome), sight.expected)
             known = outputs.text(sight.outputs, folder)
             return {
                 **({f"{folder}/{output_memory.RECORD}": known} if known else {}),

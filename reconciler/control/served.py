@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import Invalid
 from ..model.resource import Key, Resource
-from ..ports import Manifest
+from ..ports import Manifest, goes_when_done
 from ..spec.render import objects
 
 
@@ -62,7 +62,8 @@ def _matched(expected: Sequence[Resource], manifests: Sequence[Manifest]) -> Ite
 
 
 def _remembering(resource: Resource, m: Manifest, wave: int) -> Resource:
-    return replace(resource, digest=digest(m), type=f"{m['apiVersion']}/{resource.kind}", wave=wave)
+    kind = f"{m['apiVersion']}/{resource.kind}"
+    return replace(resource, digest=digest(m), type=kind, wave=wave, fleeting=goes_when_done(m))
 
 
 def _at(m: Manifest, key: Key) -> Manifest:

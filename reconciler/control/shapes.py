@@ -54,6 +54,7 @@ class AppliedResource(_Shape):
     type: Type = ""
     target: Line = ""
     wave: int = Field(default=0, ge=0, le=_MAX_WAVE)
+    within: Line = ""
 
 
 class FailedCycle(_Shape):

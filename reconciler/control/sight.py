@@ -20,6 +20,7 @@ from ..model.session import Session
 from ..ports import CloudSnapshot, Comparison, Ids, Manifest
 from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
+from ..spec.namespaces import unmade
 from ..spec.render import objects
 from ..spec.render.gpus import labelled
 from ..spec.render.infrastructure import infrastructure
@@ -45,7 +46,8 @@ class Sight:
     `missing` is what git names and the cloud does not have, each with the sentence that says so; `builds` what machines
     can be made from today; `images` the names, by id, that the images of its machines had. `cluster` is git's, with
     what follows for its nodes from what the cloud's flavors have. `sessions` are the researchers' that run,
-    `outliving` (of a cluster that is to end) what its API made in the cloud."""
+    `outliving` (of a cluster that is to end) what its API made in the cloud. `unmade` are namespaces that nothing in
+    git makes, where no API can say yet whether they are there."""
 
     expected: Expected
     observed: Observed
@@ -62,6 +64,7 @@ class Sight:
     cluster: Cluster | None = None
     sessions: tuple[Session, ...] = ()
     outliving: tuple[Resource, ...] = ()
+    unmade: frozenset[str] = frozenset()
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -134,8 +137,9 @@ def look(
     sight = _sight(cluster, servers, {"node": listing, CERTIFICATE: Known(certificates)}, both)
     moved = both[Component.WORKLOADS].served[""].moved
     patience = {moved.get(key, key): seconds for key, seconds in made.own.patience.items()}
-    now = builds(snapshot.images, snapshot.flavors)
-    sight = replace(sight, outputs=told_of, held=held, patience=patience, missing=missing, builds=now, images=known)
+    now, unmade = builds(snapshot.images, snapshot.flavors), both[Component.WORKLOADS].unmade
+    sight = replace(sight, outputs=told_of, held=held, patience=patience, unmade=unmade)
+    sight = replace(sight, missing=missing, builds=now, images=known)
     symptoms = () if absent else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
     sessions = () if absent or working is None else working.result()
@@ -277,11 +281,13 @@ _TYPE = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[a-z0-9]+/[A-Z][A-Za-z0-
 
 @dataclass(frozen=True)
 class _Compared:
-    """A component on every API that serves it: what is live, and what is expected there, by target."""
+    """A component on every API that serves it: what is live, and what is expected there, by target; and, before there
+    is an API of the cluster's own, the namespaces that nothing in git makes."""
 
     expected: tuple[Resource, ...]
     live: Mapping[str, Listing]
     served: Mapping[str, Served]
+    unmade: frozenset[str] = frozenset()
 
 
 def compared(
@@ -319,7 +325,7 @@ def compared(
         if apps and (waiting := made.waiting.get(target)):
             expected += waiting
             live.setdefault("Application", Known())
-    return _Compared(tuple(expected), live, on)
+    return _Compared(tuple(expected), live, on, unmade(manifests.get("", ())) if absent else frozenset())
 
 
 def _on_known_targets(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ..model.change import Action, Class, Difference
-from ..model.naming import CERTIFICATE, IN_STATE
-from ..model.resource import Component, Expected, Fields, Key, Kinds, Observed, Resource, Unknown, Value
+from ..model.change import LEAVING, Action, Class, Difference
+from ..model.naming import CERTIFICATE, IN_STATE, going
+from ..model.resource import Component, Expected, Fields, Key, Kinds, Known, Observed, Resource, Unknown, Value
 from .severity import exposes, severity
 
 Replacing = frozenset[tuple[str, str]]
@@ -20,6 +20,14 @@ _LEFT_RIGHTS = (
     "is in no desired state; by it the reconciler sees what is left in its namespace, and it is left alone (it goes "
     "with the namespace)"
 )
+_DONE = "was applied and is gone, as a finished Job with ttlSecondsAfterFinished goes: done until its manifest changes"
+# The word that is said before such a Job is run perhaps a second time.
+MAYBE_DONE = (
+    "is not there, and nothing is recorded of this cluster's workloads: whether it ran and went by its "
+    "ttlSecondsAfterFinished can't be known, so it runs, perhaps again"
+)
+# Somebody has to take the finalizers off; to delete it again, or to wait for it, helps nobody.
+_HELD = "{}: nothing more is done about it here (whoever owns them takes them off: is its controller running?)"
 _LOST = "exists, and Terraform's state does not know it (it is imported)"
 _CHANGED = {Class.DRIFT: "was changed outside git", Class.PENDING: "git changed and was not applied yet"}
 # Nova's word for a server that will not come back by itself.
@@ -55,12 +63,18 @@ def _component(
 ) -> Iterator[Difference]:
     wanted = _by_kind(expected.resources(component))
     before = {resource.key: resource for resource in applied.resources(component)}
+    forgotten = not before and any(_is_live(want, kinds) for kind in wanted.values() for want in kind.values())
     for kind in sorted({*wanted, *kinds} - {CERTIFICATE}):  # nobody wants one: engine/certificates.py judges them
         listing = kinds.get(kind, Unknown("was not observed"))
         if isinstance(listing, Unknown):
             yield _unknown(component, kind, listing)
         else:
-            yield from _kind(component, wanted.get(kind, {}), before, listing.resources, replacing)
+            yield from _kind(component, wanted.get(kind, {}), before, listing.resources, replacing, forgotten)
+
+
+def _is_live(want: Resource, kinds: Kinds) -> bool:
+    listing = kinds.get(want.kind)
+    return isinstance(listing, Known) and any(r.key == want.key for r in listing.resources)
 
 
 def _by_kind(resources: Iterable[Resource]) -> Mapping[str, Mapping[Key, Resource]]:
@@ -76,6 +90,7 @@ def _kind(
     before: Mapping[Key, Resource],
     live: Sequence[Resource],
     replacing: Replacing,
+    forgotten: bool,
 ) -> Iterator[Difference]:
     by_key: dict[Key, list[Resource]] = {}
     for resource in sorted(live, key=lambda r: (r.key, r.id)):
@@ -86,7 +101,7 @@ def _kind(
             continue
         twins = by_key.pop(key, [])
         if not twins:
-            yield _missing(component, want, before.get(want.key))
+            yield _missing(component, want, before.get(want.key), forgotten)
             continue
         first, *extra = _ranked(want, twins)
         yield from _fields(component, want, before.get(want.key), first, replacing)
@@ -116,14 +131,24 @@ def _waits(component: Component, want: Resource) -> Difference:
     return Difference(component, want.key, "", "present", None, None, cls, none, level, f"waits for {want.waits}")
 
 
-def _missing(component: Component, want: Resource, before: Resource | None) -> Difference:
+def _missing(component: Component, want: Resource, before: Resource | None, forgotten: bool) -> Difference:
     drifted = before is not None and _asked(before) == _asked(want)
+    if before is not None and drifted and want.fleeting and before.within == want.within:
+        return _done(component, want)
     cls = Class.DRIFT if drifted else Class.PENDING
     why = "was applied and is gone" if before is not None else "is in git and not there yet"
+    if before is None and want.fleeting and forgotten:
+        why = MAYBE_DONE
     level = severity(component, want.kind, "", cls, Action.CREATE, want.fields)
     return Difference(
         component, want.key, "", "present", "present" if before else None, None, cls, Action.CREATE, level, why
     )
+
+
+def _done(component: Component, want: Resource) -> Difference:
+    said, none = Class.IGNORED, Action.NONE
+    level = severity(component, want.kind, "", said, none, want.fields)
+    return Difference(component, want.key, "", "present", "present", None, said, none, level, _DONE)
 
 
 def _extra(component: Component, live: Resource, before: Resource | None, why: str = "") -> Difference:
@@ -141,6 +166,9 @@ def _extra(component: Component, live: Resource, before: Resource | None, why: s
     )
     level = severity(component, live.kind, "", cls, Action.DELETE, live.fields)
     applied = "present" if before is not None else None
+    if since := going(live.fields):
+        none, held = Action.NONE, _HELD.format(since)
+        return Difference(component, live.key, "", None, applied, LEAVING, cls, none, level, held, live.id)
     return Difference(component, live.key, "", None, applied, "present", cls, Action.DELETE, level, reason, live.id)
 
 

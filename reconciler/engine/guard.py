@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..model.change import Action, Class, Difference
-from ..model.desired import Approval, Guards, Maintenance, end_of
+from ..model.desired import LONGEST_PATTERN, Approval, Guards, Maintenance, end_of
 from ..model.guest import Guest
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component
@@ -259,9 +259,17 @@ def _conflict(plan: Plan, _: Facts) -> str | None:
 
 
 def _leave_it(plan: Plan) -> str:
+    """A line that matches what it is printed for, whatever stands in the names."""
     d = _contested(plan)[0]
-    rule = f"{{component: {d.component}, resource: '{d.key}', field: '{d.field}'}}"
+    resource, name = (_quoted(text) for text in (str(d.key), d.field))
+    rule = f"{{component: {d.component}, resource: {resource}, field: {name}}}"
     return f"leave it to them by a line under spec.ignore, such as {rule}"
+
+
+def _quoted(text: str) -> str:
+    """A pattern in YAML's single quotes; what no rule may be as long as is cut where the rest may be anything."""
+    pattern = text if len(text) <= LONGEST_PATTERN else f"{text[: LONGEST_PATTERN - 1]}*"
+    return "'" + pattern.replace("'", "''") + "'"
 
 
 def _maintenance_window(plan: Plan, facts: Facts) -> str | None:

@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from ..model.change import Action, Class, Difference, Severity
 from ..model.desired import Ignore
 
+_ESCAPED = "[[]"
+
 
 def ignored(differences: Iterable[Difference], rules: Sequence[Ignore]) -> tuple[Difference, ...]:
     """Mark what the first matching rule leaves alone. What could not be observed stays unknown: there is nothing to
@@ -22,7 +24,18 @@ def matches(rule: Ignore, difference: Difference) -> bool:
         return False
     if rule.field != "*" and not difference.field:
         return False
-    return fnmatchcase(str(difference.key), rule.resource) and fnmatchcase(difference.field, rule.field)
+    return _named(str(difference.key), rule.resource) and fnmatchcase(difference.field, _literal(rule.field))
+
+
+def _named(resource: str, pattern: str) -> bool:
+    """Resources have no brackets in their names, mostly, so there they may name a set of characters as well."""
+    return fnmatchcase(resource, pattern) or fnmatchcase(resource, _literal(pattern))
+
+
+def _literal(pattern: str) -> str:
+    """The pattern with brackets that mean themselves, as in `rules[0]` and `containers[web]`; `[[]`, a shell's own way
+    to write one, stays."""
+    return pattern.replace(_ESCAPED, "[").replace("[", _ESCAPED)
 
 
 def _judged(difference: Difference, rules: Sequence[Ignore]) -> Difference:

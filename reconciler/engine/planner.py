@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from ..model.change import Action, Class, Difference, Severity
+from ..model.change import LEAVING, Action, Class, Difference, Severity
 from ..model.plan import JOIN, WAVE, Counts, Plan, Step, Tool
 from ..model.resource import Component, Key
 from .playbook import Roles, fetch_steps, kubernetes_steps
@@ -37,7 +37,8 @@ def plan(
             before, after = [], fetch_steps(todo)
         steps = [*_urgent(infrastructure), *before, *_infrastructure(infrastructure), *after]
     if Component.WORKLOADS not in blind:
-        steps += _workloads([d for d in todo if d.component is Component.WORKLOADS], waves or {})
+        mine = [d for d in differences if d.component is Component.WORKLOADS]
+        steps += _workloads(mine, waves or {})
     if Component.APPLICATIONS not in blind:
         steps += _applications([d for d in todo if d.component is Component.APPLICATIONS])
     return Plan(cluster, commit, tuple(differences), tuple(steps))
@@ -94,10 +95,13 @@ def _joins(difference: Difference) -> bool:
 
 
 def _workloads(differences: Sequence[Difference], waves: Mapping[Key, int]) -> list[Step]:
-    """Wave after wave; what goes, goes in the reverse of the order it came in. Objects with a field that is somebody
-    else's make a step of their own, so that it can be held without the rest."""
-    changed = [d for d in differences if d.action is not Action.DELETE]
-    extra = [d for d in differences if d.action is Action.DELETE]
+    """Wave after wave; what goes, goes in the reverse of the order it came in: what a wave is made of stays while
+    something of a later one is being deleted. Objects with a field that is somebody else's make a step of their own,
+    so that it can be held without the rest."""
+    todo = [d for d in differences if d.actionable]
+    changed = [d for d in todo if d.action is not Action.DELETE]
+    last = max((waves.get(d.key, 0) for d in differences if d.live == LEAVING and not d.field), default=0)
+    extra = [d for d in todo if d.action is Action.DELETE and waves.get(d.key, 0) >= last]
     contested = {d.key for d in changed if d.contested}
     steps = [
         _wave("apply", "server-side apply", wave, some)

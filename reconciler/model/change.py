@@ -7,6 +7,9 @@ from enum import IntEnum, StrEnum
 
 from .resource import Component, Key, Owner, Value
 
+# The live side of what is being deleted already.
+LEAVING = "being deleted"
+
 
 class Class(StrEnum):
     """Why the two sides differ, read from three layers: git now, last applied, live."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .resource import Value
+from .resource import Fields, Value
 
 OWNER_KEY = "reconciler.cluster"
 GROUP_KEY = "reconciler.group"
@@ -26,6 +26,9 @@ IMAGE_NAMED = "image_named"
 IMAGE_CALLED = "image_called"
 LOCKED = "locked"
 NEVER_RAN = "never_ran"
+# The fields of a live object that say since when it is being deleted, and what holds it.
+GOING = "metadata.deletionTimestamp"
+FINALIZERS = "metadata.finalizers"
 # The kind of a certificate and the two there are of a cluster. Their fields: when it ends (ISO 8601, UTC); and, False
 # where it is there, that the kubeconfig is refused and may be fetched again.
 CERTIFICATE = "certificate"
@@ -65,3 +68,13 @@ OWNER = "research.moc/owner"
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 LAST_ACTIVITY = "research.moc/last-activity"
 IDLE_AFTER = "research.moc/idle-after"
+_FEW = 5  # of what anybody may have written into an object
+
+
+def going(live: Fields) -> str:
+    """Since when an object with these live fields is being deleted, and what holds it; empty for one that stays."""
+    if GOING not in live:
+        return ""
+    names = live.get(FINALIZERS)
+    held = ", ".join(map(str, names[:_FEW])) if isinstance(names, tuple) else ""
+    return f"is being deleted since {live[GOING]}" + (f", held by its finalizers {held}" if held else "")

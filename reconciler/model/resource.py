@@ -71,7 +71,8 @@ class Resource:
     `digest` names a whole manifest where `fields` cannot tell what was asked for, and `type` is its
     apiVersion/Kind, such as apps/v1/Deployment. `wave` says after which other objects it is applied. `owners` are, on
     the live side and by field, those a differing field belongs to. `waits` says what it needs and nobody knows yet:
-    until then it is left as it is.
+    until then it is left as it is. What is `fleeting` goes by itself when it is done; `within` is the id of the
+    namespace it was done in, empty where that is not known.
     """
 
     kind: str
@@ -85,6 +86,8 @@ class Resource:
     wave: int = 0
     owners: Mapping[str, Owner] = field(default_factory=dict)
     waits: str = ""
+    fleeting: bool = False
+    within: str = ""
 
     @property
     def key(self) -> Key:

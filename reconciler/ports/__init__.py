@@ -5,7 +5,7 @@ from .forge import Boundaries, Boundary, Comment, Forge, Issue, PullRequest, Sta
 from .git import OBSERVED_AT, RECORD_BYTES, Branches, Change, Files, Followed, Leases, Repository, Snapshot
 from .kubernetes import Allowance, Api, Comparison, Gate, Kubernetes, Watcher, as_it_is
 from .kubespray import Kubespray, Logins, Playbook
-from .manifests import Archive, Helm, Kustomize, Manifest, Rendering
+from .manifests import Archive, Helm, Kustomize, Manifest, Rendering, goes_when_done
 from .progress import Progress, Task
 from .terraform import Backend, Ids, Terraform, Workspace
 
@@ -51,4 +51,5 @@ __all__ = [
     "Watcher",
     "Workspace",
     "as_it_is",
+    "goes_when_done",
 ]

@@ -38,10 +38,12 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """What an apply may do: how long each object may take to become healthy (in seconds; who is not named may take what
-    is usual), and from whom, besides people, fields of which object may be taken."""
+    is usual), and from whom, besides people, fields of which object may be taken. `finished` hears of each Job that is
+    done and goes by itself: its key, and the id of the namespace it was done in (empty where that can't be seen)."""
 
     patience: Mapping[Key, float] = field(default_factory=dict)
     taking: Mapping[Key, frozenset[Owner]] = field(default_factory=dict)
+    finished: Callable[[Key, str], None] = lambda _key, _within: None
 
 
 class Kubernetes(Protocol):
@@ -97,6 +99,10 @@ class Kubernetes(Protocol):
     def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
         """Return each object of `asked` (apiVersion, kind, name and namespace say which) as it is live; None where
         there is none, Unknown where that can't be asked."""
+
+    def left_alone(self, manifests: Sequence[Manifest], fields: Mapping[Key, Collection[str]]) -> tuple[Manifest, ...]:
+        """Return the manifests as they may be applied so that what lies at `fields`, dotted paths by object, stays as
+        it is live. Raises Transient where that can't be seen."""
 
     def prune(self, resources: Sequence[Resource]) -> None:
         """Delete live objects by uid; already gone is success."""

@@ -9,6 +9,13 @@ from typing import Any, Protocol, TypeAlias
 Manifest: TypeAlias = Mapping[str, Any]
 
 
+def goes_when_done(manifest: Manifest) -> bool:
+    """Does the object take itself away once it is done? Then that it is not there says nothing."""
+    spec = manifest.get("spec")
+    job = manifest.get("kind") == "Job" and str(manifest.get("apiVersion")).startswith("batch/")
+    return job and isinstance(spec, Mapping) and spec.get("ttlSecondsAfterFinished") is not None
+
+
 class Kustomize(Protocol):
     """Kustomize, as a function of files."""
 

@@ -140,6 +140,9 @@ class Machines:
         there = read(self.place, self.cluster.name).objects
         return tuple(there.get(objects.key(m)) for m in asked)
 
+    def left_alone(self, manifests: Sequence[Manifest], fields: Mapping[Key, Collection[str]]) -> tuple[Manifest, ...]:
+        return tuple(manifests)
+
     def prune(self, resources: Sequence[Resource]) -> None:
         with self.changed() as live:
             for r in resources:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from ...errors import Permanent, Transient
 from ...model.guest import Guest
-from ...model.resource import Listing, Resource, Symptom, Unknown
+from ...model.resource import Key, Listing, Resource, Symptom, Unknown
 from ...model.session import Session
 from ...ports import Allowance, Comparison, Gate, Manifest, Progress, as_it_is
 from . import certificates, guests, nodes, outliving, pods
 from .apply import Applier
 from .compare import Comparer
 from .connection import CONNECT_SECONDS, Connection, Refused
+from .keeping import kept
 from .kinds import Discovery
 from .lookup import lookup
 from .prune import prune
@@ -42,7 +43,7 @@ class KubernetesApi:
         self._kubeconfig, self._context, self._timeout, self._gate = kubeconfig, context, timeout, gate
         self._connection = Connection(kubeconfig, context, timeout, gate)
         self._discovery = Discovery(self._connection)
-        self._wait = wait
+        self._wait, self._manager = wait, field_manager
         self._comparer = Comparer(self._connection, self._discovery, field_manager, Remembered(cache))
         self._applier = Applier(self._connection, self._discovery, field_manager, wait)
 
@@ -108,6 +109,9 @@ class KubernetesApi:
 
     def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
         return lookup(self._connection, self._discovery, asked)
+
+    def left_alone(self, manifests: Sequence[Manifest], fields: Mapping[Key, Collection[str]]) -> tuple[Manifest, ...]:
+        return kept(self._connection, self._discovery, manifests, fields, self._manager)
 
     def prune(self, resources: Sequence[Resource]) -> None:
         """Returns once they are gone; raises Transient naming the one that stays."""

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from ...errors import Permanent, ReconcilerError, Transient
 from ...model.resource import Key, Owner
-from ...ports import Allowance, Manifest, Progress, Task
+from ...ports import Allowance, Manifest, Progress, Task, goes_when_done
+from .applied import Applied
 from .connection import (
     APPLY_PATCH,
     MERGE_PATCH,
@@ -33,8 +34,9 @@ from .connection import (
 from .fields import PART_OF, RESTARTS, generated, prepared
 from .kinds import Discovery, Kind, name_of, namespace_of, path_of
 from .owners import claimed
-from .rollout import Applied, Rollout
-from .verdict import apply_query, verdict
+from .refused import claim, immutable
+from .rollout import Rollout
+from .verdict import Verdict, apply_query, verdict
 
 # What others need comes first. Kinds that are not named come last: they may be of a kind defined here.
 _DEFINITION = "CustomResourceDefinition"
@@ -72,7 +74,7 @@ class Applier:
         self._connection = connection
         self._discovery = discovery
         self._manager = manager
-        self._rollout = Rollout(connection, discovery, wait)
+        self._rollout = Rollout(connection, wait)
 
     def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance) -> None:
         """One object that is refused keeps no other from being applied. Raises with all that went wrong."""
@@ -146,20 +148,36 @@ class Applier:
             return self._request(kind, manifest, force=False)
         except Owned:
             return self._take(kind, manifest, taking)
+        except Rejected as refused:
+            return self._take(kind, manifest, taking, refused)
 
-    def _take(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> Any:
+    def _take(
+        self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner], refused: Rejected | None = None
+    ) -> Any:
         """By force from people, whose change by hand is drift, and from those in `taking`; from nobody else. The
-        version that was looked at is the one that is written over."""
+        version that was looked at is the one that is written over. What stands in the way goes in the same request;
+        raises `refused` where that is not why the server said no."""
         for pause in _PAUSES:
             time.sleep(pause)
-            live = self._connection.get(path_of(manifest, kind))
-            found = verdict(self._connection, kind, manifest, live, self._manager)
+            found = self._verdict(kind, manifest, refused)
+            if refused and not found.gone:
+                raise refused
             owners = claimed(found.live, found.ours, self._manager, part_of=_part_of(manifest))
             _refuse({field: o for field, o in owners.items() if not o.by_hand and o not in taking})
-            seen = {**manifest["metadata"], "resourceVersion": found.live["metadata"]["resourceVersion"]}
             with contextlib.suppress(Conflict):
+                live = found.live
+                if found.gone:
+                    live = claim(self._connection, kind, manifest, live, found.gone, self._manager)
+                seen = {**manifest["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
                 return self._request(kind, {**manifest, "metadata": seen}, force=True)
         raise Transient("changes too fast to be applied", hint="the next cycle tries again")
+
+    def _verdict(self, kind: Kind, manifest: dict[str, Any], refused: Rejected | None) -> Verdict:
+        try:
+            live = self._connection.get(path_of(manifest, kind))
+            return verdict(self._connection, kind, manifest, live, self._manager)
+        except NotFound:
+            raise refused or Transient("went away meanwhile", hint="the next cycle makes it again") from None
 
     def _request(self, kind: Kind, manifest: dict[str, Any], *, force: bool) -> Any:
         query, path = apply_query(self._manager, force=force), path_of(manifest, kind)
@@ -212,7 +230,8 @@ def _part_of(manifest: Mapping[str, Any]) -> str:
 
 
 def _applied(manifest: Mapping[str, Any], kind: Kind, answer: Mapping[str, Any] | None = None) -> Applied:
-    return Applied(f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind), _key(manifest), answer)
+    title, path = f"{kind.name} {name_of(manifest, kind)}", path_of(manifest, kind)
+    return Applied(title, path, _key(manifest), answer, goes_when_done(manifest))
 
 
 def _refuse(owners: Mapping[str, Owner]) -> None:
@@ -271,7 +290,7 @@ def _named(title: str) -> Iterator[None]:
 
 
 def _advice(message: str) -> str:
-    if "immutable" in message or "Forbidden: updates to" in message:
+    if immutable(message):
         return (
             "this field can't be changed in place: delete the object (mind its data) or give the new one another name"
         )

@@ -16,9 +16,12 @@ from .connection import Connection, Forbidden, NotFound
 from .fields import PART_OF, all_fields, generated, prepared
 from .fingerprint import fingerprint, settled
 from .kinds import Discovery, Kind, name_of, namespace_of, path_of
+from .leaving import leaving
+from .ours import applied_by
 from .owners import claimed
 from .remembered import Equal, Remembered, digest
 from .rights import Rights
+from .spaces import Spaces
 from .verdict import Verdict, verdict
 
 _WORKERS = 8
@@ -30,13 +33,15 @@ Object: TypeAlias = "dict[str, Any]"
 
 @dataclass(slots=True)
 class _Group:
-    """One kind of one comparison: what listing its metadata found, which objects were listed whole since many had
-    changed, and which are certainly not there."""
+    """One kind of one comparison: as whom we apply, which objects the record knows, what listing its metadata found,
+    which objects were listed whole since many had changed, and which are certainly not there."""
 
     api_version: str
     name: str
     rights: Rights
+    manager: str
     namespaces: set[str] = field(default_factory=set)
+    recorded: set[str] = field(default_factory=set)
     kind: Kind | None = None
     listed: dict[str, Object] = field(default_factory=dict)
     at: datetime.datetime | None = None
@@ -81,7 +86,7 @@ class Comparer:
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
         who = manager or self._manager
-        groups = _grouped(manifests, before, Rights(self._connection, part_of, manifests))
+        groups = _grouped(manifests, before, Rights(self._connection, part_of, manifests), who)
         asked = [
             _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, who))
             for m in (prepared(manifest, part_of) for manifest in manifests)
@@ -101,7 +106,8 @@ class Comparer:
         for group in groups.values():
             mine = [pair for of, pair in pairs if of is group]
             live[group.name] = _merged(live.get(group.name), self._listing(group, mine))
-        return Comparison(tuple(pair.expected for _, pair in pairs), live)
+        spaces = Spaces(self._connection, {str(m["metadata"]["name"]) for m in manifests if m["kind"] == "Namespace"})
+        return Comparison(tuple(_expected(one, one.pair, spaces) for one in asked if one.pair), live)
 
     def _list(self, group: _Group) -> None:
         try:
@@ -132,15 +138,12 @@ class Comparer:
 
     def _listing(self, group: _Group, pairs: Sequence[_Pair]) -> Listing:
         desired = {p.expected.name for p in pairs}
-        extra = {name: o for name, o in group.listed.items() if name not in desired and not _made_by_a_controller(o)}
+        extra = {name: o for name, o in group.listed.items() if name not in desired and _ours(group, name, o)}
         if extra and group.name == "RoleBinding" and not group.whole:  # what becomes of one depends on what it gives
             self._list_whole(group)
         if group.unknown:
             return group.unknown
-        left = [
-            Resource(group.name, name, _given(group.whole.get(name, {})), id=o["metadata"]["uid"])
-            for name, o in extra.items()
-        ]
+        left = [_left(group, name, o["metadata"]) for name, o in extra.items()]
         found = [p.live for p in pairs if p.live] + left
         return Known(tuple(sorted(found, key=lambda r: r.name)))
 
@@ -196,6 +199,11 @@ class Comparer:
         return _Pair(expected, actual, Equal(one.digest, metadata["resourceVersion"], known))
 
 
+def _expected(one: _Asked, pair: _Pair, spaces: Spaces) -> Resource:
+    missing = pair.live is None and not one.group.unknown
+    return spaces.placed(pair.expected, one.manifest, one.group.kind, missing=missing)
+
+
 def _unchanged(one: _Asked, before: Mapping[str, Equal]) -> _Pair | None:
     """What was equal and is still the same costs nothing more. None: it has to be looked at."""
     live = one.group.listed.get(one.name) if one.group.kind and not one.group.unknown else None
@@ -220,16 +228,17 @@ def _equal(one: _Asked, live: Object, known: Equal | None = None) -> _Pair:
 
 
 def _grouped(
-    manifests: Sequence[Manifest], before: Sequence[Resource], rights: Rights
+    manifests: Sequence[Manifest], before: Sequence[Resource], rights: Rights, manager: str
 ) -> dict[tuple[str, str], _Group]:
     """Each with the namespaces where some are wanted or were applied. A Namespace is in itself, as for the server."""
     groups: dict[tuple[str, str], _Group] = {}
     for m in manifests:
-        group = groups.setdefault((m["apiVersion"], m["kind"]), _Group(m["apiVersion"], m["kind"], rights))
+        group = groups.setdefault((m["apiVersion"], m["kind"]), _Group(m["apiVersion"], m["kind"], rights, manager))
         group.namespaces.add(str(m["metadata"]["name"]) if m["kind"] == "Namespace" else namespace_of(m))
     for resource in before:
         api_version, _, name = resource.type.rpartition("/")
-        group = groups.setdefault((api_version, name), _Group(api_version, name, rights))
+        group = groups.setdefault((api_version, name), _Group(api_version, name, rights, manager))
+        group.recorded.add(resource.name)
         space = resource.name if name == "Namespace" else resource.name.rpartition("/")[0]
         group.namespaces |= {space} - {""}
     return groups
@@ -245,9 +254,14 @@ def _given(obj: Mapping[str, Any]) -> Fields:
     return {"roleRef.name": obj["roleRef"]["name"], "subjects": tuple(sorted(to))}
 
 
-def _made_by_a_controller(obj: Mapping[str, Any]) -> bool:
-    """Some controllers copy labels to what they make (a Service's to its EndpointSlices): those are not ours."""
-    return any(owner.get("controller") for owner in obj["metadata"].get("ownerReferences") or ())
+def _ours(group: _Group, name: str, obj: Object) -> bool:
+    return applied_by(obj["metadata"], group.manager, recorded=name in group.recorded)
+
+
+def _left(group: _Group, name: str, metadata: Mapping[str, Any]) -> Resource:
+    """An object of ours that no manifest asks for."""
+    fields = {**_given(group.whole.get(name, {})), **leaving(metadata)}
+    return Resource(group.name, name, fields, id=metadata["uid"], type=f"{group.api_version}/{group.name}")
 
 
 def _merged(before: Listing | None, now: Listing) -> Listing:

@@ -35,6 +35,7 @@ _ANOTHER_AUTHORITY = (7, 18, 19, 20, 21)
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 class NotFound(Permanent):
@@ -50,7 +51,13 @@ class Owned(Conflict):
 
 
 class Rejected(Permanent):
-    """The server understood the object and will not have it."""
+    """The server understood the object and will not have it, because of `fields`, where it names them."""
+
+    fields: tuple[str, ...] = ()
+
+
+class Unpatchable(Rejected):
+    """The server does not know how to merge this kind of patch into this kind of object."""
 
 
 class Forbidden(Permanent):
@@ -317,14 +324,28 @@ def failure(status: int, answer: Mapping[str, Any], request: Request, kubeconfig
         return Forbidden(message, hint="give this account the right by RBAC, or look for a quota that is used up")
     if status in _BUSY or (status >= 500 and not untyped):
         return Transient(message, hint="the API server is busy or restarting; the next cycle tries again")
-    owned = status == 409 and _causes(answer, "FieldManagerConflict")
-    return Owned(message) if owned else {404: NotFound, 409: Conflict}.get(status, Rejected)(message)
+    owned = status == 409 and any(cause.get("reason") == "FieldManagerConflict" for cause in _causes(answer))
+    if owned or status in _MEANINGS:
+        return Owned(message) if owned else _MEANINGS[status](message)
+    rejected = Unpatchable(message) if status == 415 else Rejected(message)
+    rejected.fields = _fields(answer)
+    return rejected
 
 
-def _causes(answer: Mapping[str, Any], reason: str) -> bool:
+_MEANINGS: Mapping[int, type[Permanent]] = {404: NotFound, 409: Conflict}
+_FIELDS, _LONGEST = 50, 1000  # how many fields of how many characters are read of one answer
+
+
+def _causes(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     details = answer.get("details")
     causes = details.get("causes") if isinstance(details, Mapping) else None
-    return any(isinstance(cause, Mapping) and cause.get("reason") == reason for cause in causes or ())
+    return [cause for cause in causes if isinstance(cause, Mapping)] if isinstance(causes, list) else []
+
+
+def _fields(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields that the server names as wrong, each once."""
+    named = dict.fromkeys(str(cause["field"])[:_LONGEST] for cause in _causes(answer)[:_FIELDS] if cause.get("field"))
+    return tuple(named)
 
 
 def _moment(text: str | None) -> datetime.datetime | None:

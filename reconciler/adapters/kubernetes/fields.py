@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...model.resource import Fields, Value
+from .amounts import same_amount
 
 PART_OF = "applyset.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -20,6 +21,7 @@ HIDDEN = "(hidden)"
 HIDDEN_DIFFERS = "(hidden, differs)"
 
 _ABSENT = object()
+_RBAC = ("rbac.authorization.k8s.io", "authorization.openshift.io")
 _SHOWN_OF_SECRETS = frozenset({"metadata", "type", "immutable"})
 _ROOT = re.compile(r"[.\[]")
 # What the server keeps for itself. The last annotation holds a whole copy of the object, secrets included.
@@ -41,15 +43,31 @@ _SERVERS_OWN = frozenset(
 
 
 def prepared(manifest: Mapping[str, Any], part_of: str) -> dict[str, Any]:
-    """The manifest as it is sent: labelled as ours, a Secret's stringData as the data the server makes of it."""
+    """The manifest as it is sent: labelled as ours, a Secret's stringData as the data the server makes of it, without
+    the rules that a controller writes into an aggregated ClusterRole."""
     made: dict[str, Any] = copy.deepcopy(dict(manifest))
     metadata = made.setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), PART_OF: part_of, MANAGED_BY: "reconciler"}
-    if made.get("kind") == "Secret" and "stringData" in made:
-        plain = made.pop("stringData") or {}
-        encoded = {k: base64.b64encode(str(v).encode()).decode() for k, v in plain.items()}
-        made["data"] = {**(made.get("data") or {}), **encoded}
+    made = encoded(made)
+    if _aggregated(made):
+        made.pop("rules", None)
     return made
+
+
+def encoded(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A Secret's stringData as the data the server makes of it; anything else as it is."""
+    if manifest.get("kind") != "Secret" or "stringData" not in manifest:
+        return manifest
+    plain = manifest.pop("stringData") or {}
+    text = {k: base64.b64encode(str(v).encode()).decode() for k, v in plain.items()}
+    return {**manifest, "data": {**(manifest.get("data") or {}), **text}}
+
+
+def _aggregated(manifest: Mapping[str, Any]) -> bool:
+    """With an aggregationRule "the Rules are controller managed and direct changes to Rules will be stomped by the
+    controller" (Kubernetes API, ClusterRole); its own documents show it with `rules: []`."""
+    group = str(manifest.get("apiVersion")).partition("/")[0]
+    return manifest.get("kind") == "ClusterRole" and group in _RBAC and bool(manifest.get("aggregationRule"))
 
 
 def generated(manifest: Mapping[str, Any]) -> bool:
@@ -60,19 +78,41 @@ def generated(manifest: Mapping[str, Any]) -> bool:
 
 def all_fields(manifest: Mapping[str, Any]) -> Fields:
     """Every field of a manifest, a Secret's values hidden."""
-    leaves = dict(_leaves(manifest))
-    return {path: HIDDEN if _secret(manifest, path) else value for path, value in sorted(leaves.items())}
+    return {path: HIDDEN if _secret(manifest, path) else value for path, value in sorted(leaves(manifest))}
 
 
-def differing(expected: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[Fields, Fields]:
-    """The fields in which two objects differ, on both sides; None where a side has no such field."""
-    return _between(expected, dict(_leaves(expected)), dict(_leaves(live)))
+def differing(
+    expected: Mapping[str, Any], live: Mapping[str, Any], gone: Collection[str] = ()
+) -> tuple[Fields, Fields]:
+    """The fields in which two objects differ, on both sides; None where a side has no such field. Those in `gone` are
+    not expected, whatever `expected` says."""
+    return _between(expected, {p: v for p, v in leaves(expected) if p not in gone}, dict(leaves(live)))
 
 
-def differing_as_asked(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[Fields, Fields]:
-    """Like `differing`, for the manifest's own fields only: for when the server can't say what it would do."""
-    wanted = dict(_leaves(manifest))
-    return _between(manifest, wanted, {p: v for p, v in _leaves(live) if p in wanted})
+def differing_as_asked(
+    manifest: Mapping[str, Any], live: Mapping[str, Any], spelled: Mapping[str, Any]
+) -> tuple[Fields, Fields]:
+    """Like `differing`, for the manifest's own fields only: for when the server can't say what it would do. `spelled`
+    is the manifest as the server writes it, as far as it would say that."""
+    written = dict(leaves(spelled))
+    wanted = {path: written.get(path, value) for path, value in leaves(manifest)}
+    now = {path: value for path, value in leaves(live) if path in wanted}
+    same = {path: value for path, value in now.items() if same_amount(path, wanted[path], value)}
+    return _between(manifest, wanted | same, now)
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Value]]:
+    """Every field of an object, or of the part of one that lies at `path`: dotted path and value."""
+    if path in _SERVERS_OWN:
+        return
+    if isinstance(value, Mapping) and value:
+        for key in value:
+            yield from leaves(value[key], f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):
+        for label, item in zip(labels(value), value, strict=True):
+            yield from leaves(item, f"{path}[{label}]")
+    elif value is not None:  # null in a manifest asks for nothing
+        yield path, _plain(value)
 
 
 def labels(items: Sequence[Any]) -> list[str]:
@@ -98,19 +138,6 @@ def _secret(obj: Mapping[str, Any], path: str) -> bool:
     if obj.get("kind") != "Secret":
         return False
     return path.startswith("metadata.annotations") or _ROOT.split(path)[0] not in _SHOWN_OF_SECRETS
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Value]]:
-    if path in _SERVERS_OWN:
-        return
-    if isinstance(value, Mapping) and value:
-        for key in value:
-            yield from _leaves(value[key], f"{path}.{key}" if path else str(key))
-    elif isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):
-        for label, item in zip(labels(value), value, strict=True):
-            yield from _leaves(item, f"{path}[{label}]")
-    elif value is not None:  # null in a manifest asks for nothing
-        yield path, _plain(value)
 
 
 def _plain(value: Any) -> Value:

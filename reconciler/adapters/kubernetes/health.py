@@ -88,6 +88,11 @@ def _job(spec: Mapping[str, Any], status: Mapping[str, Any], _: Mapping[str, Any
     return Health(False, f"{status.get('succeeded', 0)}/{spec.get('completions', 1)}")
 
 
+def finished(obj: Mapping[str, Any]) -> bool:
+    """Did the Job run to its end, and well?"""
+    return _condition(obj.get("status") or {}, "Complete", "True") is not None
+
+
 def _claim(_: Mapping[str, Any], status: Mapping[str, Any], __: Mapping[str, Any]) -> Health:
     phase = status.get("phase", "Pending")
     return Health(phase == "Bound", phase, failed=phase == "Lost")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from .connection import Connection, NotFound
+from ...errors import Transient
+from .connection import Connection, NotFound, Silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,23 @@ class Discovery:
         return self._kinds(api_version).get(name)
 
     def named(self, name: str) -> Iterator[Kind]:
-        """Every kind of this name, whatever its group; groups already asked for come first."""
+        """Every kind of this name, whatever its group; groups already asked for come first. A group that does not
+        answer (an aggregated API without backend) keeps no other from being asked; raises Transient for it last."""
         asked = tuple(self._known)
         others = (v for v in self._preferred() if v not in asked)
+        silent: Transient | None = None
         for api_version in itertools.chain(asked, others):
-            if kind := self.kind(api_version, name):
+            try:
+                kind = self.kind(api_version, name)
+            except Silent:
+                raise  # nobody answers, whatever is asked
+            except Transient as error:
+                silent = silent or error
+                continue
+            if kind:
                 yield kind
+        if silent:
+            raise silent
 
     def forget(self) -> None:
         """After definitions were applied, the server has kinds it did not have before."""

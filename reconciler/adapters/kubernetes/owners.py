@@ -56,11 +56,11 @@ def _paths(books: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
     if path and not inner:
         yield path
     for name, below in inner.items():
-        for at, item in _step(name, value, path):
+        for at, item in step(name, value, path):
             yield from _paths(below, item, at)
 
 
-def _step(name: str, value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def step(name: str, value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Where one element of a path leads; nowhere when the live object has no such thing any more."""
     how, _, rest = name.partition(":")
     if how == "f" and isinstance(value, Mapping) and rest in value:

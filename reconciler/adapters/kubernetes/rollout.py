@@ -8,45 +8,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import Permanent, ReconcilerError, Transient
-from ...model.resource import Key
 from ...ports import Allowance, Progress, Task
+from .applied import Applied
 from .connection import Connection, NotFound
-from .health import Health, health
-from .kinds import Discovery
+from .fleeting import FleetingJobs
+from .health import Health, finished, health
+from .metrics import measured
 from .reasons import Trouble, last_lines, trouble
 
 _FIRST_POLL, _SLOWEST_POLL = 0.2, 2.0
 # How long an object is waited for whose status nobody may ever write, such as the address of an Ingress (seconds).
 WELCOME_SECONDS = 60.0
-# What a horizontal pod autoscaler measures with.
-_METRICS = ("metrics.k8s.io/v1beta1", "PodMetrics")
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """An object that is there: what people call it, where it is asked for, what git calls it, and how it was when it
-    was applied, where it was just now."""
-
-    title: str
-    path: str
-    key: Key
-    answer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    """`hopeless`: nobody will say more of it, so that waiting is for nothing."""
+
     one: Applied
     obj: Mapping[str, Any]
     health: Health
+    hopeless: bool = False
 
 
 class Rollout:
     """`wait` is how long an object may take, in seconds, where its workload doesn't say."""
 
-    def __init__(self, connection: Connection, discovery: Discovery, wait: float) -> None:
+    def __init__(self, connection: Connection, wait: float) -> None:
         self._connection = connection
-        self._discovery = discovery
         self._wait = wait
+        self._jobs = FleetingJobs(connection)
 
     def wait(
         self, applied: Sequence[Applied], allowance: Allowance, task: Task, progress: Progress
@@ -54,16 +45,17 @@ class Rollout:
         """Poll what is not healthy yet. Returns what failed, or is not healthy in time; raises when nobody answers."""
         started = time.monotonic()
         # Most kinds have nothing to wait for: what apply was answered says so.
-        pending, pause = [one for one in applied if one.answer is None or not health(one.answer).ok], _FIRST_POLL
+        pending = [one for one in applied if one.fleeting or one.answer is None or not health(one.answer).ok]
+        pause = _FIRST_POLL
         task.advance(len(applied) - len(pending))
         wrong: list[ReconcilerError] = []
         while True:
-            waiting = self._waiting(pending, wrong)
+            waiting = self._waiting(pending, wrong, allowance, progress)
             gone = time.monotonic() - started
             left = []
             for seen in waiting:
                 may_take = allowance.patience.get(seen.one.key, self._wait)
-                if seen.health.optional and gone >= min(WELCOME_SECONDS, may_take):
+                if seen.health.optional and (seen.hopeless or gone >= min(WELCOME_SECONDS, may_take)):
                     progress.log(f"{seen.one.title}: {seen.health.detail}; not waited for any longer")
                 elif seen.health.failed or gone > may_take:
                     wrong.append(self._unhealthy(seen, may_take))
@@ -79,12 +71,17 @@ class Rollout:
             time.sleep(pause)
             pause = min(pause * 1.5, _SLOWEST_POLL)
 
-    def _waiting(self, pending: Sequence[Applied], wrong: list[ReconcilerError]) -> list[_Seen]:
+    def _waiting(
+        self, pending: Sequence[Applied], wrong: list[ReconcilerError], allowance: Allowance, progress: Progress
+    ) -> list[_Seen]:
         found: list[_Seen] = []
         for one in pending:
             try:
                 seen = self._look(one)
             except NotFound as error:
+                if one.fleeting:
+                    wrong += self._jobs.gone(one, allowance, progress)
+                    continue
                 hint = "somebody deleted it: the next cycle makes it again"
                 wrong.append(Permanent(f"{one.title}: {error.message}", hint=hint))
                 continue
@@ -92,24 +89,25 @@ class Rollout:
                 raise type(error)(f"{one.title}: {error.message}", hint=error.hint) from None
             if not seen.health.ok:
                 found.append(seen)
+            elif one.fleeting and finished(seen.obj):
+                self._jobs.note(one, allowance)
         return found
 
     def _look(self, one: Applied) -> _Seen:
         obj = self._connection.get(one.path)
         state = health(obj)
-        if not state.ok and not state.failed and self._nobody_comes(obj, state):
+        if not state.ok and not state.failed and self._nobody_comes(obj):
             state = Health(True)
-        return _Seen(one, obj, state)
+        scaler = state.optional and obj["kind"] == "HorizontalPodAutoscaler"
+        return _Seen(one, obj, state, hopeless=scaler and not measured(self._connection, obj))
 
-    def _nobody_comes(self, obj: Mapping[str, Any], state: Health) -> bool:
+    def _nobody_comes(self, obj: Mapping[str, Any]) -> bool:
         """Is what is waited for nobody's task here, or a later pod's?"""
         try:
             if obj["kind"] == "PersistentVolumeClaim":
                 return self._binds_late(obj)
             if obj["kind"] == "Ingress":
                 return not self._is_served(obj)
-            if obj["kind"] == "HorizontalPodAutoscaler":
-                return state.optional and self._discovery.kind(*_METRICS) is None
         except Permanent:  # not there, or not ours to read
             return str(obj["kind"]) == "Ingress"
         return False

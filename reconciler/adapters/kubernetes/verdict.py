@@ -12,6 +12,8 @@ from .connection import APPLY_PATCH, Conflict, Connection, Forbidden, Rejected
 from .fields import HIDDEN, differing, differing_as_asked
 from .fingerprint import fingerprint
 from .kinds import Kind, path_of
+from .leftover import Leftover
+from .refused import dropped, freed, spelled
 
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 # What stands for a field where the server says no and does not say to what.
@@ -22,11 +24,13 @@ Object: TypeAlias = "dict[str, Any]"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a manifest would change of the live object that was seen: the differing fields on both sides."""
+    """What a manifest would change of the live object that was seen: the differing fields on both sides; and what has
+    to go first, or the server refuses it."""
 
     live: Object
     ours: Fields
     theirs: Fields
+    gone: tuple[Leftover, ...] = ()
 
 
 def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, manager: str) -> Verdict:
@@ -41,7 +45,7 @@ def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, 
         try:
             made = _dry_run(connection, kind, manifest, live, manager)
         except (Rejected, Forbidden) as error:
-            return _as_asked(manifest, live, error)
+            return _refused(connection, kind, manifest, live, manager, error)
         except Conflict:  # deleted and made again
             live = connection.get(path_of(manifest, kind))
             continue
@@ -68,10 +72,18 @@ def apply_query(manager: str, *, force: bool) -> dict[str, str]:
     return {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
 
 
-def _as_asked(manifest: Object, live: Object, error: Rejected | Forbidden) -> Verdict:
-    """The server would refuse the change (a field that can't be changed in place, a mistake in the manifest, a
-    quota): it is a difference all the same, and apply will say why it can't be repaired. A missing right is raised."""
-    ours, theirs = differing_as_asked(manifest, live)
+def _refused(
+    connection: Connection, kind: Kind, manifest: Object, live: Object, manager: str, error: Rejected | Forbidden
+) -> Verdict:
+    """The server would refuse the change: perhaps only for what it has to take the place of. A field that can't be
+    changed in place, a mistake in the manifest, a quota are differences all the same, and apply will say why they
+    can't be repaired. A missing right is raised."""
+    made = manifest
+    if isinstance(error, Rejected):
+        if way := freed(connection, kind, manifest, live, error):
+            return Verdict(live, *differing(way[0], live, dropped(manifest, live, manager)), way[1])
+        made = spelled(connection, kind, manifest)
+    ours, theirs = differing_as_asked(manifest, live, made)
     if not ours and isinstance(error, Forbidden):
         raise error
     said = HIDDEN if manifest["kind"] == "Secret" else error.message

@@ -28,7 +28,8 @@ GuardName = Literal[
     "destroy",
 ]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
-Pattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+LONGEST_PATTERN = 500
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PATTERN)]
 
 
 def _moment(text: str) -> str:
@@ -92,7 +93,8 @@ class Guards(Model):
 
 
 class Ignore(Model):
-    """Differences to leave alone: shell patterns over `server demo-*` and over the field's name."""
+    """Differences to leave alone: patterns (`*` is any text, `?` one character) over `server demo-*` and over the
+    field's name, where brackets mean themselves: `spec.template.spec.containers[web].image`, `rules[0].*`."""
 
     component: Literal["infrastructure", "kubernetes", "workloads", "applications"] | None = None
     resource: Pattern = "*"

@@ -6,11 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def without(manifest: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """The manifest without what is at `path`; as it is where there is no such place."""
-    return dict(_without(manifest, path))
-
-
 def place(manifest: Mapping[str, Any], path: str) -> tuple[str | int, ...] | None:
     """Where in the manifest `path` points, as keys and numbers; None where it points nowhere."""
     return _place(manifest, path)
@@ -32,27 +27,6 @@ def _place(value: Any, path: str) -> tuple[str | int, ...] | None:
             if below is not None:
                 return (key, *below)
     return None
-
-
-def _without(value: Any, path: str) -> Any:
-    if isinstance(value, Mapping):
-        return {k: kept for k, v in value.items() if (kept := _item(v, path, str(k))) is not _GONE}
-    if isinstance(value, (list, tuple)):
-        return [kept for n, v in enumerate(value) if (kept := _item(v, path, f"[{_label(value, n)}]")) is not _GONE]
-    return value
-
-
-_GONE = object()
-
-
-def _item(value: Any, path: str, name: str) -> Any:
-    """Keys may hold dots themselves (`metadata.labels.app.kubernetes.io/name`), so paths are matched, not split."""
-    if path == name:
-        return _GONE
-    rest = path.removeprefix(name)
-    if rest == path or not rest.startswith((".", "[")):
-        return value
-    return _without(value, rest.removeprefix("."))
 
 
 def _label(items: Any, number: int) -> str:

@@ -133,7 +133,15 @@ def test_what_the_policy_does_not_allow_is_refused_with_its_place(run: Run, clon
     assert said.code == 0
     assert said.out.splitlines()[0].startswith("note: there is no CODEOWNERS: whoever may merge may change the policy")
     (clone / "CODEOWNERS").write_text("* @a\n")
+    (clone / "manifests/sid/space.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: sid}\n")
     assert run("-C", clone, "validate").out == "valid: 1 cluster (demo)\n"
+
+
+def test_a_namespace_that_nothing_in_git_makes_is_named(run: Run, clone: Path) -> None:
+    said = run("-C", clone, "validate")
+    assert said.code == 0
+    assert f"note: {FILE}:" in said.out
+    assert "workload 'sid' goes to the namespace 'sid', which nothing in git makes (add a Namespace" in said.out
 
 
 def test_what_could_not_be_checked_is_said(run: Run, clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

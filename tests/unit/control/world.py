@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from reconciler.adapters.kubernetes.keeping import keeping
 from reconciler.control.cycle import Cycle
 from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
@@ -113,6 +114,11 @@ class Api:
 
     def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
         return tuple(self.world.unseen or self.objects.get(objects.key(m)) for m in asked)
+
+    def left_alone(self, manifests: Sequence[Manifest], fields: Mapping[Key, Collection[str]]) -> tuple[Manifest, ...]:
+        """Nobody keeps books here, so that nothing has to be sent to stay."""
+        at = [(m, objects.key(m)) for m in manifests]
+        return tuple(keeping(m, self.objects[k], fields.get(k, ()), "") if k in self.objects else m for m, k in at)
 
     def prune(self, resources: Sequence[Resource]) -> None:
         if self.world.did(f"{self.name} prune {' '.join(f'{r.key} {r.id}' for r in resources)}"):
