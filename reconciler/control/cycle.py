@@ -30,7 +30,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, durations, fetched, output_memory, outputs, record
+from . import descent, durations, fetched, output_memory, outputs, record, removed
 from .applied import believed, recorded, remember
 from .executor import Executor
 from .installed import installed_on, lost
@@ -243,6 +243,7 @@ class Cycle:
                     break
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)
+            removed.remember(self.tools.state, self.desired.name, carried, self.clock())
             sight = self._look()
             current = self._plan(sight)
             done += (_judged_by(current, outcome) for outcome in carried)
@@ -276,6 +277,7 @@ class Cycle:
                 repair=cluster.spec.kubernetes.repair,
                 environments=tuple(self._environments()),
                 notices=autoscale.notices(cluster),
+                removed=removed.removed(self.tools.state, self.desired.name, self.clock()),
             )
         )
 

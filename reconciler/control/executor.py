@@ -14,7 +14,7 @@ from ..model.change import Action, Difference
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
 from ..model.plan import WAVE, Step, Tool
-from ..model.resource import Component, Key, Known, Owner, Resource, Unknown, Value
+from ..model.resource import Component, Known, Resource, Unknown, Value
 from ..ports import Allowance, Kubernetes, Manifest, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
@@ -26,7 +26,8 @@ from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import fetched, installed, kubeconfigs
-from .sight import Sight, openshift, part_of
+from .allowed import removing, taken
+from .sight import AS, Sight, openshift, part_of
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
 
@@ -256,27 +257,35 @@ class Executor:
 
     def _apply(self, step: Step, sight: Sight) -> None:
         if step.component is Component.APPLICATIONS:
-            self._apply_secrets(step, sight)
+            self._past_terraform(step, sight)
             return
         keys = {d.key for d in step.differences}
         asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
         manifests = [_left_alone(m, step) for m in asked]
         api, group = self._api(self.tools.api(self.desired.name)), part_of(self.desired.name, step.component)
-        allowance = Allowance(sight.patience, _taken(step))
+        allowance = Allowance(sight.patience, taken(step), removing(step))
         if earlier := _earlier(step, sight):
             api.settle(group, earlier, self.tools.progress, allowance)
         api.apply(group, manifests, self.tools.progress, allowance)
 
-    def _apply_secrets(self, step: Step, sight: Sight) -> None:
-        """What Terraform must not see goes past it, with the namespaces it needs."""
+    def _past_terraform(self, step: Step, sight: Sight) -> None:
+        """What Terraform must not see goes past it, with the namespaces it needs; and so does taking out what somebody
+        added to its objects, as Terraform itself would if it saw that."""
         target = step.arguments["target"]
         names = {(d.key.kind, d.key.name) for d in step.differences}
-        spaces = {name.partition("/")[0] for _, name in names}
-        names |= {("Namespace", space) for space in spaces}
-        found = sight.manifests[Component.APPLICATIONS].get(target, ())
-        manifests = [m for m in found if (objects.key(m).kind, objects.key(m).name) in names]
+        secrets = {name for kind, name in names if kind == "Secret"}
+        spaces = {name.partition("/")[0] for name in secrets}
+        past = {("Secret", name) for name in secrets} | {("Namespace", space) for space in spaces}
+        wanted = sight.manifests[Component.APPLICATIONS].get(target, ())
+        found = [(k.kind, k.name, m) for m in wanted for k in (objects.key(m),)]
         group = part_of(self.desired.name, Component.APPLICATIONS)
-        self._api(openshift(self.desired, target, self.tools)).apply(group, manifests, self.tools.progress)
+        api = self._api(openshift(self.desired, target, self.tools))
+        allowance = Allowance(taking=taken(step), removing=removing(step))
+        if own := [m for kind, name, m in found if (kind, name) in past]:
+            api.apply(group, own, self.tools.progress, allowance)
+        terraforms = [_left_alone(m, step) for kind, name, m in found if (kind, name) in names - past]
+        if terraforms:
+            api.apply(group, terraforms, self.tools.progress, allowance, manager=AS[step.component])
 
     def _prune_objects(self, step: Step, _: Sight) -> None:
         target = step.arguments.get("target", "")
@@ -338,15 +347,6 @@ def _earlier(step: Step, sight: Sight) -> list[Manifest]:
     wave = int(step.arguments.get(WAVE, 0))
     before = {r.key for r in sight.expected.resources(step.component) if r.wave < wave}
     return [m for m in sight.manifests[step.component][""] if objects.key(m) in before]
-
-
-def _taken(step: Step) -> Mapping[Key, frozenset[Owner]]:
-    """From whom the plan, which was guarded, takes fields of which object."""
-    found: dict[Key, set[Owner]] = {}
-    for d in step.differences:
-        if d.taken and d.owner:
-            found.setdefault(d.key, set()).add(d.owner)
-    return {key: frozenset(owners) for key, owners in found.items()}
 
 
 def _left_alone(manifest: Manifest, step: Step) -> Manifest:

@@ -16,16 +16,18 @@ from .diff import Replacing, diff
 from .environments import Asked
 from .guard import Facts, guard
 from .health import treated
-from .history import Version, dated
+from .history import Identity, Version, dated
 from .ignore import ignored
 from .planner import plan
 from .playbook import Roles
+from .returned import returned
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """Everything one decision is made from. `replacing` names the fields whose change builds a thing anew; `history`
-    what the observed branch had, newest first; `durations` how many seconds each "tool operation" took before."""
+    what the observed branch had, newest first; `durations` how many seconds each "tool operation" took before;
+    `removed` which added fields were taken out of objects already, and when those had been set."""
 
     cluster: str
     commit: str
@@ -41,11 +43,12 @@ class Case:
     repair: Repair = field(default_factory=Repair)
     environments: Sequence[Asked] = ()
     notices: Sequence[Difference] = ()
+    removed: Mapping[Identity, str] = field(default_factory=dict)
 
 
 def decide(case: Case) -> Plan:
     """The plan of one cluster, with the refusals of its guards. The order of the input changes nothing."""
-    seen = ignored(_found(case), case.ignore)
+    seen = returned(ignored(_found(case), case.ignore), case.removed)
     cared = treated(seen, case.observed, case.repair, case.roles, case.facts.now)
     told = dated(joined(cared.differences, case.observed.symptoms), case.history)
     both = (*case.applied.resources(Component.WORKLOADS), *case.expected.resources(Component.WORKLOADS))

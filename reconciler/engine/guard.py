@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from ..model.change import Action, Class, Difference
+from ..model.change import Action, Difference
 from ..model.desired import Approval, Guards, Maintenance, moment
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component
@@ -74,7 +74,7 @@ def guard(plan: Plan, facts: Facts) -> Plan:
 def destroyed(plan: Plan) -> set[tuple[str, str, str]]:
     """What the plan would delete or replace, as (kind, name, target); a stray thing by its id."""
     return {
-        (d.key.kind, d.key.name if d.cls is not Class.UNMANAGED else d.id or d.key.name, d.key.target)
+        (d.key.kind, d.key.name if not d.stray else d.id or d.key.name, d.key.target)
         for step in plan.steps
         for d in step.differences
         if d.action in _DESTRUCTIVE and d.key.kind in _COUNTED and d.component is not Component.KUBERNETES
@@ -119,8 +119,8 @@ def _chosen(plan: Plan, facts: Facts) -> set[tuple[str, str]]:
         for d in step.differences
         if d.key.kind == "server" and d.action is Action.DELETE and d.id and d.id in facts.decided
     ]
-    named = {d.key.name for d in servers if d.cls is not Class.UNMANAGED}
-    strays = {("server", d.id) for d in servers if d.cls is Class.UNMANAGED}
+    named = {d.key.name for d in servers if not d.stray}
+    strays = {("server", d.id) for d in servers if d.stray}
     return strays | {(kind, name) for name in named for kind in ("server", "floating_ip")}
 
 
@@ -205,8 +205,13 @@ def _takes(step: Step) -> bool:
 
 def _conflict(plan: Plan, _: Facts) -> str | None:
     """Two who apply one field undo each other's work for ever, and neither says so."""
-    found = [f"{d.key} {d.field} is owned by {d.owner}" for d in _contested(plan)]
+    found = [f"{d.key} {d.field} {_whose(d)}" for d in _contested(plan)]
     return f"would take fields from others ({_few(found)})" if found else None
+
+
+def _whose(d: Difference) -> str:
+    by = f" by {d.owner}" if d.owner else ""
+    return f"was removed once and put back{by}" if d.returned else f"is owned by {d.owner}"
 
 
 def _leave_it(plan: Plan) -> str:

@@ -25,7 +25,8 @@ class Comparison:
     """Desired manifests beside what is live, as the API server sees both (its defaults included).
 
     For an object that is as desired both sides have no fields; for one that differs, both sides have just the
-    differing fields, by dotted path; for one that is missing, `expected` has it and `live` does not.
+    differing fields, by dotted path, what others added included (`Resource.added` says who); for one that is missing,
+    `expected` has it and `live` does not.
     `live` also has objects of ours that no manifest asks for.
     """
 
@@ -36,10 +37,12 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """What an apply may do: how long each object may take to become healthy (in seconds; who is not named may take what
-    is usual), and from whom, besides people, fields of which object may be taken."""
+    is usual), and from whom, besides people, fields of which object may be taken. `removing` names, by object, the
+    fields that others added and that are to go; what is not named stays."""
 
     patience: Mapping[Key, float] = field(default_factory=dict)
     taking: Mapping[Key, frozenset[Owner]] = field(default_factory=dict)
+    removing: Mapping[Key, frozenset[str]] = field(default_factory=dict)
 
 
 class Kubernetes(Protocol):
@@ -64,10 +67,16 @@ class Kubernetes(Protocol):
         manifest has any more. What can't be observed is Unknown, per kind."""
 
     def apply(
-        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+        self,
+        part_of: str,
+        manifests: Sequence[Manifest],
+        progress: Progress,
+        allowance: Allowance | None = None,
+        manager: str = "",
     ) -> None:
-        """Server-side apply in order, and wait until healthy. Fields that belong to another than people are taken from
-        those in `allowance` only. Raises Permanent naming each object and why; the others are applied all the same."""
+        """Server-side apply in order (as `manager`, empty: as ourselves), and wait until healthy. Fields that belong to
+        another than people are taken from those in `allowance` only, and fields that others added go when it says so.
+        Raises Permanent naming each object and why; the others are applied all the same."""
 
     def settle(
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None

@@ -9,6 +9,7 @@ from ...errors import Permanent, Transient
 from ...model.resource import Listing, Resource, Symptom, Unknown
 from ...ports import Allowance, Comparison, Gate, Manifest, Progress, as_it_is
 from . import certificates, nodes, pods
+from .additions import Names
 from .apply import Applier
 from .compare import Comparer
 from .connection import CONNECT_SECONDS, Connection, Refused
@@ -42,7 +43,11 @@ class KubernetesApi:
         self._discovery = Discovery(self._connection)
         self._wait = wait
         self._comparer = Comparer(self._connection, self._discovery, field_manager, Remembered(cache))
-        self._applier = Applier(self._connection, self._discovery, field_manager, wait)
+        self._field_manager = field_manager
+
+    def _applier(self, manager: str = "") -> Applier:
+        names = Names.of(self._field_manager, manager)
+        return Applier(self._connection, self._discovery, names, self._wait)
 
     def rest(self) -> None:
         """Let go of connections that nobody uses now."""
@@ -75,14 +80,19 @@ class KubernetesApi:
         return self._comparer.compare(part_of, manifests, before, manager)
 
     def apply(
-        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+        self,
+        part_of: str,
+        manifests: Sequence[Manifest],
+        progress: Progress,
+        allowance: Allowance | None = None,
+        manager: str = "",
     ) -> None:
-        self._applier.apply(part_of, manifests, progress, allowance or Allowance())
+        self._applier(manager).apply(part_of, manifests, progress, allowance or Allowance())
 
     def settle(
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
     ) -> None:
-        self._applier.settle(part_of, manifests, progress, allowance or Allowance())
+        self._applier().settle(part_of, manifests, progress, allowance or Allowance())
 
     def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
         return lookup(self._connection, self._discovery, asked)

@@ -64,6 +64,16 @@ def all_fields(manifest: Mapping[str, Any]) -> Fields:
     return {path: HIDDEN if _secret(manifest, path) else value for path, value in sorted(leaves.items())}
 
 
+def leaves(obj: Mapping[str, Any]) -> dict[str, Value]:
+    """Every field of an object by its path, a Secret's values as they are: `shown` hides them."""
+    return dict(_leaves(obj))
+
+
+def shown(obj: Mapping[str, Any], path: str, value: Value) -> Value:
+    """The value of one field of an object as it may be told."""
+    return HIDDEN if value is not None and _secret(obj, path) else value
+
+
 def differing(expected: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[Fields, Fields]:
     """The fields in which two objects differ, on both sides; None where a side has no such field."""
     return _between(expected, dict(_leaves(expected)), dict(_leaves(live)))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ...errors import Transient
 from ...model.resource import Fields
+from .additions import Added, Names, additions
 from .connection import APPLY_PATCH, Conflict, Connection, Forbidden, Rejected
-from .fields import HIDDEN, differing, differing_as_asked
+from .fields import HIDDEN, all_fields, differing, differing_as_asked
 from .fingerprint import fingerprint
 from .kinds import Kind, path_of
 
@@ -22,34 +25,45 @@ Object: TypeAlias = "dict[str, Any]"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a manifest would change of the live object that was seen: the differing fields on both sides."""
+    """What a manifest would change of the live object that was seen: the differing fields on both sides; and what
+    others added there, by path, which no apply changes by itself."""
 
     live: Object
     ours: Fields
     theirs: Fields
+    added: Mapping[str, Added] = field(default_factory=dict)
 
 
-def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, manager: str) -> Verdict:
+def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, names: Names) -> Verdict:
     """Dry run and object are of one moment: the answer says of which version it was made. A controller that writes a
     status ten times a second does not keep them apart, for the rest of the object is told from its metadata.
 
-    Raises NotFound when it goes away meanwhile, Transient when it never holds still.
+    Raises NotFound when it goes away meanwhile, Transient when it never holds still, Permanent where the server's books
+    can't be read.
     """
     live = {"apiVersion": kind.api_version, "kind": kind.name} | live  # items of a list don't say
     for pause in _PAUSES:
         time.sleep(pause)
         try:
-            made = _dry_run(connection, kind, manifest, live, manager)
+            made = _dry_run(connection, kind, manifest, live, names.manager)
+            now = live if _version(made) == _version(live) else _again(connection, kind, live)
+            if _version(made) == _version(now) or _same(now, live):
+                return Verdict(now, *differing(made, now), additions(connection, kind, made, now, names))
         except (Rejected, Forbidden) as error:
-            return _as_asked(manifest, live, error)
-        except Conflict:  # deleted and made again
-            live = connection.get(path_of(manifest, kind))
-            continue
-        now = live if _version(made) == _version(live) else connection.get(path_of(manifest, kind))
-        if _version(made) == _version(now) or _same(now, live):
-            return Verdict(now, *differing(made, now))
+            refused = _as_asked(manifest, live, error)
+            with contextlib.suppress(Conflict):
+                asked = all_fields(manifest)
+                return replace(refused, added=additions(connection, kind, live, live, names, asked))
+            now = _again(connection, kind, live)
+        except Conflict:  # deleted and made again, or written meanwhile
+            now = _again(connection, kind, live)
         live = now
     raise Transient("changes too fast to be compared", hint="the next cycle looks again")
+
+
+def _again(connection: Connection, kind: Kind, live: Object) -> Object:
+    now = connection.get(path_of(live, kind))
+    return {"apiVersion": kind.api_version, "kind": kind.name} | dict(now)
 
 
 def _dry_run(connection: Connection, kind: Kind, manifest: Object, live: Object, manager: str) -> Object:
