@@ -57,9 +57,9 @@ def additions(
     would not say; then `asked` are the paths that the manifest has. Raises Conflict when there is another version by
     now, and Permanent where the books can't be read."""
     found, wanted = foreign(made, names.manager), tuple(asked)
-    fields = [f for f in found.fields if not any(within(path, s.path) for s in f.spots for path in wanted)]
+    fields = [f for f in found.fields if not any(s.path == path or s.holds(path) for s in f.spots for path in wanted)]
     values = leaves(made) if fields else {}
-    fields = [f for f in fields if any(True for s in f.spots for _ in _paths(s.path, values))]  # not the server's own
+    fields = [f for f in fields if any(True for s in f.spots for _ in _paths(s, values))]  # not the server's own
     if not fields:
         return {}
     without = _without(connection, kind, live, [found.cut(f.place) for f in fields], names.manager)
@@ -109,7 +109,7 @@ def _told(
         dropped = owner is None and any(entry.owner.applies for entry in field.entries)
         for spot in field.spots:
             item = field.place[-1].startswith("v:")
-            for path in _paths(spot.path, values):
+            for path in _paths(spot, values):
                 before = told[path].wanted if path in told else values[path]
                 wanted = _less(before, spot.value) if item else None
                 told[path] = Added(
@@ -118,22 +118,17 @@ def _told(
     return told
 
 
-def _paths(path: str, values: Mapping[str, Value]) -> Iterator[str]:
-    if path in values:
-        yield path
+def _paths(spot: books.Spot, values: Mapping[str, Value]) -> Iterator[str]:
+    if spot.path in values:
+        yield spot.path
     else:
-        yield from (leaf for leaf in values if within(leaf, path))
+        yield from (leaf for leaf in values if spot.holds(leaf))
 
 
 def _less(values: Value, value: Any) -> Value:
     """A set without one of its values; nothing where that was the last one."""
     left = tuple(v for v in values if v != value) if isinstance(values, tuple) else ()
     return left or None
-
-
-def within(path: str, outer: str) -> bool:
-    """Is `path` the field `outer`, or in it?"""
-    return path == outer or (path.startswith(outer) and path[len(outer)] in ".[")
 
 
 def _pointer(steps: Iterable[str | int]) -> str:

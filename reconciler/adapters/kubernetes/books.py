@@ -40,11 +40,22 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Spot:
     """Where a place leads in an object: the path as differences name it, the keys and numbers on the way, and what is
-    there. An item of a set of plain values has the path of its set."""
+    there; `way` are the paths of what it is in. An item of a set of plain values has the path of its set."""
 
     path: str
     pointer: tuple[str | int, ...]
     value: Any
+    way: tuple[str, ...] = ()
+
+    def about(self, path: str) -> bool:
+        """Is `path` this field, in it, or what it is in? Names may hold dots: the label `app` holds nothing of
+        `app.kubernetes.io/name`."""
+        return path == self.path or path in self.way or self.holds(path)
+
+    def holds(self, path: str) -> bool:
+        """Is `path` in what is here?"""
+        inside = isinstance(self.value, (Mapping, list)) and path.startswith(self.path)
+        return inside and path[len(self.path) :][:1] in (".", "[")
 
 
 def entries(obj: Mapping[str, Any]) -> tuple[Entry, ...]:
@@ -124,13 +135,14 @@ def _places(fields: Any) -> frozenset[Place]:
 def _step(name: str, spot: Spot) -> Iterator[Spot]:
     how, rest = name[0], name[2:]
     value, path = spot.value, spot.path
+    way = (*spot.way, path) if path else ()
     if how == "f" and isinstance(value, Mapping) and rest in value:
-        yield Spot(f"{path}.{rest}" if path else rest, (*spot.pointer, rest), value[rest])
+        yield Spot(f"{path}.{rest}" if path else rest, (*spot.pointer, rest), value[rest], way)
     elif isinstance(value, list):
         names = labels(value)
         for number in _items(how, rest, value):
             within = path if how == "v" else f"{path}[{names[number]}]"
-            yield Spot(within, (*spot.pointer, number), value[number])
+            yield Spot(within, (*spot.pointer, number), value[number], way)
 
 
 def _items(how: str, rest: str, value: list[Any]) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ...model.resource import Owner
 from . import books
-from .additions import Names, within
+from .additions import Names
 from .books import Entry, Place
 from .foreign import foreign, owner_of
 
@@ -29,7 +29,7 @@ def taken_over(
     chosen: dict[int, set[Place]] = {}
     for field in foreign(live, names.manager).fields:
         owner = owner_of(field.entries, names.ours, own is None)
-        meant = any(within(path, spot.path) for spot in field.spots for path in paths)
+        meant = any(spot.path == path or spot.holds(path) for spot in field.spots for path in paths)
         if meant and (owner is None or may(owner)):
             for entry in field.entries:
                 chosen.setdefault(entry.at, set()).add(field.place)

@@ -7,7 +7,6 @@ from typing import Any
 
 from ...model.resource import Owner
 from . import books
-from .additions import within
 from .fields import PART_OF
 from .foreign import owner_of
 
@@ -23,12 +22,10 @@ def claimed(
     entries = books.entries(live)
     adopting = books.own_entry(entries, manager) is None
     others = [entry for entry in entries if entry.owner.manager not in {manager, *ours}]
-    found = [
-        (spot.path, entry) for entry in others for place in _leaf_places(entry) for spot in books.spots(place, live)
-    ]
+    found = [(spot, entry) for entry in others for place in _leaf_places(entry) for spot in books.spots(place, live)]
     said: dict[str, Owner] = {}
     for path in paths:
-        theirs = [entry for at, entry in found if within(path, at) or within(at, path)]
+        theirs = [entry for spot, entry in found if spot.about(path)]
         if (owner := owner_of(theirs, (), adopting)) is not None:
             said[path] = owner
     if _LABEL in paths and _LABEL not in said and (whole := _whose(live, manager, part_of)):

@@ -82,6 +82,17 @@ def test_a_controller_may_what_it_is_known_for_and_nothing_else() -> None:
     assert paths(live(OURS, entry("kubectl", {"f:spec": {"f:replicas": {}}}))) == {"spec.replicas"}
 
 
+def test_a_name_with_dots_is_in_no_other_name() -> None:
+    obj = live(entry("helm", {"f:metadata": {"f:labels": {"f:app": {}}}}, "Apply"))
+    obj["metadata"]["labels"] = {"app": "x", "app.kubernetes.io/name": "x"}
+    (field,) = foreign(obj, "reconciler").fields
+    (spot,) = field.spots
+    assert spot.about("metadata.labels.app")
+    assert spot.about("metadata.labels")
+    assert not spot.about("metadata.labels.app.kubernetes.io/name")
+    assert handover.taken_over(obj, NAMES, ["metadata.labels.app.kubernetes.io/name"], lambda _: True) is None
+
+
 def test_every_row_of_the_table_says_where_it_is_from() -> None:
     for row in controllers.TABLE:
         assert row.source
