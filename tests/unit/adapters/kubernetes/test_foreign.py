@@ -16,8 +16,8 @@ from reconciler.model.resource import Owner
 NAMES = Names.of("reconciler")
 WEB = 'k:{"name":"web"}'
 SPY = 'k:{"name":"spy"}'
-POD = {"f:template": {"f:spec": {"f:containers": {WEB: {".": {}, "f:name": {}, "f:image": {}}}}}}
-ADDED = {
+POD: dict[str, Any] = {"f:template": {"f:spec": {"f:containers": {WEB: {".": {}, "f:name": {}, "f:image": {}}}}}}
+ADDED: dict[str, Any] = {
     "f:template": {
         "f:spec": {"f:hostNetwork": {}, "f:containers": {SPY: {".": {}, "f:name": {}, "f:image": {}, "f:env": {}}}}
     }
@@ -72,7 +72,9 @@ def test_an_item_of_a_set_is_one_of_several() -> None:
 
 
 def test_a_controller_may_what_it_is_known_for_and_nothing_else() -> None:
-    revision = {"f:metadata": {"f:annotations": {"f:deployment.kubernetes.io/revision": {}, "f:n/o~te": {}}}}
+    revision: dict[str, Any] = {
+        "f:metadata": {"f:annotations": {"f:deployment.kubernetes.io/revision": {}, "f:n/o~te": {}}}
+    }
     controller = entry("kube-controller-manager", revision)
     assert paths(live(OURS, controller)) == {"metadata.annotations.n/o~te"}
     person = entry("kubectl-annotate", revision)
@@ -195,7 +197,7 @@ def test_books_without_end_are_unknown_and_keys_that_mean_nothing_lead_nowhere()
         tree = {"f:a": tree}
     with pytest.raises(Permanent, match="too deeply"):
         foreign(live(entry("oc", tree)), "reconciler")
-    wide = {f"f:{n}": {} for n in range(200_001)}
+    wide: dict[str, Any] = {f"f:{n}": {} for n in range(200_001)}
     with pytest.raises(Permanent, match="too many"):
         foreign(live(entry("oc", wide)), "reconciler")
     for key in ("k:{", "k:[]", 'k:"x"', "k:null", "v:", "v:nope", "i:x", "i:-1", "i:99", "i:true", "k:" + "[" * 5000):
