@@ -10,8 +10,9 @@ from typing import Any
 from ...errors import Permanent
 from ...model.resource import Addition, Value
 from . import books
-from .connection import JSON_PATCH, Conflict, Connection
+from .connection import JSON_PATCH, Conflict, Connection, NotFound
 from .fields import leaves, shown
+from .fingerprint import same_but_status, version
 from .foreign import Foreign, foreign, owner_of
 from .kinds import Kind, path_of
 
@@ -69,29 +70,35 @@ def additions(
 
 
 def removal(live: Mapping[str, Any], places: Iterable[books.Place]) -> list[dict[str, Any]]:
-    """A JSON patch that takes these places out of this very version, items of lists from the last one on."""
+    """A JSON patch that takes these places out of this very object, items of lists from the last one on."""
     pointers = {spot.pointer for place in places for spot in books.spots(place, live)}
     outermost = [p for p in pointers if not any(p[:length] in pointers for length in range(1, len(p)))]
     ordered = sorted(outermost, key=lambda p: [(isinstance(step, int), step) for step in p], reverse=True)
-    version = {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}
-    return [version, *({"op": "remove", "path": _pointer(p)} for p in ordered)]
+    same = {"op": "test", "path": "/metadata/uid", "value": live["metadata"]["uid"]}
+    return [same, *({"op": "remove", "path": _pointer(p)} for p in ordered)]
 
 
 def _without(
     connection: Connection, kind: Kind, live: Mapping[str, Any], cuts: Sequence[books.Place], manager: str
 ) -> Any:
     """The object as it would be without what was added: what the server then puts there by itself was no addition.
-    None where it would refuse that, so that nobody knows."""
+    None where it would refuse that, so that nobody knows. Raises Conflict where it is of another version, in more than
+    its status."""
     patch = removal(live, cuts)
     if len(patch) < 2:
         return None
-    query = {"dryRun": "All", "fieldManager": manager}
+    query, path = {"dryRun": "All", "fieldManager": manager}, path_of(live, kind)
     try:
-        return connection.request("PATCH", path_of(live, kind), query=query, body=patch, content_type=JSON_PATCH)
-    except Conflict:
+        without = connection.request("PATCH", path, query=query, body=patch, content_type=JSON_PATCH)
+    except (Conflict, NotFound):
         raise
     except Permanent:
-        return None
+        without = None
+    if without is None or version(without) != version(live):
+        now = connection.get(path)
+        if version(now) != version(live) and not same_but_status(now, live):
+            raise Conflict(f"{kind.name} {live['metadata']['name']} was changed meanwhile")
+    return without
 
 
 def _matters(field: Foreign, without: Any) -> bool:

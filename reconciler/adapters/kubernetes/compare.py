@@ -179,6 +179,9 @@ class Comparer:
             return self._compared(one, verdict(self._connection, group.kind, one.manifest, live, names), names)
         except NotFound:
             return _Pair(whole)
+        except RecursionError:
+            group.unknown = Unknown(f"{group.name} {one.name}: nests too deeply to be compared")
+            return _Pair(whole)
         except (Transient, Permanent) as error:
             mine = isinstance(error, Forbidden) and group.kind.namespaced
             if mine and group.rights.to_come(namespace_of(one.manifest)):

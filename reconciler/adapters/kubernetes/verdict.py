@@ -13,7 +13,7 @@ from ...model.resource import Fields
 from .additions import Added, Names, additions
 from .connection import APPLY_PATCH, Conflict, Connection, Forbidden, Rejected
 from .fields import HIDDEN, all_fields, differing, differing_as_asked
-from .fingerprint import fingerprint
+from .fingerprint import same_but_status, version
 from .kinds import Kind, path_of
 
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -46,8 +46,8 @@ def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, 
         time.sleep(pause)
         try:
             made = _dry_run(connection, kind, manifest, live, names.manager)
-            now = live if _version(made) == _version(live) else _again(connection, kind, live)
-            if _version(made) == _version(now) or _same(now, live):
+            now = live if version(made) == version(live) else _again(connection, kind, live)
+            if version(made) == version(now) or same_but_status(now, live):
                 return Verdict(now, *differing(made, now), additions(connection, kind, made, now, names))
         except (Rejected, Forbidden) as error:
             refused = _as_asked(manifest, live, error)
@@ -90,13 +90,3 @@ def _as_asked(manifest: Object, live: Object, error: Rejected | Forbidden) -> Ve
         raise error
     said = HIDDEN if manifest["kind"] == "Secret" else error.message
     return Verdict(live, ours, theirs) if ours else Verdict(live, {_REFUSED: said}, {_REFUSED: None})
-
-
-def _version(obj: Object) -> str:
-    return str(obj["metadata"].get("resourceVersion"))
-
-
-def _same(one: Object, other: Object) -> bool:
-    """Do two versions differ in nothing but their status?"""
-    known = fingerprint(one["metadata"])
-    return bool(known) and known == fingerprint(other["metadata"])
