@@ -179,14 +179,12 @@ class Comparer:
             return self._compared(one, verdict(self._connection, group.kind, one.manifest, live, names), names)
         except NotFound:
             return _Pair(whole)
-        except RecursionError:
-            group.unknown = Unknown(f"{group.name} {one.name}: nests too deeply to be compared")
-            return _Pair(whole)
-        except (Transient, Permanent) as error:
+        except (Transient, Permanent, RecursionError) as error:
             mine = isinstance(error, Forbidden) and group.kind.namespaced
             if mine and group.rights.to_come(namespace_of(one.manifest)):
                 return _Pair(whole)
-            group.unknown = Unknown(f"{group.name} {one.name}: {error.message}", error.hint)
+            why = Permanent("nests too deeply to be compared") if isinstance(error, RecursionError) else error
+            group.unknown = Unknown(f"{group.name} {one.name}: {why.message}", why.hint)
             return _Pair(whole)
 
     def _compared(self, one: _Asked, found: Verdict, names: Names) -> _Pair:
