@@ -3,6 +3,7 @@ with its real controllers."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from reconciler.adapters.kubernetes import KubernetesApi
 from reconciler.adapters.kubernetes.connection import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Connection
+from reconciler.errors import Permanent
 from reconciler.model.resource import Known, Owner, Resource, Unknown
 from reconciler.ports import Allowance, Manifest
 from reconciler.spec.render import objects
@@ -199,6 +201,44 @@ def test_what_others_are_known_to_set_is_no_difference_and_asked_for_once(
     again = KubernetesApi(kube, cache=tmp_path / "equal.json").compare(namespace, wanted, ())
     assert again == found
     assert requests.dry_runs == 0
+
+
+def test_real_controllers_at_work_add_nothing_that_is_told(kube: Path, connection: Connection, namespace: str) -> None:
+    """Deployment, replica set, endpoints, autoscaler, job, disruption and namespace controllers, and the garbage
+    collector."""
+
+    def of(api_version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": namespace}
+        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
+
+    web = _less(_web(namespace))
+    del web["spec"]["replicas"]
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    pod = {"restartPolicy": "Never", "containers": [{"name": "once", "image": IMAGE}]}
+    budget = {"minAvailable": 0, "selector": {"matchLabels": {"app": "web"}}}
+    wanted = [
+        _space(namespace),
+        web,
+        of("v1", "Service", "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80}]}),
+        of("v1", "ServiceAccount", "web"),
+        of("autoscaling/v2", "HorizontalPodAutoscaler", "web",
+           spec={"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3}),
+        of("policy/v1", "PodDisruptionBudget", "web", spec=budget),
+        of("batch/v1", "Job", "once", spec={"template": {"spec": pod}}),
+    ]  # fmt: skip
+    api = KubernetesApi(kube, wait=60)
+    patience = {objects.key(m): 0.0 for m in wanted if m["kind"] in ("Job", "HorizontalPodAutoscaler")}
+    with contextlib.suppress(Permanent):  # neither is waited for
+        api.apply(namespace, wanted, Spoken(), Allowance(patience))
+    deployment_path = f"/apis/apps/v1/namespaces/{namespace}/deployments/web"
+    _until(lambda: connection.get(deployment_path)["spec"]["replicas"] == 2)  # by the autoscaler
+    kubectl(kube, "delete", "replicaset", "-n", namespace, "-l", "app=web")
+    _until(lambda: connection.get(deployment_path)["status"].get("readyReplicas") == 2)
+
+    found = api.compare(namespace, wanted, ())
+    assert [(str(e.key), dict(e.fields)) for e in found.expected if e.fields] == []
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+    assert list(connection.items(slices))
 
 
 def test_another_name_than_apply_is_no_hiding_place(api: KubernetesApi, connection: Connection, namespace: str) -> None:

@@ -114,6 +114,8 @@ def _told(
         time = max(entry.time for entry in field.entries)
         owner = owner_of(field.entries, names.ours, adopting)
         dropped = owner is None and any(entry.owner.applies for entry in field.entries)
+        if dropped and made.get("kind") == "Namespace":  # applied by us and by Terraform, with what each needs there
+            continue
         for spot in field.spots:
             item = field.place[-1].startswith("v:")
             for path in _paths(spot, values):

@@ -48,12 +48,15 @@ def alone(live: Mapping[str, Any], names: Names) -> ManagedFields | None:
     own = books.own_entry(entries, names.manager)
     if own is None:
         return None
-    shared = {e: _with_ways(e, e.places & own.places) for e in entries if e is not own and _gives_way(e, names)}
+    shared = {e: _with_ways(e, e.places & own.places) for e in entries if e is not own and _gives_way(e, live, names)}
     left = {e.at: e.places - places for e, places in shared.items() if e.places & own.places}
     return _rewritten(live, left, None) if left else None
 
 
-def _gives_way(entry: Entry, names: Names) -> bool:
+def _gives_way(entry: Entry, live: Mapping[str, Any], names: Names) -> bool:
+    """A namespace of applications is applied by Terraform as well, which calls itself kubectl."""
+    if live.get("kind") == "Namespace" and entry.owner.applies:
+        return False
     return entry.owner.typed or entry.owner.manager in names.ours
 
 
