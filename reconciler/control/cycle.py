@@ -30,7 +30,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, destroy, durations, failures, fetched, hands_off, output_memory, record
+from . import descent, destroy, durations, failures, fetched, hands_off, output_memory, record, removed
 from .applied import believed, recorded
 from .drains import living_on
 from .executor import Executor
@@ -258,6 +258,7 @@ class Cycle:
                         break
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)
+            removed.remember(self.tools.state, self.desired.name, carried, self.clock())
             sight = self._look()
             current = self._plan(sight, granted)
             done += (_judged_by(current, failures.explained(outcome, sight)) for outcome in carried)
@@ -312,6 +313,7 @@ class Cycle:
             missing=sight.missing,
             builds=sight.builds,
             granted=granted,
+            removed=removed.removed(self.tools.state, self.desired.name, self.clock()),
         )
 
     @property

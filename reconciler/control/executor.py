@@ -27,10 +27,11 @@ from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
 from . import drains, fetched, installed, kubeconfigs
+from .allowed import removing, taken
 from .finished import Finished
 from .made_from import told, touched
-from .sight import Sight, openshift, part_of
-from .step_objects import earlier, left_alone, taken, to_prune
+from .sight import AS, Sight, openshift, part_of
+from .step_objects import earlier, left_alone, to_prune
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
 
@@ -268,7 +269,7 @@ class Executor:
 
     def _apply(self, step: Step, sight: Sight) -> None:
         if step.component is Component.APPLICATIONS:
-            self._apply_secrets(step, sight)
+            self._past_terraform(step, sight)
             return
         keys = {d.key for d in step.differences}
         asked = [m for m in sight.manifests[step.component][""] if objects.key(m) in keys]
@@ -276,7 +277,10 @@ class Executor:
         digests = {r.key: r.digest for r in sight.expected.resources(step.component)}
         finished = Finished(self.tools.state, self.desired.name)
         allowance = Allowance(
-            sight.patience, taken(step), lambda key, within: finished.note(key, digests.get(key, ""), within)
+            sight.patience,
+            taken(step),
+            removing(step),
+            lambda key, within: finished.note(key, digests.get(key, ""), within),
         )
         for d in (d for d in step.differences if d.why == MAYBE_DONE):
             self.tools.progress.log(f"warning: {d.key} {d.why}")
@@ -284,16 +288,25 @@ class Executor:
             api.settle(group, before, self.tools.progress, allowance)
         api.apply(group, left_alone(api, asked, step), self.tools.progress, allowance)
 
-    def _apply_secrets(self, step: Step, sight: Sight) -> None:
-        """What Terraform must not see goes past it, with the namespaces it needs."""
+    def _past_terraform(self, step: Step, sight: Sight) -> None:
+        """What Terraform must not see goes past it, with the namespaces it needs; and so does taking out what somebody
+        added to its objects, as Terraform itself would if it saw that."""
         target = step.arguments["target"]
         names = {(d.key.kind, d.key.name) for d in step.differences}
-        spaces = {name.partition("/")[0] for _, name in names}
-        names |= {("Namespace", space) for space in spaces}
-        found = sight.manifests[Component.APPLICATIONS].get(target, ())
-        manifests = [m for m in found if (objects.key(m).kind, objects.key(m).name) in names]
+        secrets = {name for kind, name in names if kind == "Secret"}
+        spaces = {name.partition("/")[0] for name in secrets}
+        past = {("Secret", name) for name in secrets} | {("Namespace", space) for space in spaces}
+        wanted = sight.manifests[Component.APPLICATIONS].get(target, ())
+        found = [(k.kind, k.name, m) for m in wanted for k in (objects.key(m),)]
         group = part_of(self.desired.name, Component.APPLICATIONS)
-        self._api(openshift(self.desired, target, self.tools)).apply(group, manifests, self.tools.progress)
+        api = self._api(openshift(self.desired, target, self.tools))
+        allowance = Allowance(taking=taken(step), removing=removing(step))
+        if own := [m for kind, name, m in found if (kind, name) in past]:
+            api.apply(group, own, self.tools.progress, allowance)
+        if terraforms := [m for kind, name, m in found if (kind, name) in names - past]:
+            api.apply(
+                group, left_alone(api, terraforms, step), self.tools.progress, allowance, manager=AS[step.component]
+            )
 
     def _prune_objects(self, step: Step, sight: Sight) -> None:
         target = step.arguments.get("target", "")

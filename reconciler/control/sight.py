@@ -169,7 +169,7 @@ def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]
 
 
 # As whom Terraform's kubectl provider applies: it can't be told another name.
-_AS = {Component.APPLICATIONS: "kubectl"}
+AS = {Component.APPLICATIONS: "kubectl"}
 _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
 
 
@@ -313,7 +313,7 @@ def compared(
         wanted = manifests.get(target, ())
         gone = absent and access.kubeconfig == own.kubeconfig
         group = part_of(desired.name, component)
-        found = _ask(tools, access, group, wanted, known, _AS.get(component, ""), gone)
+        found = _ask(tools, access, group, wanted, known, AS.get(component, ""), gone)
         placed = served(found.expected, wanted, waves)
         expected += (replace(r, target=target) for r in placed.expected)
         if target in manifests:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..model.change import Difference
 from ..model.plan import WAVE, Step
-from ..model.resource import Key, Owner, Resource
+from ..model.resource import Key, Resource
 from ..ports import Kubernetes, Manifest
 from ..spec.render import objects
 from .sight import Sight
@@ -25,15 +25,6 @@ def earlier(step: Step, sight: Sight) -> list[Manifest]:
     wave = int(step.arguments.get(WAVE, 0))
     before = {r.key for r in sight.expected.resources(step.component) if r.wave < wave}
     return [m for m in sight.manifests[step.component][""] if objects.key(m) in before]
-
-
-def taken(step: Step) -> Mapping[Key, frozenset[Owner]]:
-    """From whom the plan, which was guarded, takes fields of which object."""
-    found: dict[Key, set[Owner]] = {}
-    for d in step.differences:
-        if d.taken and d.owner:
-            found.setdefault(d.key, set()).add(d.owner)
-    return {key: frozenset(owners) for key, owners in found.items()}
 
 
 def left_alone(api: Kubernetes, manifests: Sequence[Manifest], step: Step) -> list[Manifest]:

@@ -21,6 +21,7 @@ from .environments import Asked
 from .fleet_counts import families, workers
 from .guard import Facts
 from .health import treated
+from .history import Identity as Told
 from .history import Version, dated
 from .holding import Granted, Identity, guarded, identity
 from .ignore import ignored
@@ -28,6 +29,7 @@ from .moves import moves
 from .planner import plan
 from .playbook import Roles
 from .quota import afforded
+from .returned import returned
 from .rolling import rolled
 from .unborn import emptied
 
@@ -37,7 +39,8 @@ class Case:
     """Everything one decision is made from. `replacing` names the fields whose change builds a thing anew; `history`
     what the observed branch had, newest first; `durations` how many seconds each "tool operation" took before.
     `missing` is what git names and the cloud does not have; `builds` are the images of today; `quota` is what
-    the project may have, as far as it was asked for; `granted` is what an earlier plan of the cycle was let do."""
+    the project may have, as far as it was asked for; `granted` is what an earlier plan of the cycle was let do.
+    `removed` has which added fields were taken out of objects already, and when those had been set."""
 
     cluster: str
     commit: str
@@ -57,11 +60,12 @@ class Case:
     builds: Builds = field(default_factory=Builds)
     quota: Quota = field(default_factory=dict)
     granted: Granted | None = None
+    removed: Mapping[Told, str] = field(default_factory=dict)
 
 
 def decide(case: Case) -> Plan:
     """The plan of one cluster, with the refusals of its guards. The order of the input changes nothing."""
-    seen = emptied(ignored(_found(case), case.ignore), case.observed)
+    seen = emptied(returned(ignored(_found(case), case.ignore), case.removed), case.observed)
     in_turn = rolled(seen, case.observed, case.facts.limits.max_replaced_servers)
     possible = able(in_turn, case.expected, case.observed, case.missing)
     narrow = narrowed(seen, possible, case.missing)

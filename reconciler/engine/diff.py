@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ..model.change import LEAVING, Action, Class, Difference
 from ..model.naming import CERTIFICATE, IN_STATE, going
 from ..model.resource import Component, Expected, Fields, Key, Kinds, Known, Observed, Resource, Unknown, Value
+from .added import added_severity
 from .severity import exposes, severity
 
 Replacing = frozenset[tuple[str, str]]
@@ -189,6 +190,9 @@ def _fields(
         now = live.fields.get(name)
         if now == value:
             continue
+        if name in live.added:
+            yield _added(component, want, live, name)
+            continue
         cls = Class.DRIFT if _was_applied(want, before, name, value) else Class.PENDING
         action = (
             Action.REPLACE if (want.kind, name) in replacing or (want.kind, name, now) == _BROKEN else Action.UPDATE
@@ -198,6 +202,17 @@ def _fields(
         why = (_LOST if name == IN_STATE else _CHANGED[cls]) + (f"; owned by {owner}" if owner else "")
         was = applied.get(name) if not want.digest else (value if cls is Class.DRIFT else None)
         yield Difference(component, want.key, name, value, was, now, cls, action, level, why, live.id, owner=owner)
+
+
+def _added(component: Component, want: Resource, live: Resource, name: str) -> Difference:
+    """A field that somebody added to an object of ours: in no file of git, and by no controller known for it."""
+    addition, value = live.added[name], live.fields.get(name)
+    level = added_severity(want.kind, name, value)
+    why = f"was added outside git; set by {addition.owner}" if addition.owner else "was added outside git, in our name"
+    return Difference(
+        component, want.key, name, want.fields.get(name), None, value, Class.UNMANAGED, Action.UPDATE, level, why,
+        live.id, owner=addition.owner, set_at=addition.time,
+    )  # fmt: skip
 
 
 def _dropped(want: Fields, applied: Fields, live: Fields) -> Iterator[str]:

@@ -16,11 +16,12 @@ _FEW = 4
 def unseen(step: Step, after: Iterable[Difference]) -> tuple[Difference, ...]:
     """The differences of a step that was carried out which are still exactly as they were.
 
-    Not of playbooks and reboots, which are parts of a longer way: they wait for their nodes themselves.
+    Not of playbooks and reboots, which are parts of a longer way: they wait for their nodes themselves. Nor what was
+    removed and is back already: that is told as such.
     """
     if step.tool is Tool.KUBESPRAY or step.operation == "reboot":
         return ()
-    left = {_identity(d) for d in after if d.actionable}
+    left = {_identity(d) for d in after if d.actionable and not d.returned}
     return tuple(d for d in step.differences if _identity(d) in left)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..model.change import Action, Class, Difference
+from ..model.change import Action, Difference
 from ..model.desired import LONGEST_PATTERN, Approval, Guards, Maintenance, end_of
 from ..model.guest import Guest
 from ..model.plan import Plan, Refusal, Step, Tool
@@ -92,7 +92,7 @@ def destroys(d: Difference) -> tuple[str, str, str] | None:
     that never ran has nothing to lose."""
     if d.action not in _DESTRUCTIVE or d.key.kind not in FAMILIES or d.component is Component.KUBERNETES or d.empty:
         return None
-    return d.key.kind, d.key.name if d.cls is not Class.UNMANAGED else d.id or d.key.name, d.key.target
+    return d.key.kind, d.key.name if not d.stray else d.id or d.key.name, d.key.target
 
 
 def rebuilds(d: Difference) -> bool:
@@ -138,8 +138,8 @@ def _chosen(plan: Plan, facts: Facts) -> set[tuple[str, str]]:
         for d in step.differences
         if d.key.kind == "server" and d.action is Action.DELETE and d.id and d.id in facts.decided
     ]
-    named = {d.key.name for d in servers if d.cls is not Class.UNMANAGED}
-    strays = {("server", d.id) for d in servers if d.cls is Class.UNMANAGED}
+    named = {d.key.name for d in servers if not d.stray}
+    strays = {("server", d.id) for d in servers if d.stray}
     return strays | {(kind, name) for name in named for kind in ("server", "floating_ip")}
 
 
@@ -173,7 +173,7 @@ def _last_workers(plan: Plan, facts: Facts) -> str | None:
 
 
 def _goes(d: Difference) -> bool:
-    return d.action is Action.DELETE and d.cls is not Class.UNMANAGED
+    return d.action is Action.DELETE and not d.stray
 
 
 def _control_plane(plan: Plan, facts: Facts) -> str | None:
@@ -254,8 +254,13 @@ def _takes(step: Step) -> bool:
 
 def _conflict(plan: Plan, _: Facts) -> str | None:
     """Two who apply one field undo each other's work for ever, and neither says so."""
-    found = [f"{d.key} {d.field} is owned by {d.owner}" for d in _contested(plan)]
+    found = [f"{d.key} {d.field} {_whose(d)}" for d in _contested(plan)]
     return f"would take fields from others ({_few(found)})" if found else None
+
+
+def _whose(d: Difference) -> str:
+    by = f" by {d.owner}" if d.owner else ""
+    return f"was removed once and put back{by}" if d.returned else f"is owned by {d.owner}"
 
 
 def _leave_it(plan: Plan) -> str:

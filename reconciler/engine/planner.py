@@ -50,15 +50,15 @@ def _makes_server(difference: Difference) -> bool:
 
 def _balancer(infrastructure: Sequence[Difference]) -> Action:
     """What becomes of the load balancer before the Kubernetes APIs."""
-    whole = (d for d in infrastructure if d.key.kind == "load_balancer" and d.cls is not Class.UNMANAGED)
+    whole = (d for d in infrastructure if d.key.kind == "load_balancer" and not d.stray)
     return next((d.action for d in whole if not d.field or d.action is Action.REPLACE), Action.NONE)
 
 
 def _infrastructure(differences: Sequence[Difference]) -> list[Step]:
     """Terraform for what it knows; the API, by id, for what it cannot see, or could do by building anew only."""
     steps = []
-    joining = tuple(d for d in differences if _joins(d) and d.cls is not Class.UNMANAGED)
-    ours = tuple(d for d in differences if d.cls is not Class.UNMANAGED and d not in joining)
+    joining = tuple(d for d in differences if _joins(d) and not d.stray)
+    ours = tuple(d for d in differences if not d.stray and d not in joining)
     if ours:
         counts = Counts.of(ours)
         steps.append(
@@ -68,7 +68,7 @@ def _infrastructure(differences: Sequence[Difference]) -> list[Step]:
         counts = Counts.of(joining)
         summary = f"give ports an address of IPv6 too: {counts}"
         steps.append(_step(Component.INFRASTRUCTURE, Tool.OPENSTACK, JOIN, summary, joining, counts))
-    stray = tuple(d for d in differences if d.cls is Class.UNMANAGED and not _opens(d))
+    stray = tuple(d for d in differences if d.stray and not _opens(d))
     return steps + _prune(stray, "prune what is in nobody's desired state")
 
 
@@ -85,7 +85,7 @@ def _prune(stray: tuple[Difference, ...], word: str) -> list[Step]:
 
 
 def _opens(d: Difference) -> bool:
-    rule = d.cls is Class.UNMANAGED and d.key.kind == "security_group_rule" and d.action is Action.DELETE
+    rule = d.stray and d.key.kind == "security_group_rule" and d.action is Action.DELETE
     return rule and d.severity is Severity.CRITICAL
 
 
@@ -97,12 +97,12 @@ def _joins(difference: Difference) -> bool:
 def _workloads(differences: Sequence[Difference], waves: Mapping[Key, int]) -> list[Step]:
     """Wave after wave; what goes, goes in the reverse of the order it came in: what a wave is made of stays while
     something of a later one is being deleted. Objects with a field that is somebody else's make a step of their own,
-    so that it can be held without the rest."""
+    so that it can be held without the rest; so do fields that others added, which keep nothing of their object."""
     todo = [d for d in differences if d.actionable]
     changed = [d for d in todo if d.action is not Action.DELETE]
     last = max((waves.get(d.key, 0) for d in differences if d.live == LEAVING and not d.field), default=0)
     extra = [d for d in todo if d.action is Action.DELETE and waves.get(d.key, 0) >= last]
-    contested = {d.key for d in changed if d.contested}
+    contested = {d.key for d in changed if d.contested and not d.added}
     steps = [
         _wave("apply", "server-side apply", wave, some)
         for wave, mine in _in_waves(changed, waves)
@@ -112,8 +112,8 @@ def _workloads(differences: Sequence[Difference], waves: Mapping[Key, int]) -> l
 
 
 def _apart(differences: Sequence[Difference], keys: Set[Key]) -> list[tuple[Difference, ...]]:
-    """Those of `keys` last; no empty part."""
-    parts = (tuple(d for d in differences if (d.key in keys) is among) for among in (False, True))
+    """Those of `keys`, and whatever is contested, last; no empty part."""
+    parts = (tuple(d for d in differences if (d.key in keys or d.contested) is last) for last in (False, True))
     return [part for part in parts if part]
 
 
@@ -134,7 +134,8 @@ def _wave(operation: str, word: str, wave: int, differences: tuple[Difference, .
 
 def _applications(differences: Sequence[Difference]) -> list[Step]:
     """One Terraform run for each OpenShift. What Terraform never made, and Secrets, which it must not see, go through
-    the API: those that others need before it, those that go after it."""
+    the API: those that others need before it, those that go after it. So do fields that somebody added: Terraform sees
+    its own fields only."""
     steps = []
     for target in sorted({d.key.target for d in differences}):
         mine = [d for d in differences if d.key.target == target]
@@ -144,6 +145,10 @@ def _applications(differences: Sequence[Difference]) -> list[Step]:
             counts = Counts.of(secrets)
             summary = f"secrets on {target}: {counts}"
             steps.append(_step(Component.APPLICATIONS, Tool.KUBERNETES, "apply", summary, secrets, counts, at))
+        for added in _apart([d for d in mine if d.added and d.key.kind != "Secret"], set()):
+            counts = Counts.of(added)
+            summary = f"take out what was added on {target}: {counts}{_over(added)}"
+            steps.append(_step(Component.APPLICATIONS, Tool.KUBERNETES, "apply", summary, added, counts, at))
         ours = tuple(d for d in mine if d.cls is not Class.UNMANAGED and d.key.kind != "Secret")
         if ours:
             counts = Counts.of(ours)

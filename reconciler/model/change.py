@@ -16,7 +16,7 @@ class Class(StrEnum):
 
     PENDING = "pending"  # git changed and was not applied yet
     DRIFT = "drift"  # the live side changed
-    UNMANAGED = "unmanaged"  # carries our tag, is in no desired state
+    UNMANAGED = "unmanaged"  # carries our tag, is in no desired state; or a field that somebody added to what is
     IGNORED = "ignored"  # a rule or a controller owns the field
     UNKNOWN = "unknown"  # could not be observed: never acted on
     NOTICE = "notice"  # nothing differs: somebody should know all the same
@@ -54,7 +54,8 @@ class Difference:
     `cause` is the key of the difference this one follows from; `effects` are, on that one, what follows from it in
     a few words each ("node demo-worker-2 is not Ready", "4 pods are pending"). `owner` is who else the live field
     belongs to, where the API server keeps books of it; `conceded` says that whoever it is leaves this to git. `empty`:
-    what repair would destroy never ran, and holds nothing.
+    what repair would destroy never ran, and holds nothing. `set_at` is when that manager last wrote, for a field that
+    was added; `returned` says that it was removed once already.
     """
 
     component: Component
@@ -74,11 +75,24 @@ class Difference:
     owner: Owner | None = None
     conceded: bool = False
     empty: bool = False
+    set_at: str = ""
+    returned: bool = False
 
     @property
     def contested(self) -> bool:
-        """Would repair take the field from somebody who owns it, did not just type, and does not concede it?"""
-        return self.taken and not self.conceded
+        """Would repair take the field from somebody who owns it, did not just type, and does not concede it? Or from
+        somebody who put it back?"""
+        return (self.taken and not self.conceded) or (self.actionable and self.returned)
+
+    @property
+    def added(self) -> bool:
+        """Is it a field that somebody added to an object of ours, and not a whole resource that nobody wants?"""
+        return self.cls is Class.UNMANAGED and bool(self.field)
+
+    @property
+    def stray(self) -> bool:
+        """Is it a whole resource that is in nobody's desired state?"""
+        return self.cls is Class.UNMANAGED and not self.field
 
     @property
     def taken(self) -> bool:

@@ -45,7 +45,7 @@ class Counts:
         """Count resources, not fields: three changed fields of one server are one update."""
         seen: dict[tuple[str, Key, str], Action] = {}
         for d in differences:
-            at = (d.component, d.key, d.id if d.cls is Class.UNMANAGED else "")
+            at = (d.component, d.key, d.id if d.stray else "")
             if seen.get(at) is not Action.REPLACE:
                 seen[at] = d.action
         acts = list(seen.values())

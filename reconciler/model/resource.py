@@ -55,10 +55,24 @@ class Owner:
     def by_hand(self) -> bool:
         """Was it somebody at a keyboard? What people change outside git is drift and is taken back; what a controller
         or another applier owns is not ours to take."""
-        return not self.applies and bool(_PEOPLE.fullmatch(self.manager))
+        return not self.applies and self.typed
+
+    @property
+    def typed(self) -> bool:
+        """Is it a program that people type into, whether it applies or just writes?"""
+        return bool(_PEOPLE.fullmatch(self.manager))
 
     def __str__(self) -> str:
         return f"{self.manager} (Apply)" if self.applies else self.manager
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """That a live field is there though nobody of ours asked for it: who set it (None: somebody in our name), and when
+    that manager last changed anything of the object, ISO 8601 in UTC, empty where the API server does not say."""
+
+    owner: Owner | None
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +84,9 @@ class Resource:
     `owner` is the cluster a live resource of the cloud belongs to; `target` the OpenShift an object is on.
     `digest` names a whole manifest where `fields` cannot tell what was asked for, and `type` is its
     apiVersion/Kind, such as apps/v1/Deployment. `wave` says after which other objects it is applied. `owners` are, on
-    the live side and by field, those a differing field belongs to. `waits` says what it needs and nobody knows yet:
-    until then it is left as it is. What is `fleeting` goes by itself when it is done; `within` is the id of the
-    namespace it was done in, empty where that is not known.
+    the live side and by field, those a differing field belongs to; `added` has the fields that somebody added. `waits`
+    says what it needs and nobody knows yet: until then it is left as it is. What is `fleeting` goes by itself when it
+    is done; `within` is the id of the namespace it was done in, empty where that is not known.
     """
 
     kind: str
@@ -85,6 +99,7 @@ class Resource:
     target: str = ""
     wave: int = 0
     owners: Mapping[str, Owner] = field(default_factory=dict)
+    added: Mapping[str, Addition] = field(default_factory=dict)
     waits: str = ""
     fleeting: bool = False
     within: str = ""

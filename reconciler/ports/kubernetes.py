@@ -27,7 +27,8 @@ class Comparison:
     """Desired manifests beside what is live, as the API server sees both (its defaults included).
 
     For an object that is as desired both sides have no fields; for one that differs, both sides have just the
-    differing fields, by dotted path; for one that is missing, `expected` has it and `live` does not.
+    differing fields, by dotted path, what others added included (`Resource.added` says who); for one that is missing,
+    `expected` has it and `live` does not.
     `live` also has objects of ours that no manifest asks for.
     """
 
@@ -38,11 +39,13 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """What an apply may do: how long each object may take to become healthy (in seconds; who is not named may take what
-    is usual), and from whom, besides people, fields of which object may be taken. `finished` hears of each Job that is
-    done and goes by itself: its key, and the id of the namespace it was done in (empty where that can't be seen)."""
+    is usual), and from whom, besides people, fields of which object may be taken. `removing` names, by object, the
+    fields that others added and that are to go; what is not named stays. `finished` hears of each Job that is done and
+    goes by itself: its key, and the id of the namespace it was done in (empty where that can't be seen)."""
 
     patience: Mapping[Key, float] = field(default_factory=dict)
     taking: Mapping[Key, frozenset[Owner]] = field(default_factory=dict)
+    removing: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     finished: Callable[[Key, str], None] = lambda _key, _within: None
 
 
@@ -63,6 +66,7 @@ class Kubernetes(Protocol):
     def guests(self, nodes: Collection[str]) -> tuple[Guest, ...]:
         """The pods on these nodes that a drain would evict, and what would hold it. Raises Transient or Permanent when
         that can't be asked."""
+
     def sessions(self) -> tuple[Session, ...] | Unknown:
         """Every running pod of a researcher's environment; Unknown where they can't be listed."""
 
@@ -86,10 +90,16 @@ class Kubernetes(Protocol):
         manifest has any more. What can't be observed is Unknown, per kind."""
 
     def apply(
-        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+        self,
+        part_of: str,
+        manifests: Sequence[Manifest],
+        progress: Progress,
+        allowance: Allowance | None = None,
+        manager: str = "",
     ) -> None:
-        """Server-side apply in order, and wait until healthy. Fields that belong to another than people are taken from
-        those in `allowance` only. Raises Permanent naming each object and why; the others are applied all the same."""
+        """Server-side apply in order (as `manager`, empty: as ourselves), and wait until healthy. Fields that belong to
+        another than people are taken from those in `allowance` only, and fields that others added go when it says so.
+        Raises Permanent naming each object and why; the others are applied all the same."""
 
     def settle(
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None

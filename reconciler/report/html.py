@@ -74,7 +74,7 @@ def _finding(group: Sequence[Finding]) -> str:
         + (f'<p class="field"><code>{html(f.field)}</code></p>\n<dl>{values}</dl>\n' if f.field else "")
         + f"<p>{html(f.why)}</p>\n"
         + (f'<p class="chain">{html(f.chain)}</p>\n' if f.chain else "")
-        + f'<p class="quiet">{when(f.since)}</p>\n'
+        + f'<p class="quiet">{when(f.since, f.set_at)}</p>\n'
         f'<p class="repair">repair: {html(f.repair)}</p>\n</article>'
     )
 

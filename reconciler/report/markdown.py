@@ -28,9 +28,9 @@ def render(view: View, *, limit: int = COMMENT_LIMIT) -> str:
 
 
 def lasting(view: View, *, limit: int = COMMENT_LIMIT) -> str:
-    """Return what is committed: without ages, estimates and the desired commit, which change while the cluster does not
-    (the commit's message has the latter)."""
-    findings = tuple(replace(f, since="") for f in view.findings)
+    """Return what is committed: without times, estimates and the desired commit, which change while the cluster does
+    not (the commit's message has the latter)."""
+    findings = tuple(replace(f, since="", set_at="") for f in view.findings)
     steps = tuple(replace(s, seconds=None) for s in view.steps)
     return _cut_to(replace(view, findings=findings, steps=steps), limit, dated=False)
 
@@ -119,7 +119,7 @@ def _ignored(view: View, most: int) -> Iterator[str]:
 
 
 def _finding(f: Finding, dated: bool) -> Iterator[str]:
-    yield f"- {_what(f)}" + (f" ({when(f.since)})" if dated else "")
+    yield f"- {_what(f)}" + (f" ({when(f.since, f.set_at)})" if dated else "")
     yield f"  - why: {f.cls}, {prose(f.why)}"
     if f.chain:
         yield f"  - {prose(f.chain)}"

@@ -51,7 +51,7 @@ def _results(view: View) -> Iterator[Json]:
 
 def _result(view: View, f: Finding) -> Json:
     name = f"{f.resource} {f.field}".rstrip()
-    told = [f"{view.cluster}: {name}: {f.why}", f.change, f.chain, f"repair: {f.repair}", when(f.since)]
+    told = [f"{view.cluster}: {name}: {f.why}", f.change, f.chain, f"repair: {f.repair}", when(f.since, f.set_at)]
     return {
         "ruleId": _plain(f"{f.cls.value}/{f.component.value}/{f.resource.partition(' ')[0]}"),
         "level": _LEVELS[f.severity],

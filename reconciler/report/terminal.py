@@ -101,7 +101,7 @@ def _finding(finding: Finding, resources: str) -> tuple[Text, Text, Text]:
     text = Text.assemble((resources, "bold"))
     for part in (finding.field, finding.change, finding.why, *(f"→ {effect}" for effect in finding.effects)):
         text.append(f"\n{part}" if part else "")
-    text.append(f"\nrepair: {finding.repair}; {when(finding.since)}", style="dim")
+    text.append(f"\nrepair: {finding.repair}; {when(finding.since, finding.set_at)}", style="dim")
     return Text(str(finding.severity), style=_SEVERITY[finding.severity]), Text(finding.cls.value), text
 
 

@@ -86,9 +86,14 @@ def about(seconds: float | None) -> str:
     return f"about {max(1, round(seconds))} s" if seconds < 100 else f"about {round(seconds / 60)} min"
 
 
-def when(moment: str) -> str:
-    """Return "since 2026-11-20 14:03 UTC", or that it is new."""
-    return f"since {moment[:16].replace('T', ' ')} UTC" if moment else "new"
+def when(moment: str, set_at: str = "") -> str:
+    """Return "since 2026-11-20 14:03 UTC", or that it is new; and when somebody set it, where that is known."""
+    seen = f"since {_minute(moment)}" if moment else "new"
+    return f"{seen}, set {_minute(set_at)}" if set_at else seen
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:16].replace('T', ' ')} UTC"
 
 
 def _text(value: Value) -> str:

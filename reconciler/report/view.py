@@ -17,7 +17,8 @@ from .values import is_secret, line, number, reason, short, some
 class Finding:
     """One difference with all that follows from it. The three sides are short strings, — where there is nothing;
     `repair` says what would be done; `since` is when the observed branch first had it, empty for a new one; `effects`
-    are what it did to others, in order; `owner` is who else the live field belongs to, a field manager."""
+    are what it did to others, in order; `owner` is who else the live field belongs to, a field manager; `set_at` is
+    when that manager last wrote, for a field that somebody added."""
 
     severity: Severity
     cls: Class
@@ -32,6 +33,7 @@ class Finding:
     since: str = ""
     effects: tuple[str, ...] = ()
     owner: str = ""
+    set_at: str = ""
 
     @property
     def chain(self) -> str:
@@ -237,6 +239,7 @@ def _finding(d: Difference, step: int | None, worst: Severity | None = None) -> 
         since=d.first_seen,
         effects=tuple(line(effect) for effect in d.effects),
         owner=line(str(d.owner or "")),
+        set_at=line(d.set_at),
     )
 
 
@@ -248,7 +251,7 @@ def _repair(d: Difference) -> str:
         Action.DELETE: "delete it",
         Action.NONE: "nothing: left to people",
     }
-    return verbs[d.action]
+    return "take it out" if d.added and d.action is Action.UPDATE else verbs[d.action]
 
 
 def _step(number: int, step: Step) -> PlannedStep:

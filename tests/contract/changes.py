@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.model.change import Severity
+
 from .objects import IMAGE
 
 Object = dict[str, Any]
@@ -15,15 +17,19 @@ DELETE: Mapping[str, Any] = {"delete": True}
 
 @dataclass(frozen=True)
 class Change:
-    """`was` is applied; then `hand` is patched in (a JSON merge patch, as kubectl edit writes it; DELETE deletes), or
-    git says something else. `fields` are the differing fields; none where the two are to count as equal. A `refused`
-    one can't be changed in place."""
+    """`was` is applied; then `hand` is patched in (a JSON merge patch, as kubectl edit writes it, or a `strategic` one;
+    DELETE deletes), or git says something else. `fields` are the fields in which an apply changes something, `added`
+    those that it would leave: none of either where the two are to count as equal. `bad` is how bad an addition is at
+    least. A `refused` one can't be changed in place."""
 
     name: str
     was: Object
     hand: Mapping[str, Any] | None = None
     git: Callable[[Object], None] | None = None
     fields: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    bad: Severity = Severity.LOW
+    strategic: bool = False
     refused: bool = False
     missing: bool = False
 
@@ -115,7 +121,12 @@ def _deployments() -> list[Change]:
             _in_pod(env=[{"name": "LOG", "value": "debug"}]),
             fields=(f"{_WEB}.env[LOG].value",),
         ),
-        Change("a variable more by hand", deployment(env=env), _in_pod(env=[*env, {"name": "MORE", "value": "1"}])),
+        Change(
+            "a variable more by hand",
+            deployment(env=env),
+            _in_pod(env=[*env, {"name": "MORE", "value": "1"}]),
+            added=(f"{_WEB}.env[MORE].value",),
+        ),
         Change("a variable less by hand", deployment(env=env), _in_pod(), fields=(f"{_WEB}.env[LOG].name",)),
         Change(
             "probe by hand",
@@ -134,8 +145,18 @@ def _deployments() -> list[Change]:
             deployment(resources=limits),
             git=_set(*_CONTAINER, "resources", to={"limits": {"cpu": "1000m", "memory": "1024Mi"}}),
         ),
-        Change("a container more by hand", deployment(), {"spec": {"template": {"spec": {"containers": both}}}}),
-        Change("a foreign label", deployment(), {"metadata": {"labels": {"theirs": "yes"}}}),
+        Change(
+            "a container more by hand",
+            deployment(),
+            {"spec": {"template": {"spec": {"containers": both}}}},
+            added=("spec.template.spec.containers[spy].image",),
+        ),
+        Change(
+            "a foreign label",
+            deployment(),
+            {"metadata": {"labels": {"theirs": "yes"}}},
+            added=("metadata.labels.theirs",),
+        ),
         Change(
             "our label taken off",
             deployment(),
@@ -151,8 +172,18 @@ def _deployments() -> list[Change]:
             {"metadata": {"annotations": {"note": "by hand"}}},
             fields=("metadata.annotations.note",),
         ),
-        Change("a foreign annotation", deployment(), {"metadata": {"annotations": {"theirs": "yes"}}}),
-        Change("a foreign finalizer", made("v1", "ConfigMap"), {"metadata": {"finalizers": ["example.org/theirs"]}}),
+        Change(
+            "a foreign annotation",
+            deployment(),
+            {"metadata": {"annotations": {"theirs": "yes"}}},
+            added=("metadata.annotations.theirs",),
+        ),
+        Change(
+            "a foreign finalizer",
+            made("v1", "ConfigMap"),
+            {"metadata": {"finalizers": ["example.org/theirs"]}},
+            added=("metadata.finalizers",),
+        ),
         Change(
             "restarted by hand",
             deployment(),
@@ -191,7 +222,7 @@ def _configuration() -> list[Change]:
 
     return [
         Change("a value by hand", config(a="1"), {"data": {"a": "2"}}, fields=("data.a",)),
-        Change("a key more by hand", config(a="1"), {"data": {"b": "2"}}),
+        Change("a key more by hand", config(a="1"), {"data": {"b": "2"}}, added=("data.b",)),
         Change("a key less by hand", config(a="1", b="2"), {"data": {"b": None}}, fields=("data.b",)),
         Change("a key less in git", config(a="1", b="2"), git=_drop("data", "b"), fields=("data.b",)),
         Change("a key more in git", config(a="1"), git=_set("data", "b", to="2"), fields=("data.b",)),
@@ -325,7 +356,7 @@ def _batch() -> list[Change]:
 
     size = ("spec", "volumeClaimTemplates", 0, "spec", "resources", "requests", "storage")
     return [
-        Change("parallelism by hand", job(), {"spec": {"parallelism": 3}}),
+        Change("parallelism by hand", job(), {"spec": {"parallelism": 3}}, added=("spec.parallelism",)),
         Change(
             "a job's image in git",
             job(),
@@ -415,7 +446,7 @@ def _instances(group: str) -> list[Change]:
 
     return [
         Change("an instance by hand", thing(size=1), {"spec": {"size": 2}}, fields=("spec.size",)),
-        Change("an instance's foreign field", thing(size=1), {"spec": {"theirs": True}}),
+        Change("an instance's foreign field", thing(size=1), {"spec": {"theirs": True}}, added=("spec.theirs",)),
         Change(
             "an instance's list in git",
             thing(list=["a", "b"]),

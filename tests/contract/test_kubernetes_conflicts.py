@@ -154,7 +154,7 @@ def test_a_status_that_never_rests_is_no_race_and_costs_no_dry_run(
         kubectl(kube, "annotate", "-n", namespace, "deployment/web", "x=y")
         kubectl(kube, "scale", "-n", namespace, "deployment/web", "--replicas=1")
         (_, changed) = api.compare(namespace, wanted, ()).expected
-        assert changed.fields == {"spec.replicas": 0}
+        assert changed.fields == {"spec.replicas": 0, "metadata.annotations.x": None}
     finally:
         over.set()
         writer.join()

@@ -1,5 +1,5 @@
-"""The comparison and `kubectl diff` see the same: more than thirty kinds of change on a real API server, each found,
-classed, and repaired or left as its class demands."""
+"""The comparison sees what `kubectl diff` sees, and what people added besides: a hundred changes of more than twenty
+kinds on a real API server, each found, classed, and repaired or left as its class demands."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ from reconciler.control.served import digest
 from reconciler.engine.diff import diff
 from reconciler.errors import Permanent
 from reconciler.model.change import Class, Difference
-from reconciler.model.resource import Component, Expected, Key, Observed, Resource
+from reconciler.model.resource import Component, Expected, Key, Observed, Owner, Resource
 from reconciler.ports import Allowance, Comparison
 from reconciler.spec.render import objects
 
 from .changes import DELETE, Change, all_changes
+from .changes_added import added_changes
 from .objects import Spoken, definition, kubectl
 
 pytestmark = pytest.mark.live
 
+_STRATEGIC = "application/strategic-merge-patch+json"
 _FILE = re.compile(r"^diff .*/LIVE-[^/]+/(\S+) ", re.MULTILINE)
 
 
@@ -46,13 +48,15 @@ class Story:
     refusal: str
     left: frozenset[Key]
     kubectl_left: frozenset[str]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
 
 
 @pytest.fixture(scope="module")
 def story(kube: Path) -> Iterator[Story]:
     namespace = f"verdict-{uuid.uuid4().hex[:6]}"
     group = f"{namespace}.example.org"
-    changes = {change.name: change for change in all_changes(namespace, group)}
+    changes = {change.name: change for change in _all(namespace, group)}
     common = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, definition(group)]
     before, now = ([*common, *(side(c) for c in changes.values())] for side in (_was, _wanted))
     # claims that wait for a class nobody has, and scalers of nothing, are not what this is about
@@ -61,8 +65,11 @@ def story(kube: Path) -> Iterator[Story]:
     try:
         with pytest.raises(Permanent):
             api.apply(namespace, before, Spoken(), brief)
+        snapshot = _snapshot(kube, changes.values())
         _by_hand(kube, changes.values())
         found = api.compare(namespace, now, ())
+        told = _told(found, before, now)
+        brief = replace(brief, removing=_removing(told))
         sure = [m for m in now if not _refused(changes, m)]
         refused = {c.name: _kubectl_diff(kube, namespace, [c.wanted])[0] for c in changes.values() if c.refused}
         seen = _kubectl_diff(kube, namespace, sure)[1]
@@ -72,21 +79,32 @@ def story(kube: Path) -> Iterator[Story]:
         yield Story(
             changes,
             {r.key: r for r in found.expected},
-            _told(found, before, now),
+            told,
             seen,
             refused,
             refusal.value.message,
             frozenset(r.key for r in after.expected if r.fields or r.key not in _live(after)),
             _kubectl_diff(kube, namespace, sure)[1],
+            snapshot,
+            _snapshot(kube, changes.values()),
         )
     finally:
         for change in changes.values():
             if "namespace" not in change.was["metadata"]:
-                kubectl(kube, "delete", change.was["kind"], change.was["metadata"]["name"], "--ignore-not-found")
+                kubectl(kube, "delete", change.was["kind"], change.was["metadata"]["name"], "--ignore-not-found",
+                        "--wait=false")  # fmt: skip
         kubectl(kube, "patch", "configmap", "-n", namespace, _name(changes, "a foreign finalizer"),
                 "--type=merge", "-p", json.dumps({"metadata": {"finalizers": None}}))  # fmt: skip
         kubectl(kube, "delete", "crd", f"things.{group}", "--ignore-not-found", "--wait=false")
         kubectl(kube, "delete", "namespace", namespace, "--wait=false")
+
+
+def _all(namespace: str, group: str) -> list[Change]:
+    return [*all_changes(namespace, group), *added_changes(namespace, group)]
+
+
+def _removing(told: Mapping[Key, list[Difference]]) -> dict[Key, frozenset[str]]:
+    return {key: frozenset(d.field for d in found if d.added) for key, found in told.items()}
 
 
 _NEVER = ("PersistentVolumeClaim", "HorizontalPodAutoscaler")
@@ -112,14 +130,32 @@ def _by_hand(kube: Path, changes: Any) -> None:
     connection = Connection(kube, None, 20)
     discovery = Discovery(connection)
     for change in changes:
-        kind = discovery.kind(change.was["apiVersion"], change.was["kind"])
-        assert isinstance(kind, Kind)
-        path = path_of(change.was, kind)
+        path = path_of(change.was, _kind(discovery, change))
         if change.hand is DELETE:
             connection.request("DELETE", path)
         elif change.hand is not None:
-            query = {"fieldManager": "kubectl-edit"}
-            connection.request("PATCH", path, query=query, body=change.hand, content_type=MERGE_PATCH)
+            query, how = {"fieldManager": "kubectl-edit"}, _STRATEGIC if change.strategic else MERGE_PATCH
+            connection.request("PATCH", path, query=query, body=change.hand, content_type=how)
+
+
+def _kind(discovery: Discovery, change: Change) -> Kind:
+    kind = discovery.kind(change.was["apiVersion"], change.was["kind"])
+    assert isinstance(kind, Kind)
+    return kind
+
+
+def _snapshot(kube: Path, changes: Any) -> dict[str, Any]:
+    """What is in the objects that somebody adds to, without what the server counts."""
+    connection = Connection(kube, None, 20)
+    discovery = Discovery(connection)
+    found = {}
+    for change in (change for change in changes if change.added):
+        obj = connection.get(path_of(change.was, _kind(discovery, change)))
+        for counted in ("managedFields", "resourceVersion", "generation"):
+            obj["metadata"].pop(counted, None)
+        obj["metadata"].get("annotations", {}).pop("deprecated.daemonset.template.generation", None)
+        found[change.name] = {name: value for name, value in obj.items() if name != "status"}
+    return found
 
 
 def _kubectl_diff(kube: Path, part_of: str, manifests: Sequence[Mapping[str, Any]]) -> tuple[int, frozenset[str]]:
@@ -154,12 +190,15 @@ def _shown(change: Change) -> str:
     return f"{api}.{change.was['kind']}.{metadata.get('namespace', '')}.{metadata['name']}"
 
 
-CHANGES = {change.name: change for change in all_changes("any", "any.example.org")}
+CHANGES = {change.name: change for change in _all("any", "any.example.org")}
 
 
 def test_there_are_enough_of_them() -> None:
-    assert len(CHANGES) == len(all_changes("any", "any.example.org")) >= 35
-    assert sum(not (c.fields or c.missing) for c in CHANGES.values()) >= 10
+    by_hand = [c for c in CHANGES.values() if c.hand]
+    assert len(CHANGES) == len(_all("any", "any.example.org"))
+    assert len(by_hand) >= 60
+    assert len({c.was["kind"] for c in by_hand}) >= 20
+    assert sum(not (c.fields or c.added or c.missing) for c in CHANGES.values()) >= 10
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -169,12 +208,15 @@ def test_one_verdict(story: Story, name: str) -> None:
     differs = bool(change.fields or change.missing)
     told = story.told.get(key, [])
 
-    assert bool(told) is differs, told
+    assert bool(told) is (differs or bool(change.added)), told
     if change.missing:
         assert [d.field for d in told] == [""]
     else:
         assert set(change.fields) <= story.fields[key].fields.keys()
-    assert {d.cls for d in told} <= ({Class.DRIFT} if change.hand else {Class.PENDING})
+    applied = [d for d in told if not d.added]
+    assert bool(applied) is differs
+    assert {d.cls for d in applied} <= ({Class.DRIFT} if change.hand else {Class.PENDING})
+    _check_additions(change, [d for d in told if d.added])
     if change.refused:
         assert story.unsure[name] > 1, "kubectl diff can't tell: the server refuses the change"
         assert f"{key}: " in story.refusal
@@ -183,3 +225,17 @@ def test_one_verdict(story: Story, name: str) -> None:
         assert (_shown(change) in story.kubectl) is differs
         assert key not in story.left
         assert _shown(change) not in story.kubectl_left
+    assert story.after.get(name) == story.before.get(name)
+
+
+def _check_additions(change: Change, told: Sequence[Difference]) -> None:
+    """By whom and when, and no worse or better than what it is."""
+    assert set(change.added) <= {d.field for d in told}
+    assert bool(change.added) is bool(told)
+    for d in told:
+        assert d.owner == Owner("kubectl-edit")
+        assert d.set_at
+    worst = max((d.severity for d in told), default=change.bad)
+    assert worst >= change.bad
+    if change.was["kind"] == "Secret":
+        assert not told or {d.live for d in told} == {"(hidden)"}

@@ -11,6 +11,7 @@ from ...model.resource import Key, Listing, Resource, Symptom, Unknown
 from ...model.session import Session
 from ...ports import Allowance, Comparison, Gate, Manifest, Progress, as_it_is
 from . import certificates, guests, nodes, outliving, pods
+from .additions import Names
 from .apply import Applier
 from .compare import Comparer
 from .connection import CONNECT_SECONDS, Connection, Refused
@@ -45,7 +46,11 @@ class KubernetesApi:
         self._discovery = Discovery(self._connection)
         self._wait, self._manager = wait, field_manager
         self._comparer = Comparer(self._connection, self._discovery, field_manager, Remembered(cache))
-        self._applier = Applier(self._connection, self._discovery, field_manager, wait)
+        self._field_manager = field_manager
+
+    def _applier(self, manager: str = "") -> Applier:
+        names = Names.of(self._field_manager, manager)
+        return Applier(self._connection, self._discovery, names, self._wait)
 
     def rest(self) -> None:
         """Let go of connections that nobody uses now."""
@@ -73,6 +78,7 @@ class KubernetesApi:
 
     def guests(self, nodes: Collection[str]) -> tuple[Guest, ...]:
         return guests.guests(self._connection, nodes)
+
     def sessions(self) -> tuple[Session, ...] | Unknown:
         try:
             return pods.sessions(self._connection)
@@ -98,14 +104,19 @@ class KubernetesApi:
         return self._comparer.compare(part_of, manifests, before, manager)
 
     def apply(
-        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+        self,
+        part_of: str,
+        manifests: Sequence[Manifest],
+        progress: Progress,
+        allowance: Allowance | None = None,
+        manager: str = "",
     ) -> None:
-        self._applier.apply(part_of, manifests, progress, allowance or Allowance())
+        self._applier(manager).apply(part_of, manifests, progress, allowance or Allowance())
 
     def settle(
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
     ) -> None:
-        self._applier.settle(part_of, manifests, progress, allowance or Allowance())
+        self._applier().settle(part_of, manifests, progress, allowance or Allowance())
 
     def lookup(self, asked: Sequence[Manifest]) -> tuple[Manifest | Unknown | None, ...]:
         return lookup(self._connection, self._discovery, asked)

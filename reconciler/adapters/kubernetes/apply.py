@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 from ...errors import Permanent, ReconcilerError, Transient
 from ...model.resource import Key, Owner
 from ...ports import Allowance, Manifest, Progress, Task, goes_when_done
+from .additions import Names, restarter
 from .applied import Applied
+from .bookkeeper import Bookkeeper
 from .connection import (
     APPLY_PATCH,
     MERGE_PATCH,
@@ -68,12 +70,14 @@ def rank(kind: str) -> int:
 
 
 class Applier:
-    """`wait` is how long applied objects may take to become healthy, in seconds, where nobody says otherwise."""
+    """`names` says as whom. `wait` is how long applied objects may take to become healthy, in seconds, where nobody
+    says otherwise."""
 
-    def __init__(self, connection: Connection, discovery: Discovery, manager: str, wait: float) -> None:
+    def __init__(self, connection: Connection, discovery: Discovery, names: Names, wait: float) -> None:
         self._connection = connection
         self._discovery = discovery
-        self._manager = manager
+        self._names = names
+        self._books = Bookkeeper(connection, names)
         self._rollout = Rollout(connection, wait)
 
     def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance) -> None:
@@ -117,8 +121,7 @@ class Applier:
         until = time.monotonic() + (_NEW_RIGHT_SECONDS if bound else 0.0)
 
         def send(manifest: dict[str, Any]) -> Applied:
-            taking = allowance.taking.get(_key(manifest), frozenset())
-            return _allowed(until, lambda: self._send(manifest, task, grace, taking))
+            return _allowed(until, lambda: self._send(manifest, task, grace, allowance))
 
         sent: list[Applied] = []
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="apply") as pool:
@@ -132,7 +135,7 @@ class Applier:
                         sent.append(done)
         return sent
 
-    def _send(self, manifest: dict[str, Any], task: Task, grace: float, taking: Collection[Owner]) -> Applied:
+    def _send(self, manifest: dict[str, Any], task: Task, grace: float, allowance: Allowance) -> Applied:
         title = f"{manifest['kind']} {_key(manifest).name}"
         task.status(title)
         with _named(title):
@@ -140,7 +143,13 @@ class Applier:
             if generated(manifest):
                 self._create_once(kind, manifest)
                 return _applied(manifest, kind)
-            return _applied(manifest, kind, self._patch(kind, manifest, taking))
+            key = _key(manifest)
+            taking = allowance.taking.get(key, frozenset())
+            if removing := allowance.removing.get(key):
+                self._books.take_over(kind, manifest, removing, taking)
+            answer = self._patch(kind, manifest, taking)
+            self._books.own_alone(kind, answer)
+            return _applied(manifest, kind, answer)
 
     def _patch(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> Any:
         """Not by force, so that the server says when a field is somebody else's."""
@@ -162,12 +171,12 @@ class Applier:
             found = self._verdict(kind, manifest, refused)
             if refused and not found.gone:
                 raise refused
-            owners = claimed(found.live, found.ours, self._manager, part_of=_part_of(manifest))
+            owners = claimed(found.live, found.ours, self._names.manager, _part_of(manifest), self._names.ours)
             _refuse({field: o for field, o in owners.items() if not o.by_hand and o not in taking})
             with contextlib.suppress(Conflict):
                 live = found.live
                 if found.gone:
-                    live = claim(self._connection, kind, manifest, live, found.gone, self._manager)
+                    live = claim(self._connection, kind, manifest, live, found.gone, self._names.manager)
                 seen = {**manifest["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
                 return self._request(kind, {**manifest, "metadata": seen}, force=True)
         raise Transient("changes too fast to be applied", hint="the next cycle tries again")
@@ -175,19 +184,19 @@ class Applier:
     def _verdict(self, kind: Kind, manifest: dict[str, Any], refused: Rejected | None) -> Verdict:
         try:
             live = self._connection.get(path_of(manifest, kind))
-            return verdict(self._connection, kind, manifest, live, self._manager)
+            return verdict(self._connection, kind, manifest, live, self._names)
         except NotFound:
             raise refused or Transient("went away meanwhile", hint="the next cycle makes it again") from None
 
     def _request(self, kind: Kind, manifest: dict[str, Any], *, force: bool) -> Any:
-        query, path = apply_query(self._manager, force=force), path_of(manifest, kind)
+        query, path = apply_query(self._names.manager, force=force), path_of(manifest, kind)
         return self._connection.request("PATCH", path, query=query, body=manifest, content_type=APPLY_PATCH)
 
     def _create_once(self, kind: Kind, manifest: dict[str, Any]) -> None:
         """A token that exists is never written over: people and programs have copies of it."""
         token = base64.b64encode(secrets.token_urlsafe(32).encode()).decode()
         path = kind.collection(namespace_of(manifest))
-        query = {"fieldManager": self._manager}
+        query = {"fieldManager": self._names.manager}
         with contextlib.suppress(Conflict):
             self._connection.request("POST", path, query=query, body={**manifest, "data": {"token": token}})
             self._restart(manifest)
@@ -201,7 +210,7 @@ class Applier:
         now = {_RESTARTED_AT: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
         body = {"spec": {"template": {"metadata": {"annotations": now}}}}
         path = Kind("apps/v1", kind, f"{kind.lower()}s", True).path(name, namespace_of(secret))
-        query = {"fieldManager": f"{self._manager}-restart"}
+        query = {"fieldManager": restarter(self._names.manager)}
         with contextlib.suppress(NotFound):
             self._connection.request("PATCH", path, query=query, body=body, content_type=MERGE_PATCH)
 

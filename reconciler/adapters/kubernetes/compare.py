@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from ...errors import Permanent, Transient
 from ...model.resource import Fields, Known, Listing, Resource, Unknown
 from ...ports import Comparison, Manifest
+from .additions import Names
 from .connection import Connection, Forbidden, NotFound
 from .fields import PART_OF, all_fields, generated, prepared
 from .fingerprint import fingerprint, settled
@@ -85,10 +86,10 @@ class Comparer:
     def compare(
         self, part_of: str, manifests: Sequence[Manifest], before: Sequence[Resource], manager: str = ""
     ) -> Comparison:
-        who = manager or self._manager
-        groups = _grouped(manifests, before, Rights(self._connection, part_of, manifests), who)
+        names = Names.of(self._manager, manager)
+        groups = _grouped(manifests, before, Rights(self._connection, part_of, manifests), names.manager)
         asked = [
-            _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, who))
+            _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, names.manager))
             for m in (prepared(manifest, part_of) for manifest in manifests)
         ]
         equal = self._remembered.of(part_of)
@@ -98,7 +99,7 @@ class Comparer:
                 one.pair = _unchanged(one, equal)
             left = [one for one in asked if one.pair is None]
             self._fetch(left, pool)
-            for one, pair in zip(left, pool.map(lambda one: self._pair(one, who), left), strict=True):
+            for one, pair in zip(left, pool.map(lambda one: self._pair(one, names), left), strict=True):
                 one.pair = pair
         pairs = [(one.group, one.pair) for one in asked if one.pair]
         self._remembered.replace(part_of, {p.live.id: p.equal for _, p in pairs if p.live and p.equal})
@@ -169,7 +170,7 @@ class Comparer:
         if there is not None:
             group.absent |= {one.name for one in missing} - {name_of(o, group.kind) for o in there}
 
-    def _pair(self, one: _Asked, manager: str) -> _Pair:
+    def _pair(self, one: _Asked, names: Names) -> _Pair:
         group = one.group
         whole = Resource(group.name, one.name, all_fields(one.manifest))
         if group.unknown or group.kind is None or one.name in group.absent:
@@ -178,23 +179,28 @@ class Comparer:
             live = group.whole.get(one.name) or self._connection.get(path_of(one.manifest, group.kind))
             if generated(one.manifest):
                 return _equal(one, live)
-            return self._compared(one, verdict(self._connection, group.kind, one.manifest, live, manager), manager)
+            return self._compared(one, verdict(self._connection, group.kind, one.manifest, live, names), names)
         except NotFound:
             return _Pair(whole)
-        except (Transient, Permanent) as error:
+        except (Transient, Permanent, RecursionError) as error:
             mine = isinstance(error, Forbidden) and group.kind.namespaced
             if mine and group.rights.to_come(namespace_of(one.manifest)):
                 return _Pair(whole)
-            group.unknown = Unknown(f"{group.name} {one.name}: {error.message}", error.hint)
+            why = Permanent("nests too deeply to be compared") if isinstance(error, RecursionError) else error
+            group.unknown = Unknown(f"{group.name} {one.name}: {why.message}", why.hint)
             return _Pair(whole)
 
-    def _compared(self, one: _Asked, found: Verdict, manager: str) -> _Pair:
+    def _compared(self, one: _Asked, found: Verdict, names: Names) -> _Pair:
         kind, metadata = one.group.name, found.live["metadata"]
-        expected = Resource(kind, one.name, found.ours)
-        actual = Resource(kind, one.name, found.theirs, id=metadata["uid"])
-        if found.ours:
-            owners = claimed(found.live, found.ours, manager, one.manifest["metadata"]["labels"][PART_OF])
-            return _Pair(expected, replace(actual, owners=owners))
+        more = {path: added for path, added in found.added.items() if path not in found.ours}
+        expected = Resource(kind, one.name, {**found.ours, **{path: a.wanted for path, a in more.items()}})
+        theirs = {**found.theirs, **{path: a.live for path, a in more.items()}}
+        actual = Resource(kind, one.name, theirs, id=metadata["uid"])
+        if theirs:
+            group = one.manifest["metadata"]["labels"][PART_OF]
+            owners = claimed(found.live, found.ours, names.manager, group, names.ours)
+            added = {path: a.addition for path, a in more.items() if not a.dropped}
+            return _Pair(expected, replace(actual, owners=owners, added=added))
         known = fingerprint(metadata) if settled(metadata, one.group.at) else ""
         return _Pair(expected, actual, Equal(one.digest, metadata["resourceVersion"], known))
 

@@ -36,6 +36,7 @@ _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,ap
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 
 
 class NotFound(Permanent):
@@ -369,6 +370,11 @@ def _decoded(data: bytes, status: int, host: str) -> Any:
         decoded = json.loads(data) if data else {}
     except ValueError:
         decoded = None
+    except RecursionError:
+        raise Permanent(
+            f"{host} answers with an object that nests too deeply to be read",
+            hint="somebody wrote it so: kubectl get it, and look at its fields and at metadata.managedFields",
+        ) from None
     if isinstance(decoded, dict):
         return decoded
     if status >= 400:

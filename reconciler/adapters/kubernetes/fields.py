@@ -81,6 +81,11 @@ def all_fields(manifest: Mapping[str, Any]) -> Fields:
     return {path: HIDDEN if _secret(manifest, path) else value for path, value in sorted(leaves(manifest))}
 
 
+def shown(obj: Mapping[str, Any], path: str, value: Value) -> Value:
+    """The value of one field of an object as it may be told."""
+    return HIDDEN if value is not None and _secret(obj, path) else value
+
+
 def differing(
     expected: Mapping[str, Any], live: Mapping[str, Any], gone: Collection[str] = ()
 ) -> tuple[Fields, Fields]:

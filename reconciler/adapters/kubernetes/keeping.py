@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 from ...errors import Transient
 from ...model.resource import Key, Unknown
 from ...ports import Manifest
-from .books import places, within
 from .connection import Connection
 from .fields import encoded, labels, leaves
 from .kinds import Discovery
 from .lookup import lookup
+from .places import places, within
 
 Object: TypeAlias = "dict[str, Any]"
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .books import places
 from .fields import labels
+from .places import places
 
 Object: TypeAlias = "dict[str, Any]"
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ...errors import Permanent, Transient
-from .books import places, within
 from .connection import MERGE_PATCH, STRATEGIC_PATCH, Connection, Rejected, Unpatchable
 from .fields import leaves
 from .kinds import Kind, namespace_of, path_of
 from .leftover import Leftover, claiming, guesses, without
+from .places import places, within
 
 Object: TypeAlias = "dict[str, Any]"
 

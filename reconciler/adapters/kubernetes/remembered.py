@@ -13,6 +13,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from . import controllers
+
 
 @dataclass(frozen=True, slots=True)
 class Equal:
@@ -47,9 +49,14 @@ class Remembered:
                     _write(self._path, self._sets)
 
 
+# What "equal" means: additions of others count, and which of them are a controller's own business.
+_MEANING = hashlib.sha256(repr(controllers.TABLE).encode()).hexdigest()
+
+
 def digest(manifest: Mapping[str, Any], manager: str) -> str:
-    """Names what would be sent, and as whom."""
-    said = json.dumps([manager, manifest], sort_keys=True, default=str)
+    """Names what would be sent, and as whom, and by which rules it counts as equal: what an older version of this
+    program, or another table of controllers, found equal is looked at once more."""
+    said = json.dumps([manager, _MEANING, manifest], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ...errors import Transient
 from ...model.resource import Fields
+from .additions import Added, Names, additions
 from .connection import APPLY_PATCH, Conflict, Connection, Forbidden, Rejected
-from .fields import HIDDEN, differing, differing_as_asked
-from .fingerprint import fingerprint
+from .fields import HIDDEN, all_fields, differing, differing_as_asked
+from .fingerprint import same_but_status, version
 from .kinds import Kind, path_of
 from .leftover import Leftover
 from .refused import dropped, freed, spelled
@@ -24,36 +27,46 @@ Object: TypeAlias = "dict[str, Any]"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a manifest would change of the live object that was seen: the differing fields on both sides; and what has
-    to go first, or the server refuses it."""
+    """What a manifest would change of the live object that was seen: the differing fields on both sides; what has to go
+    first, or the server refuses it; and what others added there, by path, which no apply changes by itself."""
 
     live: Object
     ours: Fields
     theirs: Fields
     gone: tuple[Leftover, ...] = ()
+    added: Mapping[str, Added] = field(default_factory=dict)
 
 
-def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, manager: str) -> Verdict:
+def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, names: Names) -> Verdict:
     """Dry run and object are of one moment: the answer says of which version it was made. A controller that writes a
     status ten times a second does not keep them apart, for the rest of the object is told from its metadata.
 
-    Raises NotFound when it goes away meanwhile, Transient when it never holds still.
+    Raises NotFound when it goes away meanwhile, Transient when it never holds still, Permanent where the server's books
+    can't be read.
     """
     live = {"apiVersion": kind.api_version, "kind": kind.name} | live  # items of a list don't say
     for pause in _PAUSES:
         time.sleep(pause)
         try:
-            made = _dry_run(connection, kind, manifest, live, manager)
+            made = _dry_run(connection, kind, manifest, live, names.manager)
+            now = live if version(made) == version(live) else _again(connection, kind, live)
+            if version(made) == version(now) or same_but_status(now, live):
+                return Verdict(now, *differing(made, now), added=additions(connection, kind, made, now, names))
         except (Rejected, Forbidden) as error:
-            return _refused(connection, kind, manifest, live, manager, error)
-        except Conflict:  # deleted and made again
-            live = connection.get(path_of(manifest, kind))
-            continue
-        now = live if _version(made) == _version(live) else connection.get(path_of(manifest, kind))
-        if _version(made) == _version(now) or _same(now, live):
-            return Verdict(now, *differing(made, now))
+            refused = _refused(connection, kind, manifest, live, names.manager, error)
+            with contextlib.suppress(Conflict):
+                asked = all_fields(manifest)
+                return replace(refused, added=additions(connection, kind, live, live, names, asked))
+            now = _again(connection, kind, live)
+        except Conflict:  # deleted and made again, or written meanwhile
+            now = _again(connection, kind, live)
         live = now
     raise Transient("changes too fast to be compared", hint="the next cycle looks again")
+
+
+def _again(connection: Connection, kind: Kind, live: Object) -> Object:
+    now = connection.get(path_of(live, kind))
+    return {"apiVersion": kind.api_version, "kind": kind.name} | dict(now)
 
 
 def _dry_run(connection: Connection, kind: Kind, manifest: Object, live: Object, manager: str) -> Object:
@@ -88,13 +101,3 @@ def _refused(
         raise error
     said = HIDDEN if manifest["kind"] == "Secret" else error.message
     return Verdict(live, ours, theirs) if ours else Verdict(live, {_REFUSED: said}, {_REFUSED: None})
-
-
-def _version(obj: Object) -> str:
-    return str(obj["metadata"].get("resourceVersion"))
-
-
-def _same(one: Object, other: Object) -> bool:
-    """Do two versions differ in nothing but their status?"""
-    known = fingerprint(one["metadata"])
-    return bool(known) and known == fingerprint(other["metadata"])

@@ -20,6 +20,8 @@ from .scene import Adoption, Found, Scene
 def object_(scene: Scene, d: Difference) -> Found:
     if says_secret((d.field,)) or d.key.kind == "Secret":
         return "it may be a secret: those are changed with sops"
+    if d.added:
+        return _addition(scene, d)
     if d.cls is Class.UNMANAGED:
         return "no file asks for it: write one, or let apply delete it"
     if d.component is Component.APPLICATIONS:
@@ -28,6 +30,15 @@ def object_(scene: Scene, d: Difference) -> Found:
         if _is(manifest, d.key, scene):
             return _in_manifest(file, number, manifest, d)
     return "it is made from a template, or by kustomize or helm: change what that is given"
+
+
+def _addition(scene: Scene, d: Difference) -> str:
+    """Where a field is written that no file has yet is for people: it may need what stands around it."""
+    place = next(
+        (file for file, _, manifest in _manifests(scene) if _is(manifest, d.key, scene)), "what it is made from"
+    )
+    by = f" by {d.owner}" if d.owner else ""
+    return f"it was added{by}, and adopt adds no fields: write it into {place}, ignore it, or let apply take it out"
 
 
 def _in_manifest(file: str, number: int, manifest: Mapping[str, Any], d: Difference) -> Found:

@@ -138,6 +138,8 @@ def _ipv6(cluster: Cluster, subnet: Fields | None) -> dict[str, object]:
     told = {"cidr": "cidr", "address_mode": "ipv6_address_mode", "ra_mode": "ipv6_ra_mode"}
     servers = list(_texts(subnet["dns_servers"]))
     return {"ipv6": {**{word: subnet[field] for word, field in told.items()}, "dns_servers": servers}}
+
+
 def _foreign(by_kind: Mapping[str, Mapping[str, Fields]]) -> list[str]:
     """The groups that some port joins and that are none of the cluster's own."""
     joined = {group for fields in by_kind["port"].values() for group in _texts(fields["security_groups"])}

@@ -18,7 +18,7 @@ from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.guest import Guest
 from reconciler.model.quota import Allotment
-from reconciler.model.resource import Key, Known, Listing, Owner, Resource, Symptom, Unknown
+from reconciler.model.resource import Addition, Key, Known, Listing, Owner, Resource, Symptom, Unknown
 from reconciler.model.session import Session
 from reconciler.ports import (
     Allowance,
@@ -53,7 +53,7 @@ FILES = {
 class Api:
     """A Kubernetes API: objects by their key, compared by everything but metadata. `spaced` says of kinds whether they
     have namespaces here; the others are as git has them. `asked_for` has the types of what was applied before, `kept`
-    what Terraform never made, and so leaves alone."""
+    what Terraform never made, and so leaves alone. `added` are fields that others added, with who did."""
 
     world: World
     name: str
@@ -63,6 +63,7 @@ class Api:
     spaced: dict[str, bool] = field(default_factory=dict)
     asked_for: set[str] = field(default_factory=set)
     kept: set[Key] = field(default_factory=set)
+    added: dict[Key, dict[str, Addition]] = field(default_factory=dict)
 
     def key(self, m: Manifest) -> Key:
         named, metadata = objects.key(m), m["metadata"]
@@ -97,15 +98,27 @@ class Api:
                 expected.append(Resource(key.kind, key.name, fields[0]))
             if key in self.objects:
                 owners = {"body": self.owners[key]} if key in self.owners else {}
-                live.append(Resource(key.kind, key.name, fields[1], f"uid-{key.name}", owners=owners))
+                added = self.added.get(key, {}) if key in wanted else {}
+                if added:
+                    expected[-1] = replace(expected[-1], fields={**fields[0], **dict.fromkeys(added)})
+                there = {**fields[1], **dict.fromkeys(added, "theirs")}
+                live.append(Resource(key.kind, key.name, there, f"uid-{key.name}", owners=owners, added=added))
         return Comparison(tuple(expected), {k: Known(tuple(r for r in live if r.kind == k)) for k in kinds})
 
     def apply(
-        self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None
+        self,
+        part_of: str,
+        manifests: Sequence[Manifest],
+        progress: Progress,
+        allowance: Allowance | None = None,
+        manager: str = "",
     ) -> None:
         self.allowances.append(allowance or Allowance())
-        if self.world.did(f"{self.name} apply {' '.join(str(objects.key(m)) for m in manifests)}"):
+        as_whom = f" as {manager}" if manager else ""
+        if self.world.did(f"{self.name} apply {' '.join(str(objects.key(m)) for m in manifests)}{as_whom}"):
             self.objects.update({self.key(m): m for m in manifests})
+            for key, gone in self.allowances[-1].removing.items():
+                self.added[key] = {f: a for f, a in self.added.get(key, {}).items() if f not in gone}
 
     def settle(
         self, part_of: str, manifests: Sequence[Manifest], progress: Progress, allowance: Allowance | None = None

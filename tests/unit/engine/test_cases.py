@@ -18,7 +18,18 @@ from reconciler.engine.playbook import Roles
 from reconciler.model.change import Difference
 from reconciler.model.desired import Approval, Cluster, moment
 from reconciler.model.plan import Plan, Step
-from reconciler.model.resource import Component, Expected, Known, Observed, Owner, Resource, Symptom, Unknown, Value
+from reconciler.model.resource import (
+    Addition,
+    Component,
+    Expected,
+    Known,
+    Observed,
+    Owner,
+    Resource,
+    Symptom,
+    Unknown,
+    Value,
+)
 from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
 from reconciler.spec.render.terraform import KINDS, REPLACING
@@ -180,7 +191,7 @@ def values(fields: Mapping[str, Any]) -> dict[str, Value]:
 
 def parsed(case: Case, of: Component) -> Iterator[tuple[Case, Resource]]:
     for said in case.get("objects", []):
-        assert set(said) <= {"is", "target", "git", "applied", "wants", "live", "id", "wave", "owners"}, said
+        assert set(said) <= {"is", "target", "git", "applied", "wants", "live", "id", "wave", "owners", "added"}, said
         component, kind, name = said["is"].split(" ", 2)
         if Component(component) is of:
             yield said, Resource(kind, name, target=said.get("target", ""), wave=said.get("wave", 0))
@@ -212,6 +223,10 @@ def live_objects(case: Case) -> dict[Component, list[Resource]]:
                 said.get("id", f"uid of {o.key}"),
                 target=o.target,
                 owners={field: owner(text) for field, text in said.get("owners", {}).items()},
+                added={
+                    field: Addition(owner(text), "2026-11-24T09:00:00Z")
+                    for field, text in said.get("added", {}).items()
+                },
             )
             for said, o in parsed(case, component)
             if "live" in said

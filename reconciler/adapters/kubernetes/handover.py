@@ -1,0 +1,99 @@
+"""The server's books rewritten, so that an apply lets go of what others set: as kubectl itself does when it turns from
+its own way of applying to the server's (k8s.io/client-go, util/csaupgrade). No value changes by it. Pure.
+
+What is to go becomes ours, and the apply that follows does not ask for it. What people's programs own beside us they
+own no longer, so that it goes when git drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from ...model.resource import Owner
+from . import books
+from .additions import Names
+from .books import Entry, Place
+from .foreign import foreign, owner_of
+
+ManagedFields: TypeAlias = "list[dict[str, Any]]"
+
+
+def taken_over(
+    live: Mapping[str, Any], names: Names, paths: Collection[str], may: Callable[[Owner], bool]
+) -> ManagedFields | None:
+    """The books in which what others set at `paths` is ours, where we `may` take it from them; None where nothing of
+    that is there. Raises Permanent where the books can't be read."""
+    entries = books.entries(live)
+    own = books.own_entry(entries, names.manager)
+    chosen: dict[int, set[Place]] = {}
+    for field in foreign(live, names.manager).fields:
+        owner = owner_of(field.entries, names.ours, own is None)
+        meant = any(spot.path == path or spot.holds(path) for spot in field.spots for path in paths)
+        if meant and (owner is None or may(owner)):
+            for entry in field.entries:
+                chosen.setdefault(entry.at, set()).add(field.place)
+    version = own.api_version if own else str(live.get("apiVersion"))
+    moved = {e: _with_ways(e, chosen[e.at]) for e in entries if e.at in chosen and e.api_version == version}
+    if not moved:
+        return None
+    ours = frozenset().union(own.places if own else (), *moved.values())
+    return _rewritten(live, {e.at: e.places - places for e, places in moved.items()}, _applied(live, own, names, ours))
+
+
+def alone(live: Mapping[str, Any], names: Names) -> ManagedFields | None:
+    """The books in which people's programs, and we in other ways than by apply, share no field with what we apply; None
+    where that is so already."""
+    entries = books.entries(live)
+    own = books.own_entry(entries, names.manager)
+    if own is None:
+        return None
+    shared = {e: _with_ways(e, e.places & own.places) for e in entries if e is not own and _gives_way(e, live, names)}
+    left = {e.at: e.places - places for e, places in shared.items() if e.places & own.places}
+    return _rewritten(live, left, None) if left else None
+
+
+def _gives_way(entry: Entry, live: Mapping[str, Any], names: Names) -> bool:
+    """A namespace of applications is applied by Terraform as well, which calls itself kubectl."""
+    if live.get("kind") == "Namespace" and entry.owner.applies:
+        return False
+    return entry.owner.typed or entry.owner.manager in names.ours
+
+
+def _with_ways(entry: Entry, chosen: Collection[Place]) -> frozenset[Place]:
+    """The places, and those on the way to them that lead to nothing else of the entry."""
+    left = entry.places - frozenset(chosen)
+    ways = {part for place in chosen for part in books.prefixes(place)} & left
+    for way in sorted(ways, key=len, reverse=True):
+        if not any(place[: len(way)] == way for place in left if len(place) > len(way)):
+            left -= {way}
+    return entry.places - left
+
+
+def _applied(live: Mapping[str, Any], own: Entry | None, names: Names, places: Iterable[Place]) -> dict[str, Any]:
+    before = _listed(live)[own.at] if own else {}
+    said = {"manager": names.manager, "operation": "Apply", "apiVersion": live.get("apiVersion")}
+    return {**said, **before, "fieldsType": "FieldsV1", "fieldsV1": books.fields_of(places)}
+
+
+def _rewritten(
+    live: Mapping[str, Any], left: Mapping[int, frozenset[Place]], applied: dict[str, Any] | None
+) -> ManagedFields:
+    """All entries, those of `left` with just these places (none: no entry), and `applied` in the stead of our own."""
+    written: ManagedFields = [applied] if applied else []
+    for at, entry in enumerate(_listed(live)):
+        if applied and _key(entry) == _key(applied):
+            continue
+        if at not in left:
+            written.append(dict(entry))
+        elif left[at]:
+            written.append({**entry, "fieldsV1": books.fields_of(left[at])})
+    return written
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    return entry.get("manager"), entry.get("operation"), entry.get("subresource") or ""
+
+
+def _listed(live: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(live["metadata"].get("managedFields") or ())
