@@ -57,16 +57,28 @@ def additions(
     """What others added to `live`, by path. `made` is what an apply would make of it, or `live` itself where the server
     would not say; then `asked` are the paths that the manifest has. Raises Conflict when there is another version by
     now, and Permanent where the books can't be read."""
+    fields = real(connection, kind, made, live, names, asked)
+    adopting = bool(fields) and books.own_entry(books.entries(live), names.manager) is None
+    return _told(made, leaves(made) if fields else {}, fields, names, adopting)
+
+
+def real(
+    connection: Connection,
+    kind: Kind,
+    made: Mapping[str, Any],
+    live: Mapping[str, Any],
+    names: Names,
+    asked: Iterable[str] = (),
+) -> list[Foreign]:
+    """The foreign fields without which the object would be another one; arguments and errors as of `additions`."""
     found, wanted = foreign(made, names.manager), tuple(asked)
     fields = [f for f in found.fields if not any(s.path == path or s.holds(path) for s in f.spots for path in wanted)]
     values = dict(leaves(made)) if fields else {}
     fields = [f for f in fields if any(True for s in f.spots for _ in _paths(s, values))]  # not the server's own
     if not fields:
-        return {}
+        return []
     without = _without(connection, kind, live, [found.cut(f.place) for f in fields], names.manager)
-    fields = [f for f in fields if without is None or _matters(f, without)]
-    adopting = books.own_entry(books.entries(live), names.manager) is None
-    return _told(made, values, fields, names, adopting)
+    return [f for f in fields if without is None or _matters(f, without)]
 
 
 def removal(live: Mapping[str, Any], places: Iterable[books.Place]) -> list[dict[str, Any]]:

@@ -152,13 +152,22 @@ class Applier:
             return _applied(manifest, kind, answer)
 
     def _patch(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> Any:
-        """Not by force, so that the server says when a field is somebody else's."""
+        """Not by force, so that the server says when a field is somebody else's. What people's programs own beside us
+        may be what it refuses the rest for: a part of a probe that is to go."""
         try:
             return self._request(kind, manifest, force=False)
         except Owned:
             return self._take(kind, manifest, taking)
-        except Rejected as refused:
-            return self._take(kind, manifest, taking, refused)
+        except Rejected as error:
+            refused = error
+        if self._books.free(kind, manifest):
+            try:
+                return self._request(kind, manifest, force=False)
+            except Owned:
+                return self._take(kind, manifest, taking)
+            except Rejected as error:
+                refused = error
+        return self._take(kind, manifest, taking, refused)
 
     def _take(
         self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner], refused: Rejected | None = None

@@ -10,8 +10,10 @@ from typing import Any
 from ...errors import Transient
 from ...model.resource import Owner
 from . import handover
-from .additions import Names
+from .additions import Names, real
+from .books import Place
 from .connection import JSON_PATCH, Conflict, Connection, NotFound
+from .foreign import foreign
 from .kinds import Kind, path_of
 
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -43,14 +45,28 @@ class Bookkeeper:
             return
         raise Transient("changes too fast to be applied", hint="the next cycle tries again")
 
-    def own_alone(self, kind: Kind, applied: Mapping[str, Any]) -> None:
-        """People's programs share no field of what was just applied with us, so that it goes when git drops it. Where
-        somebody writes it meanwhile that is left to the next apply: what then stays is found as added."""
+    def own_alone(self, kind: Kind, applied: Mapping[str, Any]) -> bool:
+        """People's programs share no field of what was applied with us, so that it goes when git drops it. Where
+        somebody writes it meanwhile that is left to the next apply: what then stays is found as added. Returns whether
+        anything was given up."""
         live = _typed(kind, applied)
-        written = handover.alone(live, self._names)
-        if written is not None:
-            with contextlib.suppress(Conflict, NotFound):
+        with contextlib.suppress(Conflict, NotFound):
+            written = handover.alone(live, self._names, lambda: self._idle(kind, live))
+            if written is not None:
                 self._write(kind, live, written)
+                return True
+        return False
+
+    def free(self, kind: Kind, manifest: Mapping[str, Any]) -> bool:
+        """The same, of an object as it is; False as well where there is none."""
+        try:
+            return self.own_alone(kind, self._connection.get(path_of(manifest, kind)))
+        except NotFound:
+            return False
+
+    def _idle(self, kind: Kind, live: Mapping[str, Any]) -> frozenset[Place]:
+        told = {field.place for field in real(self._connection, kind, live, live, self._names)}
+        return frozenset(field.place for field in foreign(live, self._names.manager).fields) - told
 
     def _write(self, kind: Kind, live: Mapping[str, Any], written: handover.ManagedFields) -> None:
         """Of this very version."""

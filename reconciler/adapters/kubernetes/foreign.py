@@ -65,7 +65,7 @@ def owner_of(entries: Iterable[Entry], own_names: Iterable[str], adopting: bool)
     names = frozenset(own_names)
     owners = {entry.owner for entry in entries if entry.owner.manager not in names}
     seen = {Owner(o.manager) if adopting and o.typed else o for o in owners}
-    return min(seen, key=lambda o: (o.by_hand, o), default=None)
+    return min(seen, key=lambda o: (o.by_hand, o.typed, o), default=None)
 
 
 def _ways(places: Iterable[Place]) -> frozenset[Place]:

@@ -41,16 +41,22 @@ def taken_over(
     return _rewritten(live, {e.at: e.places - places for e, places in moved.items()}, _applied(live, own, names, ours))
 
 
-def alone(live: Mapping[str, Any], names: Names) -> ManagedFields | None:
-    """The books in which people's programs, and we in other ways than by apply, share no field with what we apply; None
-    where that is so already."""
+def alone(
+    live: Mapping[str, Any], names: Names, idle: Callable[[], Collection[Place]] = frozenset
+) -> ManagedFields | None:
+    """The books in which people's programs, and we in other ways than by apply, share no field with what we apply, and
+    have none of the `idle` places, which are as the server would have them anyway: a probe that git drops stays where
+    somebody owns its defaults. None where that is so already; then `idle` is not asked."""
     entries = books.entries(live)
     own = books.own_entry(entries, names.manager)
     if own is None:
         return None
-    shared = {e: _with_ways(e, e.places & own.places) for e in entries if e is not own and _gives_way(e, live, names)}
-    left = {e.at: e.places - places for e, places in shared.items() if e.places & own.places}
-    return _rewritten(live, left, None) if left else None
+    yielding = [e for e in entries if e is not own and _gives_way(e, live, names)]
+    if not any(e.places & own.places for e in yielding):
+        return None
+    given = own.places | frozenset(idle())
+    left = {e.at: e.places - _with_ways(e, e.places & given) for e in yielding if e.places & given}
+    return _rewritten(live, left, None)
 
 
 def _gives_way(entry: Entry, live: Mapping[str, Any], names: Names) -> bool:
