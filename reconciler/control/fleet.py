@@ -276,7 +276,7 @@ class Fleet:
         if isinstance(end.error, Gone):
             self._lose(end.error)
         if isinstance(end.result, Revision):
-            if self._lost is not None:  # it is there again
+            if self._lost is not None:
                 self._lost = None
                 self._again(Trigger.POLL)
             self._follow(end.result, end.reasons)
@@ -362,13 +362,12 @@ class Fleet:
     def _lose(self, why: Gone) -> None:
         """The followed branch is gone: each cluster says so, and none counts as in sync with what it was."""
         if self._lost is None:
-            for job in (job for job in tuple(self._slots) if job.kind == "cluster"):
-                self._put(job, schedule.asked(self._slots[job], Trigger.POLL))
+            self._again(Trigger.POLL, everybody=True)
         self._lost = why
 
-    def _again(self, trigger: Trigger) -> None:
+    def _again(self, trigger: Trigger, *, everybody: bool = False) -> None:
         for job, slot in tuple(self._slots.items()):
-            if job.kind == "cluster" and slot.failures:
+            if job.kind == "cluster" and (everybody or slot.failures):
                 self._put(job, schedule.asked(slot, trigger))
 
     def _arrange(self, names: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from reconciler.control.revision import Reader
 from reconciler.control.sight import Sight
 from reconciler.control.survey import Survey
 from reconciler.control.ways import Terms, Ways
-from reconciler.errors import Transient
+from reconciler.errors import Gone, Transient
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Expected, Observed
@@ -41,6 +41,7 @@ class Repository:
     local: int = 0
     down: bool = False
     fetched: int = 0
+    renamed: bool = False
 
     def fetch(self) -> None:
         self.fetched += 1
@@ -49,6 +50,8 @@ class Repository:
         self.local = len(self.remote) - 1
 
     def resolve(self, ref: str) -> str:
+        if self.renamed and self.fetched:
+            raise Gone("the remote 'origin' has no branch 'main' any more")
         return f"{self.local:040x}"
 
     def snapshot(self, commit: str, roots: tuple[str, ...], only: Collection[str] | None = None) -> Snapshot:
