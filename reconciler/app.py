@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import interrupt
 from .adapters.forge import boundaries, forge
-from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers, Trust, working_tree
+from .adapters.git import GitLeases, GitRepository, RefWatch, Signature, Signers, Trust, uncommitted, working_tree
 from .adapters.kubernetes import KubernetesApi, KubernetesWatches
 from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
 from .adapters.openstack import OpenStackCloud
@@ -74,6 +74,10 @@ class App:
         if problems := mistakes(files):
             raise Invalid(counted(problems), problems=problems)
         return Desired("", files, desired_state.complete(self._loading.sources(files, files, here=True)))
+
+    def uncommitted(self) -> tuple[str, ...]:
+        """The files of the desired state that differ on disk from the commit that is checked out."""
+        return uncommitted(self.path, FOLDERS)
 
     def code_owners(self) -> dict[str, bytes]:
         """What a forge may read code owners from, as it lies on disk, by path; the first one counts."""

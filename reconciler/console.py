@@ -32,6 +32,7 @@ class Console(RichConsole):
             soft_wrap=soft_wrap,
             width=width,
             force_terminal=force_terminal,
+            color_system=None if os.environ.get("NO_COLOR") else "auto",  # Rich alone would still write bold and dim
             markup=False,
             emoji=False,
             highlight=False,

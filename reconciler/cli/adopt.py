@@ -10,17 +10,20 @@ import typer
 from rich.syntax import Syntax
 from rich.text import Text
 
-from ..control.adopt import Proposal, proposal, propose, shown
+from ..control.adopt import Proposal, opens, proposal, propose, shown
 from ..errors import Invalid
+from ..spec.adopt import Adoption
+from . import complete
 from .context import context
 from .show import out
 
+_OPENS = "lets in anybody on the internet: adopting it makes that what git asks for"
 _NOTHING = 3  # as for drift: there is some, and it is still there
 
 
 def adopt(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster.")],
+    cluster: Annotated[str, typer.Argument(help="Which cluster.", autocompletion=complete.clusters)],
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="PATTERN", help='Just these, such as "security_group_rule *" or "* flavor".'),
@@ -59,14 +62,20 @@ def _tell(change: Proposal) -> None:
         out().print(f"{change.cluster} is in sync: there is nothing to adopt")
     for one in change.adoptions:
         out().print(Text.assemble(("can be adopted: ", "green"), one.said))
+        if opens(one):
+            out().print(Text.assemble(("warning: ", "bold red"), _OPENS))
     for left in change.left:
         what = f"{left.difference.key} {left.difference.field}".rstrip()
         out().print(Text.assemble(("left to apply:  ", "yellow"), f"{what}: {left.why}"))
+
+
+def _question(one: Adoption) -> str:
+    return f"adopt: {one.said}?" if not opens(one) else f"adopt: {one.said}? It {_OPENS.partition(':')[0]}"
 
 
 def _asked(change: Proposal) -> Proposal:
     """On a terminal a person chooses one by one; a script has to say what it wants."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Invalid("which ones?", hint='give --all, or --only "KIND NAME FIELD" with * for what you like')
-    kept = tuple(one for one in change.adoptions if typer.confirm(f"adopt: {one.said}?"))
+    kept = tuple(one for one in change.adoptions if typer.confirm(_question(one)))
     return replace(change, adoptions=kept)

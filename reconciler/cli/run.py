@@ -18,6 +18,7 @@ from ..errors import Invalid, Permanent, Transient
 from ..serve.logs import Log, LogFormat
 from ..settings import Settings
 from ..text import visible_line
+from . import complete
 from .context import Context, context
 from .reports import Folder, reported
 from .show import Format, out
@@ -40,7 +41,10 @@ StatusForm = Annotated[StatusFormat, typer.Option("--output", "-o", help="How it
 def run(
     ctx: typer.Context,
     clusters: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[CLUSTER]...", help="Which clusters; all when left out.", autocompletion=complete.clusters
+        ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="One cycle, then exit with its code.")] = False,
     interval: Annotated[

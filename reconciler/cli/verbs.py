@@ -23,7 +23,7 @@ from ..report.view import View, view
 from ..spec import environments, helm, tenancy, wiring
 from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
-from . import autoscaler, ci, environment, sandbox
+from . import autoscaler, ci, complete, environment, notes, sandbox
 from .adopt import adopt
 from .context import Context, context
 from .demo import demo
@@ -49,11 +49,18 @@ app = typer.Typer(
 _SIDE_BY_SIDE = 8  # clusters looked at at once: each waits for the network most of the time
 
 Clusters = Annotated[
-    list[str] | None, typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.")
+    list[str] | None,
+    typer.Argument(metavar="[CLUSTER]...", help="Which clusters; all when left out.", autocompletion=complete.clusters),
 ]
 Ref = Annotated[str, typer.Option("--ref", help="The commit, branch or tag whose desired state counts.")]
 Form = Annotated[Format, typer.Option("--output", "-o", help="How the report is written to stdout.")]
 Page = Annotated[Path | None, typer.Option("--html", help="Write an HTML report to this file as well.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out().print(__version__)
+        raise typer.Exit
 
 
 @app.callback()
@@ -65,6 +72,9 @@ def options(
         typer.Option("--config", help="The settings of this machine.", envvar="RECONCILER_CONFIG", show_envvar=True),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
     ctx.obj = Context(repo, config, quiet)
 
@@ -141,8 +151,10 @@ def apply(
     """Bring clusters to their desired state: only the components that drifted. Then commit what was observed."""
     mine = context(ctx)
     if sys.stdin.isatty() and sys.stdout.isatty() and not yes:
-        look(mine, clusters, ref, Format.TEXT, None, Found())
-        typer.confirm("Apply this?", abort=True)
+        found = Found()
+        look(mine, clusters, ref, Format.TEXT, None, found)
+        if notes.applies(found.views):
+            typer.confirm("Apply this?", abort=True)
     mine.fetch()  # what others recorded meanwhile is what ours goes on from; HEAD stays where it is
     raise typer.Exit(reconcile(mine, clusters, ref, output, html))
 
@@ -194,6 +206,7 @@ def look(mine: Context, names: list[str] | None, ref: str, output: Format, page:
     found.commit = state.commit
     clusters, survey = mine.loaded(state, names), mine.app.survey(state)
     views: list[View] = []
+    notes.tell(mine, clusters, ref)
     failed = _told(mine.failed(state, names), found)
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="cluster") as pool:
         looks = [pool.submit(_looked_at, mine.app, state, cluster, survey) for cluster in clusters]
@@ -230,6 +243,7 @@ def reconcile(
     state = mine.app.at(ref, Purpose.APPLY)
     found.commit = state.commit
     clusters, survey = mine.loaded(state, names), mine.app.survey(state)
+    notes.tell(mine, clusters, ref)
     failed = _told(mine.failed(state, names), found)
     for cluster in wiring.in_order(clusters):
         try:

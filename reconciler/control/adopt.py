@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ..model.change import Difference
+from ..model.change import Difference, Severity
 from ..model.message import commit_message
 from ..ports import Repository
 from ..spec import desired_state
@@ -67,6 +67,11 @@ def chosen_by(difference: Difference, patterns: Sequence[str]) -> bool:
     """Is it named by one of the patterns? Without any pattern, everything is."""
     name = f"{difference.key} {difference.field}".rstrip()
     return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def opens(one: Adoption) -> bool:
+    """Would git ask for something that lets in anybody, once this is adopted?"""
+    return any(d.severity is Severity.CRITICAL for d in one.differences)
 
 
 def shown(change: Proposal) -> str:

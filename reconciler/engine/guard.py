@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from ..model.change import Action, Class, Difference
-from ..model.desired import Approval, Guards, Maintenance, moment
+from ..model.desired import Approval, Guards, Maintenance, ends
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component
 from . import windows
@@ -82,7 +82,7 @@ def destroyed(plan: Plan) -> set[tuple[str, str, str]]:
 
 
 def _covers(approval: Approval, rule: Guard, plan: Plan, facts: Facts) -> bool:
-    return _names(approval, rule, plan) and facts.now < moment(approval.expires)
+    return _names(approval, rule, plan) and facts.now < ends(approval.expires)
 
 
 def _names(approval: Approval, rule: Guard, plan: Plan) -> bool:

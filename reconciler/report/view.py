@@ -10,7 +10,9 @@ from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step
 from ..model.resource import Component, Expected, Key, Observed
 from .picture import Picture, picture
-from .values import is_secret, line, number, reason, short
+from .values import is_secret, line, number, reason, short, some
+
+_TOGETHER = 6  # names in one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,21 @@ def _unknowns(plan: Plan, observed: Observed | None) -> tuple[Unobserved, ...]:
         why, hint = (listing.reason, listing.hint) if listing else (reason(d), None)
         told.append(_unobserved(d.component, str(d.key).removesuffix(" *"), why, hint))
     told += [_unobserved(component, kind, u.reason, u.hint) for (component, kind), u in seen.items()]
-    return tuple(told)
+    return _joined(told)
+
+
+def _joined(told: Sequence[Unobserved]) -> tuple[Unobserved, ...]:
+    """What can't be seen for one and the same reason is one message, at the first component that it is about."""
+    reasons: dict[tuple[str, str], list[Unobserved]] = {}
+    for one in told:
+        reasons.setdefault((one.reason, one.hint), []).append(one)
+    return tuple(_together(found) for found in reasons.values())
+
+
+def _together(found: Sequence[Unobserved]) -> Unobserved:
+    first, *rest = found
+    names = [first.what, *(o.what if o.component is first.component else f"{o.component} {o.what}" for o in rest)]
+    return replace(first, what=some(list(dict.fromkeys(names)), _TOGETHER))
 
 
 def _unobserved(component: Component, what: str, why: str, hint: str | None) -> Unobserved:

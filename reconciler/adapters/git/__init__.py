@@ -6,6 +6,6 @@ from .repository import GitRepository
 from .signatures import Signature, Signers
 from .vouched import Trust
 from .watching import RefWatch
-from .worktree import working_tree
+from .worktree import uncommitted, working_tree
 
-__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers", "Trust", "working_tree"]
+__all__ = ["GitLeases", "GitRepository", "RefWatch", "Signature", "Signers", "Trust", "uncommitted", "working_tree"]

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ...errors import Invalid
+from ...errors import Invalid, Permanent
 from ...ports import Snapshot
 from . import refs
 from .commands import Git
@@ -38,6 +38,19 @@ def working_tree(root: Path, roots: tuple[str, ...]) -> Snapshot:
         if count > MOST_FILES or size > MOST_BYTES:
             refused[f"{folder}/"] = problem(folder, too_much(folder))
     return Snapshot(files, refused)
+
+
+def uncommitted(root: Path, roots: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths below the folders `roots` that differ from the commit that is checked out at `root`, new files
+    included; none where `root` is no clone with a working tree."""
+    try:
+        git = Git(refs.locate(root.resolve()).own)
+        named = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *roots)
+        answer = git("-C", str(root.resolve()), "--no-optional-locks", "status", *named)
+    except (Invalid, Permanent):
+        return ()
+    changed = (entry[3:] for entry in answer.output.split("\0") if len(entry) > 3)
+    return tuple(sorted(changed)) if answer.ok else ()
 
 
 def _listed(root: Path, roots: tuple[str, ...]) -> set[str]:

@@ -32,21 +32,22 @@ _HINTS = (
 
 def error(playbook: str, status: str, seconds: float, failures: Sequence[Failure], log: Path) -> ReconcilerError:
     """Make the error for a run that ended with ansible-runner's `status` (canceled, timeout, failed)."""
-    lines = _lines(log)
+    lines, whole = _lines(log), f"the whole log is {log}"
     evidence = Evidence(f"ansible-playbook {playbook} (whole log: {log})", None, tuple(lines[-_TAIL_LINES:]))
     if status == "canceled":
-        return Transient(f"{playbook} was interrupted", hint="the next cycle goes on from here", evidence=evidence)
+        hint = f"the next cycle goes on from here; {whole}"
+        return Transient(f"{playbook} was interrupted", hint=hint, evidence=evidence)
     if status == "timeout":
-        hint = "if it was still making progress, raise Kubespray's timeout in the settings"
+        hint = f"if it was still making progress, raise Kubespray's timeout in the settings; {whole}"
         return Transient(f"{playbook} did not finish within {seconds:g} s", hint=hint, evidence=evidence)
     if not failures:
-        return Permanent(f"{playbook} failed: {_complaint(lines)}", hint=f"the whole log is {log}", evidence=evidence)
+        return Permanent(f"{playbook} failed: {_complaint(lines)}", hint=whole, evidence=evidence)
     text = f"{playbook} failed on " + "; ".join(str(f) for f in failures[:_SHOWN])
     text += f"; and on {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
     known = _hint("\n".join(f.message for f in failures))
     if any(f.unreachable for f in failures) and not any(re.search(_OTHER_KEY, f.message) for f in failures):
-        return Transient(text, hint=_UNREACHABLE, evidence=evidence)
-    return Permanent(text, hint=known or f"the whole log is {log}", evidence=evidence)
+        return Transient(text, hint=f"{_UNREACHABLE} {whole}", evidence=evidence)
+    return Permanent(text, hint=f"{known}; {whole}" if known else whole, evidence=evidence)
 
 
 def _hint(text: str) -> str | None:

@@ -10,7 +10,7 @@ from .fleet import Ceilings, Fleet, FleetSpec, Policy
 from .kubernetes import Chart, HelmRelease, Kubernetes, Repair, Ssh, Upgrade, Workload, waves
 from .machines import Bastion, BootVolume, ControlPlane, Etcd, Machines, NodeGroup, Placed, Taint
 from .network import Access, ApiLoadBalancer, ExistingNetwork, Network, Rule
-from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, moment
+from .policy import DAYS, Approval, Freeze, Guards, Ignore, Maintenance, Window, ends, moment
 from .state import HttpState, PgState, S3State, State
 from .tenants import EVERYTHING, Tenant
 
@@ -71,6 +71,7 @@ __all__ = [
     "Window",
     "Workload",
     "effective",
+    "ends",
     "moment",
     "pinned",
     "quantity",

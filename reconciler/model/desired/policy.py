@@ -58,8 +58,16 @@ def moment(text: str) -> datetime.datetime:
     return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
+def ends(text: str) -> datetime.datetime:
+    """The first moment after a Moment that says until when: a date alone is its whole day, as everywhere else that
+    something expires."""
+    whole_day = datetime.timedelta(days=1 if len(text) == len("2026-11-24") else 0)
+    return moment(text) + whole_day
+
+
 class Approval(Model):
-    """Somebody read the plan called `plan` and agrees to it until `expires`. Without `guards`, to all they refuse."""
+    """Somebody read the plan called `plan` and agrees to it until `expires`, a day included. Without `guards`, to all
+    they refuse."""
 
     plan: Digest
     expires: Moment

@@ -99,8 +99,12 @@ def test_another_machine_that_looked_later_and_was_faster(world: World, monkeypa
     report_only(world)
     world.cycle().reconcile()
     newer = other(world, looked=world.now + SECOND / 2)
-    monkeypatch.setattr(world, "now", world.now)
-    meanwhile(world, lambda: (newer(), setattr(world, "now", world.now + SECOND))[0], monkeypatch)
+
+    def overtake() -> None:
+        newer()
+        world.now += SECOND
+
+    meanwhile(world, overtake, monkeypatch)
     world.resources.append(Resource("server", "x", {}, "x", "demo"))
     world.cycle().reconcile()
     assert found(world)
