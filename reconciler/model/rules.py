@@ -49,7 +49,8 @@ def as_wanted(live: Iterable[Resource], wanted: Iterable[Resource]) -> dict[str,
         if asked is None or (asked.name == rule.name and _same(asked, rule)):
             continue
         own = tuple((name, rule.fields.get(name)) for name in _COMPARED if rule.fields.get(name) != asked.fields[name])
-        found[rule.id] = replace(rule, name=asked.name, fields={**rule.fields, **asked.fields, WRITTEN: own})
+        written: Fields = {WRITTEN: own} if own else {}
+        found[rule.id] = replace(rule, name=asked.name, fields={**rule.fields, **asked.fields, **written})
     return found
 
 

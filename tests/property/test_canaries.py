@@ -339,7 +339,7 @@ def test_every_output_is_looked_at() -> None:
     assert {record.OBSERVED, record.APPLIED, record.DRIFT, record.DIFFERENCES} | memories == committed
 
 
-NAMES_ONLY = (record.APPLIED, record.DIFFERENCES)  # and digests
+NAMES_ONLY = (record.APPLIED, record.DIFFERENCES, images.RECORD)  # and digests, and ids
 
 
 def test_the_outputs_would_show_it() -> None:
