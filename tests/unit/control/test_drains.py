@@ -9,8 +9,9 @@ from reconciler.control.drains import told
 from reconciler.model.change import Class
 from reconciler.model.guest import Guest
 from reconciler.progress import QuietProgress
+from tests.unit.examples import FILE
 
-from .world import FILE, FILES, World
+from .world import FILES, World
 
 GUESTS = (
     Guest("sid/db-0", "demo-worker-2", volumes=("sid/data",), pinned=("sid/data",)),
