@@ -31,8 +31,8 @@ class Facts:
 
     `decided` are the ids of the servers that the autoscaler's file names as removed: each was chosen by itself, within
     the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody. `families` says how
-    many are live of what is counted together, `workers` which machines pods run on now, `guests` the pods on those that
-    the plan drains, `sessions` those in use, by machine.
+    many are live of what is counted together (`existing` stands in for what it leaves out), `workers` which machines
+    pods run on now, `guests` the pods on those that the plan drains, `sessions` those in use, by machine.
     """
 
     limits: Guards
@@ -154,7 +154,7 @@ def _max_deletion_percent(plan: Plan, facts: Facts) -> str | None:
     doomed = Counter(FAMILIES[kind] for kind, _, _ in _undecided(plan, facts))
     limit, shares = facts.limits.max_deletion_percent, []
     for family, count in sorted(doomed.items()):
-        there = max(facts.families.get(family, 0), count)
+        there = max(facts.families.get(family, facts.existing), count)
         if count >= _HANDFUL and count * 100 > limit * there:
             shares.append(f"{count} of {there} {family} ({count * 100 // there}%)")
     return f"would delete or replace {', '.join(shares)}; guards.maxDeletionPercent allows {limit}%" if shares else None

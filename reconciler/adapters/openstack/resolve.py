@@ -32,6 +32,16 @@ def resolve(cloud: str, clouds_file: Path | None, timeout: float, region: str | 
     Raises Permanent (no clouds.yaml), Invalid (what it says can't be used by all that log in), and what the SDK
     raises for options that are missing.
     """
+    try:
+        return _resolved(cloud, clouds_file, timeout, region)
+    except (AttributeError, KeyError, TypeError, ValueError):  # whose words could repeat what stands there
+        hint = "compare it with the one that the dashboard gives (Identity → Application Credentials)"
+        raise Invalid(
+            f"cloud {cloud!r}: clouds.yaml has something of another kind than is asked for", hint=hint
+        ) from None
+
+
+def _resolved(cloud: str, clouds_file: Path | None, timeout: float, region: str | None) -> tuple[Any, Login]:
     config = _configuration(cloud, clouds_file)
     entry = _entry(config, cloud)
     _check_profile(config, cloud, entry)
@@ -91,12 +101,14 @@ def _check_profile(config: Any, cloud: str, entry: Mapping[str, Any]) -> None:
     name = entry.get("profile", entry.get("cloud"))
     if not name:
         return
+    if not isinstance(name, str):
+        raise TypeError("a profile is a name")
     _, public = config._load_vendor_file()
     if isinstance(public, dict) and name in (public.get("public-clouds") or {}):
         return
-    known = str(name) in vendors.profiles()
-    built_in = (vendors.get_profile(str(name)) or {}) if known else {}
-    url = next((u for u in (str(name), str(built_in.get("profile") or "")) if urlparse(u).netloc), None)
+    known = name in vendors.profiles()
+    built_in = (vendors.get_profile(name) or {}) if known else {}
+    url = next((u for u in (name, str(built_in.get("profile") or "")) if urlparse(u).netloc), None)
     hint = "write auth_url and region_name into clouds.yaml, or the profile's values into clouds-public.yaml beside it"
     if url:
         raise Invalid(

@@ -44,7 +44,7 @@ class Ipv6(Model):
 
     @model_validator(mode="after")
     def _length(self) -> Self:
-        """A machine makes the last 64 bits of its address by itself (RFC 4862); Neutron wants at least four."""
+        """A machine makes the last 64 bits of its address by itself (RFC 4862); a subnet has four addresses."""
         if self.mode != "dhcpv6-stateful" and not self.cidr.endswith("/64"):
             raise At(("cidr",), f"{self.cidr} is no /64, which mode {self.mode} needs (dhcpv6-stateful does not)")
         if int(self.cidr.partition("/")[2]) > 126:

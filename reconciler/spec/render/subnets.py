@@ -61,7 +61,7 @@ def addressed(cluster: Cluster, kinds: Mapping[str, Listing]) -> dict[str, Listi
         return dict(kinds)
     on = {port.name: _ours(wanted, port) for port in ports.resources}
     found = dict(kinds)
-    found["port"] = Known(tuple(_with(p, {f: wanted[f] for f in on[p.name]}) for p in ports.resources))
+    found["port"] = Known(tuple(_with(p, {f: wanted[f] for f in _ours(wanted, p)}) for p in ports.resources))
     servers = kinds.get("server")
     if isinstance(servers, Known):
         found["server"] = Known(tuple(_placed(s, on.get(str(s.fields.get("port")), {})) for s in servers.resources))

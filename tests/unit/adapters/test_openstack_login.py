@@ -224,6 +224,14 @@ def test_what_is_no_cloud(tmp_path: Path, text: str) -> None:
         resolve("moc", tmp_path / "clouds.yaml", 30)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [{"auth": None}, {"auth": ["hush"]}, {"auth": "hush"}, {"profile": ["hush"]}, {"regions": 3}],
+)
+def test_what_is_of_another_kind_is_told_in_words(tmp_path: Path, entry: dict[str, Any]) -> None:
+    refused(tmp_path, **entry)
+
+
 def test_a_new_credential_is_seen(tmp_path: Path) -> None:
     file = clouds(tmp_path, {"auth_type": "v3applicationcredential", "auth": {"auth_url": URL, **CREDENTIAL}})
     found, _ = resolve("moc", file, 30)

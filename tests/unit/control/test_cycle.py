@@ -144,7 +144,8 @@ def test_a_guards_no_applies_nothing_and_is_written_down(world: World) -> None:
     world.take(changed(("image: ubuntu-24.04", "image: b")))
     outcome, _ = world.cycle().reconcile()
     assert (outcome.status, outcome.steps, world.log) == (Status.BLOCKED, (), [])
-    assert [r.guard for r in outcome.after.refusals] == ["control-plane", "replaced-servers", "rebuild"]
+    guards = ["max-deletion-percent", "control-plane", "replaced-servers", "rebuild"]
+    assert [r.guard for r in outcome.after.refusals] == guards
     assert len(world.recorded) == 1
 
 
@@ -190,7 +191,7 @@ def test_what_appears_while_applying_and_would_be_destroyed_was_not_agreed_to(wo
     world.before_apply = meanwhile
     outcome, _ = world.cycle().reconcile()
     assert outcome.status is Status.BLOCKED
-    assert [r.guard for r in outcome.after.refusals] == ["max-deletions"]
+    assert [r.guard for r in outcome.after.refusals] == ["max-deletions", "max-deletion-percent"]
     assert world.log == ["terraform infrastructure"]
 
 
