@@ -192,9 +192,8 @@ class Cycle:
             fetched.forget(self.tools.state, self.desired.name)
         durations.remember(self.tools.state, self.desired.name, steps)
         output_memory.remember(self.tools.state, self.desired.name, sight.outputs)
-        seconds = time.monotonic() - started
-        error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
-        outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
+        took, (error, hint) = time.monotonic() - started, next(((s.error, s.hint) for s in steps if not s.ok), ("", ""))
+        outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, took, error, hint)
         self._record(outcome, sight, seen, lease)
         if status is Status.DESTROYED:
             destroy.forget(self.tools.state, self.desired.name)
@@ -205,8 +204,8 @@ class Cycle:
             return Status.SUSPENDED
         if self.desired.cluster.spec.mode == "report":  # what nobody carries out, no guard has to refuse
             return _status(replace(after, refusals=()), steps)
-        found = _status(after, steps)
-        return Status.DESTROYED if self.wish and found is Status.IN_SYNC else found
+        judged = _status(after, steps)
+        return Status.DESTROYED if self.wish and judged is Status.IN_SYNC else judged
 
     def _anew(self, first: Plan, sight: Sight) -> tuple[Plan, Sight]:
         """What was listed for another cluster is good enough to find nothing to do, and too old to act on."""
@@ -235,6 +234,8 @@ class Cycle:
         current = first
         while not current.stopped and (phase := _next_phase(current, seen, failed)):
             carried: list[StepOutcome] = []
+            if self.wish and phase[0].component is Component.INFRASTRUCTURE:
+                destroy.begin(self.desired, self.tools, sight)
             for step in phase:
                 if not done and not carried:
                     self.told(Moment.APPLYING)
