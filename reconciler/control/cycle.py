@@ -215,8 +215,8 @@ class Cycle:
             return Status.SUSPENDED
         if self.desired.cluster.spec.mode == "report":  # what nobody carries out, no guard has to refuse
             return _status(replace(after, refusals=()), steps)
-        found = _status(after, steps)
-        return Status.DESTROYED if self.wish and found is Status.IN_SYNC else found
+        judged = _status(after, steps)
+        return Status.DESTROYED if self.wish and judged is Status.IN_SYNC else judged
 
     def _anew(self, first: Plan, sight: Sight) -> tuple[Plan, Sight]:
         """What was listed for another cluster is good enough to find nothing to do, and too old to act on."""
@@ -245,6 +245,8 @@ class Cycle:
         current, granted = first, grant(first)
         while not current.stopped and (phase := next_phase(current, seen, failed)):
             carried: list[StepOutcome] = []
+            if self.wish and phase[0].component is Component.INFRASTRUCTURE:
+                destroy.begin(self.desired, self.tools, sight)
             for step in phase:
                 if not done and not carried:
                     self.told(Moment.APPLYING)

@@ -7,18 +7,20 @@ cluster alive.
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from .. import files
 from ..engine import destroy
 from ..engine.destroy import CLAIM, Wish
 from ..engine.guard import Facts
 from ..errors import ReconcilerError
 from ..model.desired import Cluster
 from ..model.plan import Plan
-from ..model.resource import Component, Expected, Known, Listing, Observed, Resource, Unknown
+from ..model.resource import Component, Expected, Listing, Observed, Resource, Unknown
 from ..ports import Manifest
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
@@ -32,6 +34,7 @@ from .toolkit import Toolkit
 
 _ON_KUBERNETES = (Component.WORKLOADS, Component.APPLICATIONS)
 # Of a cluster's folder of state: who holds it, and which commits were reached.
+_EMPTIED = "emptied"
 _STAYS = ("lock", "lease", "lease-seen", "reached")
 
 
@@ -42,14 +45,15 @@ def wish_of(cluster: Cluster) -> Wish | None:
 
 
 def look(
-    desired: DesiredCluster, files: Mapping[str, bytes], tools: Toolkit, applied: Expected, survey: Survey
+    desired: DesiredCluster, content: Mapping[str, bytes], tools: Toolkit, applied: Expected, survey: Survey
 ) -> Sight:
-    """What there is of a cluster, beside nothing that is wanted. Raises what Cloud.observe raises."""
+    """What there is of a cluster, beside nothing that is wanted. `content` is the commit's. Raises what
+    Cloud.observe raises."""
     snapshot, shared = survey.of(desired.cluster.spec.cloud)
     ids = tools.terraform_state(tools.workspace(desired.name))
     infrastructure = recognised(desired.cluster, snapshot.of(desired.name), ids)
     absent = _absent(desired, infrastructure.get("server", Unknown("was not listed")), tools)
-    wanted = _kinds_of(desired, files, applied)
+    wanted = _kinds_of(desired, content, applied)
     nothing = Rendered(
         {Component.WORKLOADS: {"": ()}, Component.APPLICATIONS: {app.spec.target: () for app in desired.applications}},
         objects.Arranged((), {}, {}),
@@ -86,23 +90,49 @@ def forget(state: Path, cluster: str) -> None:
 
 
 def _absent(desired: DesiredCluster, servers: Listing, tools: Toolkit) -> bool:
-    """Is there certainly no Kubernetes (any more)? Without a kubeconfig only where none of its control plane is left,
-    or where it was this machine that made the servers and nothing was installed on them."""
+    """Is there certainly nothing to ask a Kubernetes for (any more)? Where none of its control plane is left; where it
+    was seen empty and its control plane has begun to go, so that what is left of it may not answer; and without a
+    kubeconfig only where it was this machine that made the servers, and nothing was installed on them."""
     if isinstance(servers, Unknown):
         return False
-    prefix = f"{desired.name}-{CONTROL_PLANE_GROUP}-"
-    if not any(s.name.startswith(prefix) for s in servers.resources):
+    members = _control_plane(desired, servers.resources)
+    if not members or _began(desired, tools, servers.resources, members):
         return True
     made_here = tools.workspace(desired.name).exists() and desired.state.local
     never = not installed_on(tools.state, desired.name) and not tools.api(desired.name).kubeconfig.exists()
     return made_here and never
 
 
-def _kinds_of(desired: DesiredCluster, files: Mapping[str, bytes], applied: Expected) -> Expected:
+def _control_plane(desired: DesiredCluster, servers: Sequence[Resource]) -> set[str]:
+    prefix = f"{desired.name}-{CONTROL_PLANE_GROUP}-"
+    return {s.id for s in servers if s.name.startswith(prefix)}
+
+
+def begin(desired: DesiredCluster, tools: Toolkit, sight: Sight) -> None:
+    """Write down on which servers the cluster was when its machines began to go: nothing is left on it by then. Raises
+    Transient when that can't be written."""
+    servers = sight.observed.resources(Component.INFRASTRUCTURE, "server")
+    members = _control_plane(desired, servers)
+    if members and not _began(desired, tools, servers, members):
+        said = {"servers": sorted(s.id for s in servers), "controlPlane": sorted(members)}
+        files.write(tools.state / desired.name / _EMPTIED, json.dumps(said))
+
+
+def _began(desired: DesiredCluster, tools: Toolkit, servers: Sequence[Resource], members: set[str]) -> bool:
+    """Is this what is left of the machines it was seen empty on? Any other one may have been made since, to be used."""
+    try:
+        said = json.loads((tools.state / desired.name / _EMPTIED).read_bytes())
+        before, then = set(said["servers"]), set(said["controlPlane"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return {s.id for s in servers} <= before and members < then
+
+
+def _kinds_of(desired: DesiredCluster, content: Mapping[str, bytes], applied: Expected) -> Expected:
     """Which kinds of objects there may be: those of the record, and those of git as far as they can be rendered."""
     known = {c: list(applied.resources(c)) for c in _ON_KUBERNETES}
     with contextlib.suppress(ReconcilerError):
-        made = render(desired, files, Outputs())
+        made = render(desired, content, Outputs())
         for component, by_target in made.manifests.items():
             for target, manifests in by_target.items():
                 known[component] += [_typed(m, target) for m in manifests]
@@ -122,9 +152,3 @@ def _outliving(desired: DesiredCluster, tools: Toolkit) -> tuple[Resource, ...] 
         )
         return Unknown(f"there is no kubeconfig {access.kubeconfig}", hint)
     return tools.kubernetes(access).outliving()
-
-
-def over(sight: Sight) -> bool:
-    """Was everything seen, and is nothing left of the cluster in its cloud?"""
-    kinds = sight.observed.kinds(Component.INFRASTRUCTURE).values()
-    return all(isinstance(listing, Known) and not listing.resources for listing in kinds)

@@ -83,17 +83,17 @@ def _said(d: Difference) -> Difference:
 def _outliving(observed: Observed, outliving: Sequence[Resource], volumes: bool) -> list[Difference]:
     """What would be left in the cloud: balancers and, where they are to go, claims; a volume that stays is told."""
     known = {r.id for r in observed.resources(Component.WORKLOADS, SERVICE)}
-    found = []
+    told = []
     for r in outliving:
         if r.kind == SERVICE and r.id not in known:
-            found.append(_deletion(r, "its load balancer would be left in the cloud"))
+            told.append(_deletion(r, "its load balancer would be left in the cloud"))
         elif r.kind == CLAIM and volumes:
-            found.append(_deletion(r, f"{_WHY}, and its volumes with it"))
+            told.append(_deletion(r, f"{_WHY}, and its volumes with it"))
         elif r.kind == VOLUME and r.fields.get("local"):
-            found.append(_notice(r, _LOST, f"{r.name}, {r.fields.get('size')}, of {r.fields.get('claim')}: {_ON_DISK}"))
+            told.append(_notice(r, _LOST, f"{r.name}, {r.fields.get('size')}, of {r.fields.get('claim')}: {_ON_DISK}"))
         elif r.kind == VOLUME and not (volumes and r.fields.get("policy") == "Delete"):
-            found.append(_kept(r, volumes))
-    return found
+            told.append(_kept(r, volumes))
+    return told
 
 
 def _deletion(r: Resource, why: str) -> Difference:

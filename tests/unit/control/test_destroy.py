@@ -16,7 +16,7 @@ from reconciler.model.change import Class
 from reconciler.model.outcome import Status
 from reconciler.model.resource import Resource, Unknown
 from reconciler.model.session import Session
-from tests.unit.control.world import World
+from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
 
 AGREED = Wish(agreed=True)
@@ -134,6 +134,26 @@ def test_one_approval_is_for_all_of_it_however_often_it_is_killed(world: World) 
     done, _ = end(world, wish).reconcile()
     assert done.status is Status.DESTROYED
     assert not [line for line in world.log if line.startswith("own prune")]
+
+
+def test_a_kill_between_members_of_a_control_plane_is_gone_on_from(tmp_path: Path) -> None:
+    """What is left of it may not answer: that it was seen empty, and on which machines, was written down."""
+    text = FILES[FILE].replace("controlPlane:\n    count: 1", "controlPlane:\n    count: 3")
+    assert text != FILES[FILE]
+    world = World(tmp_path, {**FILES, FILE: text})
+    world.settle()
+    world.fails = {"cloud prune network": Transient("killed")}
+    before = {r.name: r for r in world.resources if r.kind == "server"}
+    end(world).reconcile()
+    left = list(world.resources)
+    assert not [r for r in left if r.kind == "server"]
+    world.fails, world.unseen = {}, Unknown("no quorum")
+    world.resources = [*left, before["demo-cp-3"]]
+    assert not end(world).check()[0].stopped
+    world.resources = [*left, replace(before["demo-cp-3"], id="another")]
+    assert end(world).check()[0].stopped, "one that was made since may hold anything"
+    world.resources = [*left, *before.values()]
+    assert end(world).check()[0].stopped, "all of them are there: it has to answer"
 
 
 def test_the_approval_is_for_what_git_describes_and_for_the_volumes_it_names(world: World) -> None:
