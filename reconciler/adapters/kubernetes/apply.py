@@ -172,7 +172,8 @@ class Applier:
             _refuse({field: o for field, o in owners.items() if not o.by_hand and o not in taking})
             seen = {**manifest["metadata"], "resourceVersion": found.live["metadata"]["resourceVersion"]}
             with contextlib.suppress(Conflict):
-                return self._request(kind, {**manifest, "metadata": seen}, force=True)
+                if not self._books.take_idle(kind, found.live, found.idle):
+                    return self._request(kind, {**manifest, "metadata": seen}, force=True)
         raise Transient("changes too fast to be applied", hint="the next cycle tries again")
 
     def _request(self, kind: Kind, manifest: dict[str, Any], *, force: bool) -> Any:
