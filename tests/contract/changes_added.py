@@ -55,8 +55,8 @@ def _pods() -> list[Change]:
         more("a variable", _web(env=[{"name": "HTTP_PROXY", "value": "http://x"}]), f"{_WEB}.env[HTTP_PROXY].value"),
         more("the host's network", _pod(hostNetwork=True), f"{_POD}.hostNetwork", bad=_CRITICAL),
         more("the host's processes", _pod(hostPID=True), f"{_POD}.hostPID", bad=_CRITICAL),
-        more("privileges", _web(securityContext={"privileged": True}),
-             f"{_WEB}.securityContext.privileged", bad=_CRITICAL),
+        more("more privileges", _web(securityContext={"allowPrivilegeEscalation": True}),
+             f"{_WEB}.securityContext.allowPrivilegeEscalation", bad=_HIGH),
         more("capabilities", _web(securityContext={"capabilities": {"add": ["SYS_ADMIN"]}}),
              f"{_WEB}.securityContext.capabilities.add", bad=_CRITICAL),
         more("the host's disk", _pod(volumes=[root], containers=[mount]),
@@ -139,7 +139,7 @@ def _traffic() -> list[Change]:
     ingress = ("networking.k8s.io/v1", "Ingress")
     closed = made("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}, "policyTypes": ["Ingress"]})
     return [
-        _add("what a policy lets in", closed, {"spec": {"ingress": [{}]}}, "spec.ingress", bad=_CRITICAL),
+        _add("what a policy lets in", closed, {"spec": {"ingress": [{}]}}, "spec.ingress[0]", bad=_CRITICAL),
         _add("a certificate", made(*ingress, spec={"rules": rules}), {"spec": {"tls": [{"hosts": ["a.example.org"]}]}},
              "spec.tls[0].hosts", bad=_HIGH),
         _add("a class", made(*ingress, spec={"rules": rules}), {"spec": {"ingressClassName": "theirs"}},

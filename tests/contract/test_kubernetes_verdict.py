@@ -153,7 +153,8 @@ def _snapshot(kube: Path, changes: Any) -> dict[str, Any]:
         obj = connection.get(path_of(change.was, _kind(discovery, change)))
         for counted in ("managedFields", "resourceVersion", "generation"):
             obj["metadata"].pop(counted, None)
-        obj["metadata"].get("annotations", {}).pop("deprecated.daemonset.template.generation", None)
+        for counted in ("deprecated.daemonset.template.generation", "deployment.kubernetes.io/revision"):
+            obj["metadata"].get("annotations", {}).pop(counted, None)
         found[change.name] = {name: value for name, value in obj.items() if name != "status"}
     return found
 

@@ -46,39 +46,43 @@ def restarter(name: str) -> str:
     return f"{name}-restart"
 
 
-def additions(
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An object's foreign fields: without the `real` ones it would be another; the others are `idle`, for the server
+    puts the same there by itself."""
+
+    real: tuple[Foreign, ...] = ()
+    idle: frozenset[books.Place] = frozenset()
+
+
+def judged(
     connection: Connection,
     kind: Kind,
     made: Mapping[str, Any],
     live: Mapping[str, Any],
     names: Names,
     asked: Iterable[str] = (),
-) -> dict[str, Added]:
-    """What others added to `live`, by path. `made` is what an apply would make of it, or `live` itself where the server
-    would not say; then `asked` are the paths that the manifest has. Raises Conflict when there is another version by
-    now, and Permanent where the books can't be read."""
-    fields = real(connection, kind, made, live, names, asked)
-    adopting = bool(fields) and books.own_entry(books.entries(live), names.manager) is None
-    return _told(made, leaves(made) if fields else {}, fields, names, adopting)
-
-
-def real(
-    connection: Connection,
-    kind: Kind,
-    made: Mapping[str, Any],
-    live: Mapping[str, Any],
-    names: Names,
-    asked: Iterable[str] = (),
-) -> list[Foreign]:
-    """The foreign fields without which the object would be another one; arguments and errors as of `additions`."""
+) -> Judged:
+    """What others set in `live`. `made` is what an apply would make of it, or `live` itself where the server would not
+    say; then `asked` are the paths that the manifest has. Raises Conflict when there is another version by now, and
+    Permanent where the books can't be read."""
     found, wanted = foreign(made, names.manager), tuple(asked)
-    fields = [f for f in found.fields if not any(s.path == path or s.holds(path) for s in f.spots for path in wanted)]
+    fields = [field for field in found.fields if not field.at(wanted)]
     values = dict(leaves(made)) if fields else {}
-    fields = [f for f in fields if any(True for s in f.spots for _ in _paths(s, values))]  # not the server's own
-    if not fields:
-        return []
-    without = _without(connection, kind, live, [found.cut(f.place) for f in fields], names.manager)
-    return [f for f in fields if without is None or _matters(f, without)]
+    told = [f for f in fields if any(True for s in f.spots for _ in _paths(s, values))]  # not the server's own
+    if not told:
+        return Judged()
+    without = _without(connection, kind, live, [found.cut(f.place) for f in told], names.manager)
+    real = tuple(f for f in told if without is None or _matters(f, without))
+    return Judged(real, frozenset(f.place for f in told if f not in real))
+
+
+def additions(judged: Judged, made: Mapping[str, Any], live: Mapping[str, Any], names: Names) -> dict[str, Added]:
+    """What others added to `live`, by path."""
+    if not judged.real:
+        return {}
+    adopting = books.own_entry(books.entries(live), names.manager) is None
+    return _told(made, dict(leaves(made)), judged.real, names, adopting)
 
 
 def removal(live: Mapping[str, Any], places: Iterable[books.Place]) -> list[dict[str, Any]]:

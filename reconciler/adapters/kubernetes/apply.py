@@ -183,6 +183,8 @@ class Applier:
             owners = claimed(found.live, found.ours, self._names.manager, _part_of(manifest), self._names.ours)
             _refuse({field: o for field, o in owners.items() if not o.by_hand and o not in taking})
             with contextlib.suppress(Conflict):
+                if self._books.take_idle(kind, found.live, found.idle):
+                    continue
                 live = found.live
                 if found.gone:
                     live = claim(self._connection, kind, manifest, live, found.gone, self._names.manager)

@@ -10,10 +10,9 @@ from typing import Any
 from ...errors import Transient
 from ...model.resource import Owner
 from . import handover
-from .additions import Names, real
+from .additions import Names, judged
 from .books import Place
 from .connection import JSON_PATCH, Conflict, Connection, NotFound
-from .foreign import foreign
 from .kinds import Kind, path_of
 
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -35,7 +34,9 @@ class Bookkeeper:
             time.sleep(pause)
             try:
                 live = _typed(kind, self._connection.get(path_of(manifest, kind)))
-                written = handover.taken_over(live, self._names, paths, lambda o: o.by_hand or o in taking)
+                written = handover.taken_over(
+                    live, self._names, lambda field: field.at(paths), lambda owner: owner.by_hand or owner in taking
+                )
                 if written is not None:
                     self._write(kind, live, written)
             except NotFound:  # nothing to take over: it is made anew
@@ -44,6 +45,17 @@ class Bookkeeper:
                 continue
             return
         raise Transient("changes too fast to be applied", hint="the next cycle tries again")
+
+    def take_idle(self, kind: Kind, live: Mapping[str, Any], idle: Collection[Place]) -> bool:
+        """Make ours what people's programs named though the server had put it there: it followed from a value that they
+        changed, and the server puts another there once that is taken back. Returns whether anything was; raises
+        Conflict where the object is another by now."""
+        written = (
+            handover.taken_over(live, self._names, lambda f: f.place in idle, lambda o: o.by_hand) if idle else None
+        )
+        if written is not None:
+            self._write(kind, live, written)
+        return written is not None
 
     def own_alone(self, kind: Kind, applied: Mapping[str, Any]) -> bool:
         """People's programs share no field of what was applied with us, so that it goes when git drops it. Where
@@ -65,8 +77,7 @@ class Bookkeeper:
             return False
 
     def _idle(self, kind: Kind, live: Mapping[str, Any]) -> frozenset[Place]:
-        told = {field.place for field in real(self._connection, kind, live, live, self._names)}
-        return frozenset(field.place for field in foreign(live, self._names.manager).fields) - told
+        return judged(self._connection, kind, live, live, self._names).idle
 
     def _write(self, kind: Kind, live: Mapping[str, Any], written: handover.ManagedFields) -> None:
         """Of this very version."""

@@ -19,6 +19,10 @@ class Foreign:
     spots: tuple[Spot, ...]
     entries: tuple[Entry, ...]
 
+    def at(self, paths: Iterable[str]) -> bool:
+        """Is one of `paths` this field, or in it?"""
+        return any(spot.path == path or spot.holds(path) for spot in self.spots for path in paths)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -14,23 +14,22 @@ from ...model.resource import Owner
 from . import books
 from .additions import Names
 from .books import Entry, Place
-from .foreign import foreign, owner_of
+from .foreign import Foreign, foreign, owner_of
 
 ManagedFields: TypeAlias = "list[dict[str, Any]]"
 
 
 def taken_over(
-    live: Mapping[str, Any], names: Names, paths: Collection[str], may: Callable[[Owner], bool]
+    live: Mapping[str, Any], names: Names, meant: Callable[[Foreign], bool], may: Callable[[Owner], bool]
 ) -> ManagedFields | None:
-    """The books in which what others set at `paths` is ours, where we `may` take it from them; None where nothing of
-    that is there. Raises Permanent where the books can't be read."""
+    """The books in which what others set is ours, as far as it is `meant` and we `may` take it from them; None where
+    nothing of that is there. Raises Permanent where the books can't be read."""
     entries = books.entries(live)
     own = books.own_entry(entries, names.manager)
     chosen: dict[int, set[Place]] = {}
     for field in foreign(live, names.manager).fields:
         owner = owner_of(field.entries, names.ours, own is None)
-        meant = any(spot.path == path or spot.holds(path) for spot in field.spots for path in paths)
-        if meant and (owner is None or may(owner)):
+        if meant(field) and (owner is None or may(owner)):
             for entry in field.entries:
                 chosen.setdefault(entry.at, set()).add(field.place)
     version = own.api_version if own else str(live.get("apiVersion"))

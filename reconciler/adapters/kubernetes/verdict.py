@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from ...errors import Transient
 from ...model.resource import Fields
-from .additions import Added, Names, additions
+from .additions import Added, Names, additions, judged
+from .books import Place
 from .connection import APPLY_PATCH, Conflict, Connection, Forbidden, Rejected
 from .fields import HIDDEN, all_fields, differing, differing_as_asked
 from .fingerprint import same_but_status, version
@@ -28,13 +29,15 @@ Object: TypeAlias = "dict[str, Any]"
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a manifest would change of the live object that was seen: the differing fields on both sides; what has to go
-    first, or the server refuses it; and what others added there, by path, which no apply changes by itself."""
+    first, or the server refuses it; and what others added there, by path, which no apply changes by itself. `idle` are
+    places that others named, where the server would put the same."""
 
     live: Object
     ours: Fields
     theirs: Fields
     gone: tuple[Leftover, ...] = ()
     added: Mapping[str, Added] = field(default_factory=dict)
+    idle: frozenset[Place] = frozenset()
 
 
 def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, names: Names) -> Verdict:
@@ -51,12 +54,14 @@ def verdict(connection: Connection, kind: Kind, manifest: Object, live: Object, 
             made = _dry_run(connection, kind, manifest, live, names.manager)
             now = live if version(made) == version(live) else _again(connection, kind, live)
             if version(made) == version(now) or same_but_status(now, live):
-                return Verdict(now, *differing(made, now), added=additions(connection, kind, made, now, names))
+                others = judged(connection, kind, made, now, names)
+                added = additions(others, made, now, names)
+                return Verdict(now, *differing(made, now), added=added, idle=others.idle)
         except (Rejected, Forbidden) as error:
             refused = _refused(connection, kind, manifest, live, names.manager, error)
             with contextlib.suppress(Conflict):
-                asked = all_fields(manifest)
-                return replace(refused, added=additions(connection, kind, live, live, names, asked))
+                others = judged(connection, kind, live, live, names, all_fields(manifest))
+                return replace(refused, added=additions(others, live, live, names))
             now = _again(connection, kind, live)
         except Conflict:  # deleted and made again, or written meanwhile
             now = _again(connection, kind, live)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.adapters.kubernetes.additions import Added, Names, additions
+from reconciler.adapters.kubernetes.additions import Added, Names, additions, judged
 from reconciler.adapters.kubernetes.connection import Conflict, Connection, Rejected
 from reconciler.adapters.kubernetes.kinds import Kind
 from reconciler.model.resource import Addition, Owner
@@ -53,7 +53,7 @@ class Server:
 
 def told(server: Server, obj: dict[str, Any]) -> dict[str, Added]:
     kind = Kind("v1", obj["kind"], f"{obj['kind'].lower()}s", True)
-    return additions(cast("Connection", server), kind, obj, obj, NAMES)
+    return additions(judged(cast("Connection", server), kind, obj, obj, NAMES), obj, obj, NAMES)
 
 
 def test_what_the_server_would_put_there_by_itself_is_no_addition() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
 
 from reconciler.adapters.kubernetes import books, controllers, handover
 from reconciler.adapters.kubernetes.additions import Names, removal
-from reconciler.adapters.kubernetes.foreign import foreign, owner_of
+from reconciler.adapters.kubernetes.foreign import Foreign, foreign, owner_of
 from reconciler.errors import Permanent
 from reconciler.model.resource import Owner
 
@@ -47,6 +48,10 @@ def live(*listed: Any) -> dict[str, Any]:
 
 def paths(obj: dict[str, Any], manager: str = "reconciler") -> set[str]:
     return {spot.path for field in foreign(obj, manager).fields for spot in field.spots}
+
+
+def at(paths: Collection[str]) -> Callable[[Foreign], bool]:
+    return lambda field: field.at(paths)
 
 
 OURS = entry("reconciler", {"f:spec": POD}, "Apply")
@@ -92,7 +97,7 @@ def test_a_name_with_dots_is_in_no_other_name() -> None:
     assert spot.about("metadata.labels.app")
     assert spot.about("metadata.labels")
     assert not spot.about("metadata.labels.app.kubernetes.io/name")
-    assert handover.taken_over(obj, NAMES, ["metadata.labels.app.kubernetes.io/name"], lambda _: True) is None
+    assert handover.taken_over(obj, NAMES, at(["metadata.labels.app.kubernetes.io/name"]), lambda _: True) is None
 
 
 def test_every_row_of_the_table_says_where_it_is_from() -> None:
@@ -131,7 +136,7 @@ def test_what_is_taken_out_is_the_largest_part_that_is_nobody_elses() -> None:
 def test_handed_over_is_what_was_named_and_what_leads_to_nothing_else() -> None:
     obj = live(OURS, entry("oc", {"f:spec": {**ADDED, "f:replicas": {}}}))
     spy = {f"spec.template.spec.containers[spy].{name}" for name in ("name", "image", "env")}
-    written = handover.taken_over(obj, NAMES, spy, lambda _: True)
+    written = handover.taken_over(obj, NAMES, at(spy), lambda _: True)
     assert written is not None
     ours, theirs = written
     assert ours["manager"] == "reconciler"
@@ -141,15 +146,15 @@ def test_handed_over_is_what_was_named_and_what_leads_to_nothing_else() -> None:
         SPY: {".": {}, "f:name": {}, "f:image": {}, "f:env": {}},
     }
     assert theirs["fieldsV1"] == {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:hostNetwork": {}}}}}
-    assert handover.taken_over(obj, NAMES, spy, lambda _: False) is None
-    assert handover.taken_over(obj, NAMES, ["spec.other"], lambda _: True) is None
+    assert handover.taken_over(obj, NAMES, at(spy), lambda _: False) is None
+    assert handover.taken_over(obj, NAMES, at(["spec.other"]), lambda _: True) is None
 
 
 def test_nothing_is_taken_from_another_version_or_from_who_shares_it() -> None:
     old = entry("oc", {"f:spec": ADDED}, apiVersion="apps/v1beta1")
-    assert handover.taken_over(live(OURS, old), NAMES, ["spec.template.spec.hostNetwork"], lambda _: True) is None
+    assert handover.taken_over(live(OURS, old), NAMES, at(["spec.template.spec.hostNetwork"]), lambda _: True) is None
     shared = live(OURS, entry("oc", {"f:spec": ADDED}), entry("operator", {"f:spec": ADDED}))
-    by_people = handover.taken_over(shared, NAMES, ["spec.template.spec.hostNetwork"], lambda o: o.by_hand)
+    by_people = handover.taken_over(shared, NAMES, at(["spec.template.spec.hostNetwork"]), lambda o: o.by_hand)
     assert by_people is None, "a controller has it, too"
 
 
