@@ -33,7 +33,8 @@ def taken_over(
             for entry in field.entries:
                 chosen.setdefault(entry.at, set()).add(field.place)
     version = own.api_version if own else str(live.get("apiVersion"))
-    moved = {e: _with_ways(e, chosen[e.at]) for e in entries if e.at in chosen and e.api_version == version}
+    of_it = (e for e in entries if e.at in chosen and e.api_version == version)
+    moved = {e: _with_ways(e, chosen[e.at] | {p for p in e.places if not books.spots(p, live)}) for e in of_it}
     if not moved:
         return None
     ours = frozenset().union(own.places if own else (), *moved.values())

@@ -150,6 +150,16 @@ def test_handed_over_is_what_was_named_and_what_leads_to_nothing_else() -> None:
     assert handover.taken_over(obj, NAMES, at(["spec.other"]), lambda _: True) is None
 
 
+def test_what_is_named_and_not_there_keeps_no_item() -> None:
+    named = copy.deepcopy(ADDED)
+    named["f:template"]["f:spec"]["f:containers"][SPY]["f:gone"] = {}
+    obj = live(OURS, entry("oc", {"f:spec": named}))
+    spy = {f"spec.template.spec.containers[spy].{name}" for name in ("name", "image", "env")}
+    written = handover.taken_over(obj, NAMES, at(spy), lambda _: True)
+    assert written is not None
+    assert written[1]["fieldsV1"] == {"f:spec": {"f:template": {"f:spec": {"f:hostNetwork": {}}}}}
+
+
 def test_nothing_is_taken_from_another_version_or_from_who_shares_it() -> None:
     old = entry("oc", {"f:spec": ADDED}, apiVersion="apps/v1beta1")
     assert handover.taken_over(live(OURS, old), NAMES, at(["spec.template.spec.hostNetwork"]), lambda _: True) is None
