@@ -282,7 +282,8 @@ class Executor:
         found = sight.manifests[Component.APPLICATIONS].get(target, ())
         manifests = [m for m in found if (objects.key(m).kind, objects.key(m).name) in names]
         group = part_of(self.desired.name, Component.APPLICATIONS)
-        self._api(openshift(self.desired, target, self.tools)).apply(group, manifests, self.tools.progress)
+        api = self._api(openshift(self.desired, target, self.tools))
+        api.apply(group, left_alone(api, manifests, step), self.tools.progress)
 
     def _prune_objects(self, step: Step, sight: Sight) -> None:
         target = step.arguments.get("target", "")
