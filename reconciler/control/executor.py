@@ -302,11 +302,10 @@ class Executor:
         api = self._api(openshift(self.desired, target, self.tools))
         allowance = Allowance(taking=taken(step), removing=removing(step))
         if own := [m for kind, name, m in found if (kind, name) in past]:
-            api.apply(group, own, self.tools.progress, allowance)
-        if terraforms := [m for kind, name, m in found if (kind, name) in names - past]:
-            api.apply(
-                group, left_alone(api, terraforms, step), self.tools.progress, allowance, manager=AS[step.component]
-            )
+            api.apply(group, left_alone(api, own, step), self.tools.progress, allowance)
+        if others := [m for kind, name, m in found if (kind, name) in names - past]:
+            kept_fields = left_alone(api, others, step)
+            api.apply(group, kept_fields, self.tools.progress, allowance, manager=AS[step.component])
 
     def _prune_objects(self, step: Step, sight: Sight) -> None:
         target = step.arguments.get("target", "")
