@@ -72,7 +72,7 @@ def _parent(d: Difference, broken: Mapping[Key, Difference]) -> Key | None:
     if d.component is _KUBE:
         candidates = [Key("server", d.key.name)]
     elif d.component is _INFRA:
-        candidates = [*_stands_on(d), *_named(d)]
+        candidates = [*_stands_on(d), *_named(d), *_waits_with(d)]
     else:
         return None
     return next((k for k in candidates if k in broken and k != d.key), None)
@@ -85,6 +85,11 @@ def _stands_on(d: Difference) -> list[Key]:
         return [Key("security_group", d.key.name.partition(" ")[0])]
     below = _STANDS_ON.get(d.key.kind, ())
     return [Key(kind, n) for kind in below for n in _prefixes(d.key.name)]
+
+
+def _waits_with(d: Difference) -> list[Key]:
+    """What is not made yet because its machine is not."""
+    return [Key("server", d.key.name)] if not d.field and d.action is Action.NONE and d.live is None else []
 
 
 def _prefixes(name: str) -> list[str]:
