@@ -73,7 +73,7 @@ def _parent(d: Difference, broken: Mapping[Key, Difference]) -> Key | None:
     if d.component is _KUBE:
         candidates = [Key("server", d.key.name)]
     elif d.component is _INFRA:
-        candidates = [*_stands_on(d), *_named(d)]
+        candidates = [*_stands_on(d), *_named(d), *_waits_with(d)]
     else:
         return None
     return next((k for k in candidates if k in broken and k != d.key), None)
@@ -86,6 +86,11 @@ def _stands_on(d: Difference) -> list[Key]:
         return [Key("security_group", d.key.name.partition(" ")[0])]
     below, (first, _, second) = _STANDS_ON.get(d.key.kind, ()), d.key.name.partition("/")
     return [Key(kind, n) for kind in below for n in (*([second] if second else []), *_prefixes(first))]
+
+
+def _waits_with(d: Difference) -> list[Key]:
+    """What is not made yet because its machine is not."""
+    return [Key("server", d.key.name)] if not d.field and d.action is Action.NONE and d.live is None else []
 
 
 def _prefixes(name: str) -> list[str]:
