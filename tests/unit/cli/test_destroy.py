@@ -11,6 +11,7 @@ import typer
 
 from reconciler.app import App
 from reconciler.cli import destroy
+from reconciler.cli.context import Context
 from reconciler.control.cycle import Cycle
 from reconciler.control.destroy import wish_of
 from reconciler.control.revision import Desired
@@ -35,6 +36,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         return replace(made.cycle(survey=survey), wish=wish or wish_of(made.desired.cluster))
 
     monkeypatch.setattr(App, "cycle", cycle)
+    monkeypatch.setattr(Context, "fetch", lambda _: None)  # there is no clone, and the tests' own folder is none of it
     return made
 
 
