@@ -30,7 +30,7 @@ ENVIRONMENT = """\
 apiVersion: research.moc/v1alpha1
 kind: Environment
 metadata: {name: ada}
-spec: {type: jupyter, owner: ada, cpu: 1, memory: 1Gi, volume: 1Gi}
+spec: {type: jupyter, owner: ada, cpu: '1', memory: 1Gi, volume: 1Gi}
 """
 
 
@@ -87,7 +87,7 @@ def test_of_a_manifest_or_a_template_at_its_line(keeper: Keeper, file: str) -> N
     assert sorted(problem.path for problem in problems) == LINES
     for problem in problems:
         assert problem.file == file
-        assert lines[problem.line - 1].startswith(f"  {problem.path.partition('.')[2]}:")
+        assert lines[problem.line - 1].strip().startswith(f"{problem.path.partition('.')[2]}:")
         assert "is no text" in problem.message or "that is no text" in problem.message
 
 
