@@ -76,9 +76,9 @@ class Built:
     def leaked(self, leak: sealed.Leak) -> Problem:
         """The problem of a leak in what came out: at a value that is wrong itself, else at the workload, which gives
         the chart its values."""
-        if leak.own and (at_origin := leak.at_origin):
-            return at_origin
         message = f"{leak.message} (it is {leak.origin})" if leak.origin else leak.message
+        if leak.own and (at_origin := leak.at_origin):
+            return replace(at_origin, message=message)
         hint = f"give the chart a Secret's name instead of the value: {leak.hint}"
         return self.place.problem(("helm",), f"{dotted(leak.path)}: {message}", hint)
 
