@@ -38,14 +38,14 @@ from .errors import Invalid, ReconcilerError, Transient
 from .loading import Loading
 from .model.quota import Quota
 from .model.resource import Listing, Unknown
-from .ports import Boundaries, Cloud, Feed, Forge, Gate, Kubernetes, Logins, Progress, Terraform, Watcher
+from .ports import Boundaries, Cloud, Forge, Gate, Kubernetes, Logins, Progress, Terraform, Watcher
 from .process import Redactor
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.connections import Limits
 from .serve.daemon import Listening, Parts
 from .serve.secret import Secret
-from .settings import OpenShift, Settings
+from .settings import OpenShift, Settings, in_ci
 from .spec import codeowners, desired_state, versions, wiring
 from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster, counted
@@ -171,7 +171,7 @@ class App:
             reader=self._loading.reader(trusted=True),
             cycle=self.cycle,
             survey=lambda fleet: Survey(self._cloud, fleet),
-            feed=self._feed,
+            feed=self._openstack,
             apis=lambda cluster, sight: watched(cluster, sight, self.toolkit),
             watcher=watcher,
             progress=progress,
@@ -311,7 +311,7 @@ class App:
             leases=self._leases(),
             kubeconfigs=self.settings.kubeconfigs,
             whisper=self._whisper,
-            ephemeral=not self.settings.terraform.keeps_disk and _in_ci(os.environ),
+            ephemeral=not self.settings.terraform.keeps_disk and in_ci(os.environ),
             accept_rewrite=self.settings.git.accept_rewrite,
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
             gate=self._gate,
@@ -348,9 +348,6 @@ class App:
             templates=self.settings.ansible.allow_variables,
             cancel=interrupt.requested,
         )
-
-    def _feed(self, name: str) -> Feed:
-        return self._openstack(name)
 
     def _quota(self, name: str) -> Quota:
         cloud = self._cloud(name)
@@ -399,9 +396,3 @@ class App:
         if target.kubeconfig:
             return Access(target.kubeconfig, target.context, TERRAFORMS_MANAGER)
         raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")
-
-
-def _in_ci(environment: Mapping[str, str]) -> bool:
-    """GitHub Actions, GitLab CI and most others say so of themselves."""
-    said = (environment.get(name, "").lower() for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"))
-    return any(word not in ("", "false", "0") for word in said)

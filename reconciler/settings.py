@@ -327,3 +327,9 @@ def load(file: Path | None, environment: Mapping[str, str] = os.environ) -> Sett
 
 def _xdg(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable) or Path.home() / default)
+
+
+def in_ci(environment: Mapping[str, str]) -> bool:
+    """GitHub Actions, GitLab CI and most others say so of themselves."""
+    said = (environment.get(name, "").lower() for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"))
+    return any(word not in ("", "false", "0") for word in said)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from ..engine.schedule import Slot
-from ..report.view import Guarded
+from ..engine.schedule import Slot, Trigger
+from ..model.outcome import Outcome
+from ..report.view import Guarded, guarded
 from .cycle import Moment
 
 
@@ -36,6 +37,20 @@ class Last:
     differences: int
     error: str
     held: tuple[Guarded, ...] = ()
+
+
+def last_of(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: float, failed: str) -> Last:
+    """How a cycle that just ended went; `failed` says why there is no outcome."""
+    return Last(
+        outcome=outcome.status.value if outcome else "failed",
+        trigger=trigger.value,
+        commit=outcome.commit if outcome else commit,
+        seconds=seconds,
+        ended=datetime.datetime.now(datetime.UTC),
+        differences=len(outcome.after.open) if outcome else 0,
+        error=failed,
+        held=tuple(guarded(refusal) for refusal in outcome.after.refusals) if outcome else (),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from enum import StrEnum
 from ..engine import autoscale, namespaces, quota, sessions
 from ..engine.decision import Case, decide
 from ..engine.destroy import Wish
-from ..engine.effect import complaint, unseen
 from ..engine.environments import Asked
 from ..engine.guard import Facts, destroyed
 from ..engine.holding import Granted, grant
@@ -36,6 +35,7 @@ from .drains import living_on
 from .executor import Executor
 from .finished import Finished
 from .installed import installed_on, lost
+from .judging import acts, judged_by, status_of
 from .lease import Tenure, leased
 from .phases import name, next_phase
 from .recording import Recording
@@ -122,7 +122,7 @@ class Cycle:
             if not self._may_act():
                 return self._ended(first, first, sight, (), started, seen=seen)
             first, sight = self._anew(first, sight)
-            if not _acts(first):
+            if not acts(first):
                 return self._ended(first, first, sight, (), started, seen=seen)
             with self._leased() as tenure:
                 if tenure:  # who had it before may have changed what we saw
@@ -169,7 +169,7 @@ class Cycle:
 
     def _check_state(self, first: Plan) -> None:
         """Raises Invalid, before anything is changed, where Terraform's state would be lost or would lie in clear."""
-        if not (_acts(first) and any(step.tool is Tool.TERRAFORM for step in first.steps)):
+        if not (acts(first) and any(step.tool is Tool.TERRAFORM for step in first.steps)):
             return
         where = f"{FLEET}: state: {{s3: …}}, {{pg: …}} or {{http: …}}"
         if self.tools.ephemeral and self.desired.state.local:
@@ -214,8 +214,8 @@ class Cycle:
         if self.desired.cluster.spec.suspend:
             return Status.SUSPENDED
         if self.desired.cluster.spec.mode == "report":  # what nobody carries out, no guard has to refuse
-            return _status(replace(after, refusals=()), steps)
-        judged = _status(after, steps)
+            return status_of(replace(after, refusals=()), steps)
+        judged = status_of(after, steps)
         return Status.DESTROYED if self.wish and judged is Status.IN_SYNC else judged
 
     def _anew(self, first: Plan, sight: Sight) -> tuple[Plan, Sight]:
@@ -263,7 +263,7 @@ class Cycle:
             removed.remember(self.tools.state, self.desired.name, carried, self.clock())
             sight = self._look()
             current = self._plan(sight, granted)
-            done += (_judged_by(current, failures.explained(outcome, sight)) for outcome in carried)
+            done += (judged_by(current, failures.explained(outcome, sight)) for outcome in carried)
             if self.wish and destroyed(current) <= destroyed(first):
                 current = replace(current, refusals=tuple(r for r in current.refusals if r.partial))
             if not all(outcome.ok for outcome in carried) and (self.wish or phase[0].component in _FOUNDATIONS):
@@ -376,26 +376,3 @@ class Cycle:
                 hint = "wait for it to end, or look for it with: ps aux | grep reconciler"
                 raise Transient(f"another cycle for {self.desired.name!r} is running", hint=hint) from None
             yield
-
-
-def _judged_by(after: Plan, outcome: StepOutcome) -> StepOutcome:
-    """A step is done when the next look no longer finds what it was for."""
-    if not outcome.ok:
-        return outcome
-    error, hint = complaint(outcome.step, unseen(outcome.step, after.differences))
-    return replace(outcome, error=error, hint=hint)
-
-
-def _acts(current: Plan) -> bool:
-    """Whether this plan would be carried out."""
-    return not current.stopped and any(not step.held for step in current.steps)
-
-
-def _status(after: Plan, steps: Sequence[StepOutcome]) -> Status:
-    if any(not s.ok for s in steps):
-        return Status.FAILED
-    if after.refusals:
-        return Status.BLOCKED
-    if after.unknown:
-        return Status.UNKNOWN
-    return Status.DRIFTED if after.open else Status.IN_SYNC

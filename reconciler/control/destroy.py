@@ -27,8 +27,9 @@ from ..spec.render import objects
 from ..spec.render.machines import CONTROL_PLANE_GROUP
 from ..spec.wiring import Outputs
 from .installed import installed_on
+from .objects_compared import Rendered, compared, render
 from .recognise import recognised
-from .sight import Rendered, Sight, compared, render, running
+from .sight import Sight, running
 from .survey import Survey
 from .toolkit import Toolkit
 

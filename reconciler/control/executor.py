@@ -26,11 +26,12 @@ from ..spec.render.machines import machines
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
-from . import drains, fetched, installed, kubeconfigs
+from . import drains, fetched, installed, kubeconfigs, removal
 from .allowed import removing, taken
 from .finished import Finished
 from .made_from import told, touched
-from .sight import AS, Sight, openshift, part_of
+from .objects_compared import AS, openshift, part_of
+from .sight import Sight
 from .step_objects import earlier, left_alone, to_prune
 from .toolkit import Access, Toolkit
 from .ways_in import balancer_of
@@ -171,7 +172,7 @@ class Executor:
         hosts, run = self._hosts(step, sight), self._run_playbook
         said = inventory(self._cluster(sight), hosts)
         if step.operation == "remove-node.yml":
-            run(Playbook(step.operation, said, variables=_removal(step, sight)), step.targets)
+            run(Playbook(step.operation, said, variables=removal.variables(step, sight)), step.targets)
             installed.forget(self.tools.state, self.desired.name, step.targets)
             return
         self._forget_replaced(step, sight)
@@ -385,15 +386,6 @@ def _waiting(step: Step, sight: Sight, before: Collection[str]) -> frozenset[str
 
 def _upgrades(step: Step) -> bool:
     return step.operation == "upgrade-cluster.yml"
-
-
-def _removal(step: Step, sight: Sight) -> dict[str, object]:
-    """remove-node.yml's variables; a host that is gone can't be reset, and is removed all the same."""
-    there = {s.name for s in sight.servers if s.fields.get("status") == "ACTIVE"}
-    said: dict[str, object] = {"node": ",".join(step.targets), "skip_confirmation": True}
-    if not set(step.targets) <= there:
-        said |= {"reset_nodes": False, "allow_ungraceful_removal": True}
-    return said
 
 
 def _not_ready(api: Kubernetes, wanted: Mapping[str, Resource]) -> list[str]:

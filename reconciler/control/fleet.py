@@ -7,7 +7,6 @@ worker and nobody else.
 
 from __future__ import annotations
 
-import datetime
 import math
 import queue
 import random
@@ -23,11 +22,9 @@ from ..engine import schedule
 from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
 from ..errors import Gone, Invalid, Outdated, ReconcilerError, mistake
-from ..model.outcome import Outcome
-from ..report.view import guarded
 from ..spec.mentions import dependents
 from . import outputs
-from .board import Board, Last
+from .board import Board, last_of
 from .cloudwatch import CloudWatch
 from .cycle import Moment
 from .doing import Noted
@@ -307,7 +304,7 @@ class Fleet:
             problems=_problems(end.error),
             retry_in=round(slot.until - self.clock(), 1) if slot.until > self.clock() else None,
         )
-        self.board.ended(end.job.name, _last(outcome, trigger, self._commit, end.seconds, failed), _holder(end.error))
+        self.board.ended(end.job.name, last_of(outcome, trigger, self._commit, end.seconds, failed), _holder(end.error))
 
     @property
     def _commit(self) -> str:
@@ -390,16 +387,3 @@ def _problems(error: ReconcilerError | None) -> str | None:
 
 def _holder(error: ReconcilerError | None) -> str:
     return error.holder if isinstance(error, HeldElsewhere) else ""
-
-
-def _last(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: float, failed: str) -> Last:
-    return Last(
-        outcome=outcome.status.value if outcome else "failed",
-        trigger=trigger.value,
-        commit=outcome.commit if outcome else commit,
-        seconds=seconds,
-        ended=datetime.datetime.now(datetime.UTC),
-        differences=len(outcome.after.open) if outcome else 0,
-        error=failed,
-        held=tuple(guarded(refusal) for refusal in outcome.after.refusals) if outcome else (),
-    )
