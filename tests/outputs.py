@@ -26,7 +26,7 @@ from reconciler.model.outcome import Outcome, Status, StepOutcome
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Unknown
 from reconciler.ports import Manifest
-from reconciler.report import actions, bundle, comment, html, markdown, quality, sarif, terminal
+from reconciler.report import actions, bundle, comment, html, markdown, proposal, quality, sarif, sides, terminal
 from reconciler.report import json as json_report
 from reconciler.report.bundle import Failure, Report
 from reconciler.report.view import View, view
@@ -121,6 +121,11 @@ def _terminal(cycle: Ended) -> str:
     return stream.getvalue()
 
 
+def _sides(cycle: Ended) -> str:
+    wanted = {(component, r.key): r for component in Component for r in cycle.expected.resources(component)}
+    return "\n".join(sides.unified(cycle.outcome.after.open, wanted, "c0ffee"))
+
+
 def _error(cycle: Ended) -> str:
     """All there is of it: the traceback, hint, evidence and problems."""
     error = cycle.error
@@ -143,6 +148,8 @@ OUTPUTS: dict[str, Callable[[Ended], str]] = {
     "summary": lambda c: comment.summary(c.report, limit=60_000),
     "title": lambda c: comment.title(c.report),
     "actions": lambda c: actions.commands(c.report),
+    "proposal": lambda c: "".join(proposal.sentence(v) for v in c.views),
+    "sides": _sides,
     "markdown": lambda c: "".join(markdown.render(v) for v in c.views),
     "json": lambda c: json.dumps([json_report.document(v) for v in c.views]),
     "html": lambda c: "".join(html.render(v) for v in c.views),

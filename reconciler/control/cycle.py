@@ -256,7 +256,7 @@ class Cycle:
                 carried.append(executor.run(step, sight))
                 if not carried[-1].ok:
                     failed.append(step)
-                    if not failures.goes_on(step, phase):
+                    if self.wish or not failures.goes_on(step, phase):
                         break
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)

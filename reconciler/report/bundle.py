@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
@@ -126,8 +126,11 @@ def _value(kind: Any, found: Any) -> Any:
 
 
 def _record(kind: Any, found: Mapping[str, Any]) -> Any:
-    types = get_type_hints(kind)
-    return kind(**{f.name: _value(types[f.name], found[json_report.key(f.name)]) for f in fields(kind)})
+    """What a document leaves out has its default: an older version did not have it, or there is none."""
+    types, names = get_type_hints(kind), {f.name: json_report.key(f.name) for f in fields(kind)}
+    may_lack = {f.name for f in fields(kind) if f.default is not MISSING}
+    there = {name for name, key in names.items() if key in found or name not in may_lack}
+    return kind(**{name: _value(types[name], found[names[name]]) for name in names if name in there})
 
 
 def _checked(found: Any, kind: type) -> Any:

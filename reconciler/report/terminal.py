@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -66,7 +66,7 @@ class _Findings:
     def __init__(self, view: View) -> None:
         self._view = view
 
-    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+    def __rich_console__(self, _: object, options: ConsoleOptions) -> Iterator[RenderableType]:
         for_all = by_component(self._view.findings).items()
         rows = [
             (component, [_finding(group[0], some([f.resource for f in group])) for group in alike(findings)])
