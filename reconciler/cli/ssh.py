@@ -30,7 +30,9 @@ def ssh(
     """
     mine = context(ctx)
     (desired,) = mine.select(mine.app.at("HEAD"), [cluster])
-    argv = login.command_line(desired, machine, command or (), mine.app.toolkit, mine.app.logins)
+    words = command or []
+    there = words[1:] if words[:1] == ["--"] else words
+    argv = login.command_line(desired, machine, there, mine.app.toolkit, mine.app.logins)
     if show:
         out().print(Text(shlex.join(argv)))
         return

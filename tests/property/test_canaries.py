@@ -352,4 +352,4 @@ def test_the_outputs_would_show_it() -> None:
     assert output
     live = [{**shown, "data": {"a": "other"}}]
     said = written(ended(desired, [shown], live, error, wiring.Outputs({output: CANARY})))
-    assert {name for name, text in said.items() if CANARY not in text} == {"title", "quality", *NAMES_ONLY}
+    assert {name for name, text in said.items() if CANARY not in text} == {"title", "quality", "proposal", *NAMES_ONLY}
