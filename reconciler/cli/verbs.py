@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -145,6 +145,7 @@ def plan(
     """
     if watch:
         watch_plan(context(ctx), clusters, ref, output, every)
+        return
     context(ctx).mention_uncommitted(ref)
     with reported("plan", folder) as found:
         code = look(context(ctx), clusters, ref, output, None, found)
@@ -262,8 +263,8 @@ def seen(mine: Context, names: list[str] | None, ref: str, found: Found) -> int:
     return failed
 
 
-def watch_plan(mine: Context, names: list[str] | None, ref: str, output: Format, every: float) -> NoReturn:
-    """Print the plan whenever it is another one, until an interrupt. What fails is told, and looked at again."""
+def watch_plan(mine: Context, names: list[str] | None, ref: str, output: Format, every: float) -> None:
+    """Print the plan whenever it is another one, until somebody asks us to stop. What fails is told, and looked at again."""
     again = Again(every)
     watcher = mine.app.parts().refs(again.moved)
 

@@ -6,8 +6,8 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn
 
+from .. import interrupt
 from ..report.view import View
 
 _SETTLE_SECONDS = 0.3  # git writes several files for one commit
@@ -25,19 +25,19 @@ class Again:
         self._moved.set()
 
     def wait(self) -> None:
-        """Until then. An interrupt ends it."""
+        """Until then, or until somebody asks us to stop."""
         deadline = time.monotonic() + self._every
-        while time.monotonic() < deadline and not self._moved.wait(0.5):
+        while time.monotonic() < deadline and not interrupt.requested() and not self._moved.wait(0.5):
             pass
         if self._moved.is_set():
             time.sleep(_SETTLE_SECONDS)
             self._moved.clear()
 
 
-def watched(look: Callable[[], list[View]], show: Callable[[list[View]], None], again: Again) -> NoReturn:
-    """Look for ever, and show what was seen when it is not what was shown last."""
+def watched(look: Callable[[], list[View]], show: Callable[[list[View]], None], again: Again) -> None:
+    """Look until somebody asks us to stop, and show what was seen when it is not what was shown last."""
     shown = ""
-    while True:
+    while not interrupt.requested():
         views = look()
         now = hashlib.sha256(repr([_told(view) for view in views]).encode()).hexdigest()
         if now != shown:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 from pathlib import Path
 
@@ -109,8 +107,9 @@ def test_a_plan_that_is_watched_is_printed_when_it_is_another_one(world: World, 
             wait_until(lambda: "drifted" in out.read_text(), 60, "the plan of what was changed")
             log_level(world, "info")
         finally:
-            os.kill(watching.pid, signal.SIGINT)
-            assert watching.wait(30) == 130
+            watching.terminate()
+            code = watching.wait(60)
+    assert code == 0
     assert out.read_text().count('"cluster"') < 20
     assert yaml.safe_load(out.read_text()[: out.read_text().index("\n]") + 2])
     assert world.reconciler("apply", world.name).code == 0
