@@ -264,7 +264,7 @@ def seen(mine: Context, names: list[str] | None, ref: str, found: Found) -> int:
 
 
 def watch_plan(mine: Context, names: list[str] | None, ref: str, output: Format, every: float) -> None:
-    """Print the plan whenever it is another one, until somebody asks us to stop. What fails is told, and looked at again."""
+    """Print the plan whenever it is another one, until somebody asks us to stop. What fails is told and tried again."""
     again = Again(every)
     watcher = mine.app.parts().refs(again.moved)
 
