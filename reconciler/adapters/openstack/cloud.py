@@ -192,13 +192,17 @@ class OpenStackCloud:
             running = {name: pool.submit(_fetch, call, connection) for name, call in calls.items()}
             answers = {name: self._answer(running[name]) if name in running else [] for name in _CALLS}
             answers["members"] = self._members(pool, answers)
-            answers["servers"] = self._with_unlisted(answers)
+            answers["servers"] = self._completed(answers)
         return answers
 
-    def _with_unlisted(self, answers: Mapping[str, Any]) -> Any:
-        """Nova lists no server that can still be restored, and keeps its name and its port."""
+    def _completed(self, answers: Mapping[str, Any]) -> Any:
+        """Nova's list does not say why a server found no host, and lacks those that can still be restored, whose name
+        and port are kept."""
         servers, ports = answers["servers"], answers["ports"]
-        if isinstance(servers, Unknown) or isinstance(ports, Unknown):
+        if isinstance(servers, Unknown):
+            return servers
+        servers = conditions.with_faults(servers, self._server)
+        if isinstance(ports, Unknown):
             return servers
         return [*servers, *conditions.unlisted((p for p in ports if normalise.tagged(p)), servers, self._server)]
 

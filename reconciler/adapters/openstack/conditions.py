@@ -31,6 +31,13 @@ def of(server: Any, image: str | None) -> dict[str, Value]:
     return fields
 
 
+def with_faults(servers: Sequence[Any], fetch: Callable[[str], Any]) -> list[Any]:
+    """The servers, those in ERROR as Nova tells of each by itself: the fault of one that found no host is in no list
+    (it lies in the database of another cell)."""
+    silent = [s.id for s in servers if s.status == "ERROR" and not getattr(s, "fault", None)][:_ASKED_AT_ONCE]
+    return [(fetch(s.id) or s) if s.id in silent else s for s in servers]
+
+
 def unlisted(ports: Iterable[Any], servers: Sequence[Any], fetch: Callable[[str], Any]) -> list[Any]:
     """Servers that no list shows and that hold a port all the same: deleted, and restorable until Nova reclaims them.
     `fetch` gets a server by its id, None where there is none."""

@@ -92,3 +92,22 @@ def test_a_lasting_refusal_is_told_from_a_passing_one(said: str, error: type[Exc
     told = explain("sandbox", Conflict(said))
     assert type(told) is error
     assert hint in (told.hint or "")
+
+
+def test_only_servers_in_error_without_a_word_are_asked_for_by_id() -> None:
+    told = {"message": "No valid host"}
+    servers = [
+        server(id="a"),
+        server(id="b", status="ERROR", fault=told),
+        server(id="c", status="ERROR"),
+        server(id="d", status="ERROR"),
+    ]
+    asked: list[str] = []
+
+    def fetch(id: str) -> Any:
+        asked.append(id)
+        return server(id=id, status="ERROR", fault=told) if id == "c" else None
+
+    found = conditions.with_faults(servers, fetch)
+    assert asked == ["c", "d"]
+    assert [(s.id, s.fault) for s in found] == [("a", None), ("b", told), ("c", told), ("d", None)]
