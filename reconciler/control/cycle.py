@@ -307,7 +307,7 @@ class Cycle:
             facts=self._facts(sight, roles.etcd or roles.control_plane),
             replacing=REPLACING,
             ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
-            history=tuple(record.history(self.tools.repository, self.desired.name)),
+            history=record.History(self.tools.repository, self.desired.name),
             durations=durations.read(self.tools.state, self.desired.name),
             repair=cluster.spec.kubernetes.repair,
             environments=tuple(self._environments()),

@@ -116,13 +116,20 @@ def read_drift(text: bytes, doubt: Doubt = lambda _: None) -> frozenset[Identity
     return frozenset((d.component, d.kind, d.name, d.target, d.field) for d in differing)
 
 
-def history(repository: Repository, cluster: str) -> Iterator[Version]:
-    """What differed at each commit of the observed branch, newest first; what can't be read is left out."""
-    path = f"{cluster}/{DIFFERENCES}"
-    for when, text in repository.history(path):
-        differing = read_drift(text, partial(repository.disregard, path, text))
-        if differing is not None:
-            yield when, differing
+@dataclass(frozen=True, slots=True)
+class History:
+    """What differed at each commit of the observed branch, newest first; what can't be read is left out. It is read
+    each time it is gone through, and only as far: where nothing differs, not at all."""
+
+    repository: Repository
+    cluster: str
+
+    def __iter__(self) -> Iterator[Version]:
+        path = f"{self.cluster}/{DIFFERENCES}"
+        for when, text in self.repository.history(path):
+            differing = read_drift(text, partial(self.repository.disregard, path, text))
+            if differing is not None:
+                yield when, differing
 
 
 def now_applied(expected: Expected, before: Expected, outcome: Outcome) -> Expected:

@@ -55,7 +55,7 @@ def test_the_observed_branch(clone: Path) -> None:
     assert record.versions_applied(applied) == ("1.36.3",)
     assert record.read_failed(there["demo/observed.yaml"], doubt) == record.Failed()
     assert record.read_drift(there["demo/drift.yaml"], doubt) is not None
-    assert list(record.history(repository, "demo"))
+    assert list(record.History(repository, "demo"))
     assert repository.last_recorded("demo")
     assert repository.observed_at("demo") is None
 
