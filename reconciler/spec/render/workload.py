@@ -73,9 +73,8 @@ def read(
         found, problems = _looked_into(built.documents)
     else:
         found, problems = _read({name: files[name] for name in sorted(files) if name.endswith(_SUFFIXES)}, encrypted)
-    objects = [replace(one, workload=source.name, values=built.values if built else one.values) for one in found]
-    _refuse(_all_mistakes(objects, problems, built))
-    return objects
+    _refuse(_all_mistakes(found, problems, built))
+    return [replace(one, workload=source.name, values=built.values if built else one.values) for one in found]
 
 
 def _all_mistakes(found: Sequence[Placed], problems: Sequence[Problem], built: Built | None = None) -> list[Problem]:
@@ -83,12 +82,13 @@ def _all_mistakes(found: Sequence[Placed], problems: Sequence[Problem], built: B
     text. Of what a program made, at what it was made from."""
     mistakes = [*problems, *(problem for one in found for problem in _mistakes(one))]
     told = [built.told(problem) for problem in mistakes] if built else mistakes
-    return [*told, *(problem for one in found for problem in _leaks(one, built))]
+    readable = (one for one in found if isinstance(one.object, dict))
+    return [*told, *(problem for one in readable for problem in _leaks(one, built))]
 
 
 def _leaks(one: Placed, built: Built | None = None) -> Iterator[Problem]:
     """Where the object would show what SOPS encrypted."""
-    for leak in sealed.leaks(one.object, one.values) if isinstance(one.object, dict) else ():
+    for leak in sealed.leaks(one.object, built.values if built else one.values):
         yield built.leaked(leak) if built else one.problem(leak.path, leak.message, leak.hint)
 
 
