@@ -93,6 +93,9 @@ def sound() -> Files:
     return {str(file.relative_to(ROOT)): file.read_bytes() for file in found}
 
 
+_TRIES = 3  # neighbours come and go within a second
+
+
 def load(files: Files, path: str) -> tuple[str, float]:
     """How it ended (`loaded`, `refused`, or what is wrong with the way it ended), and the seconds it took on an idle
     core: what took long is done again, and measured against how fast the machine is at that moment.
@@ -100,10 +103,12 @@ def load(files: Files, path: str) -> tuple[str, float]:
     `path` is the file with the mistake: it is also searched for secrets.
     """
     ended, seconds = _loaded(files, path)
-    if seconds >= 1:
+    for _ in range(_TRIES):
+        if seconds < 1:
+            break
         slow = _slowness()
-        again, seconds = _loaded(files, path)
-        return again, seconds / max(1.0, min(slow, _slowness()))
+        ended, again = _loaded(files, path)
+        seconds = min(seconds, again / max(1.0, min(slow, _slowness())))
     return ended, seconds
 
 
