@@ -44,15 +44,18 @@ def test_the_kubeconfig_opens_the_cluster_alone_and_beside_others(world: World, 
 
 
 def test_ssh_leads_to_the_machine_that_is_meant(world: World) -> None:
-    said = world.reconciler("ssh", world.name, "worker-1", "--", "hostname")
-    assert (said.code, said.out.strip()) == (0, f"{world.name}-worker-1"), said.all
+    servers = world.observed()["components"]["infrastructure"]["server"]
+    (address,) = (s["address"] for s in servers if s["name"] == f"{world.name}-worker-1")
+    shown = world.reconciler("ssh", world.name, "worker-1", "--print")
+    assert shown.out.rstrip().endswith(f"-- {address}"), shown.all
+    said = world.reconciler("ssh", world.name, "worker-1", "--", "echo", "it is me")
+    assert (said.code, said.out) == (0, "it is me\n"), said.all
     assert world.reconciler("ssh", world.name, "worker-1", "--", "exit 7").code == 7
     known = next(world.state.rglob("known_hosts"))
-    assert "UserKnownHostsFile=" in world.reconciler("ssh", world.name, "cp-1", "--print").out
     before = known.read_text()
     known.write_text("\n".join(" ".join([*line.split()[:2], other_key(before, line)]) for line in before.splitlines()))
     try:
-        refused = world.reconciler("ssh", world.name, "worker-1", "--", "hostname")
+        refused = world.reconciler("ssh", world.name, "worker-1", "--", "true")
         assert refused.code == 255
         assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in refused.err
     finally:
