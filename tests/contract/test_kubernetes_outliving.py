@@ -82,7 +82,7 @@ def test_a_volume_that_goes_with_its_claim_is_waited_for(kube: Path, api: Kubern
     """Its driver takes its time: who deletes the machines before that leaves the volume in the cloud for good."""
     name = bound(kube, namespace)
     claim = listed(api, "PersistentVolumeClaim", f"{namespace}/home")
-    with pytest.raises(Transient, match=f"volume {name} is deleted, but not gone"):
+    with pytest.raises(Transient, match=f"volume {name} is not gone"):
         KubernetesApi(kube, wait=1).prune([claim])
     driver = threading.Timer(1, lambda: kubectl(kube, "delete", "pv", name, "--wait=false"))
     driver.start()
@@ -101,7 +101,7 @@ def test_balancers_are_seen_whoever_made_them_and_waited_for(kube: Path, api: Ku
     }
     kubectl(kube, "create", "-f", "-", stdin=service)
     found = listed(api, "Service", f"{namespace}/web")
-    with pytest.raises(Transient, match="is deleted, but not gone"):
+    with pytest.raises(Transient, match="is being deleted since .*load-balancer-cleanup"):
         KubernetesApi(kube, wait=1).prune([found])
     patch = '{"metadata": {"finalizers": null}}'
     kubectl(kube, "-n", namespace, "patch", "service", "web", "--type=merge", "-p", patch)
