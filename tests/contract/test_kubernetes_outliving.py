@@ -101,7 +101,7 @@ def test_balancers_are_seen_whoever_made_them_and_waited_for(kube: Path, api: Ku
     }
     kubectl(kube, "create", "-f", "-", stdin=service)
     found = listed(api, "Service", f"{namespace}/web")
-    with pytest.raises(Transient, match="is being deleted since .*load-balancer-cleanup"):
+    with pytest.raises(Transient, match=r"is being deleted since .*load-balancer-cleanup"):
         KubernetesApi(kube, wait=1).prune([found])
     patch = '{"metadata": {"finalizers": null}}'
     kubectl(kube, "-n", namespace, "patch", "service", "web", "--type=merge", "-p", patch)
