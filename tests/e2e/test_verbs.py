@@ -46,7 +46,7 @@ def test_the_kubeconfig_opens_the_cluster_alone_and_beside_others(world: World, 
 def test_ssh_leads_to_the_machine_that_is_meant(world: World) -> None:
     servers = world.observed()["components"]["infrastructure"]["server"]
     (address,) = (s["address"] for s in servers if s["name"] == f"{world.name}-worker-1")
-    shown = world.reconciler("ssh", world.name, "worker-1", "--print")
+    shown = world.reconciler("ssh", "--print", world.name, "worker-1")
     assert shown.out.rstrip().endswith(f"-- {address}"), shown.all
     said = world.reconciler("ssh", world.name, "worker-1", "--", "echo", "it is me")
     assert (said.code, said.out) == (0, "it is me\n"), said.all
