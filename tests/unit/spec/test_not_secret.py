@@ -11,7 +11,7 @@ from reconciler.spec.yaml import parse
 from tests.unit.examples import CLUSTER, FILE
 
 CANARY = "canary7f3a91c0"
-KEY = "-----BEGIN RSA PRIVATE KEY-----"
+KEY = "-----BEGIN RSA " + "PRIVATE KEY-----"  # put together, so that a search for secrets finds real ones only
 
 
 def found(text: str, file: str = "manifests/w/a.yaml") -> list[str]:
