@@ -13,6 +13,7 @@ _PLAIN = {
     "int": re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"),
     "float": re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
 }
+_ANY = re.compile("|".join(f"(?P<{kind}>{pattern.pattern})" for kind, pattern in _PLAIN.items()))
 KINDS = (*_PLAIN, "str")
 _BEGINS = "~nNtTfF.+-0123456789"  # whatever else begins a word, it is text
 _LONGEST = 400  # no number a person writes is longer, and Python takes time that grows with the square
@@ -22,7 +23,8 @@ def kind_of(word: str) -> str:
     """Which of null, bool, int, float and str an unquoted word is."""
     if word[:1] not in _BEGINS:
         return "str"
-    return next((kind for kind, pattern in _PLAIN.items() if pattern.fullmatch(word)), "str")
+    match = _ANY.fullmatch(word)
+    return str(match.lastgroup) if match else "str"
 
 
 # What Kubernetes makes of words that YAML 1.2 reads otherwise, by the resolver of go-yaml 2, which reads its manifests.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,8 +141,7 @@ def test_a_commit_that_is_not_text_is_checked_byte_for_byte(clone: Make, keys: P
 def gnupg(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     if shutil.which("gpg") is None:
         pytest.skip("gpg is not installed")
-    home = Path(f"/tmp/reconciler-test-gnupg-{os.getpid()}")  # an agent's socket must have a short path
-    home.mkdir(mode=0o700)
+    home = Path(tempfile.mkdtemp(prefix="reconciler-test-gnupg-", dir="/tmp"))  # an agent's socket: a short path
     monkeypatch.setenv("GNUPGHOME", str(home))
     try:
         for name in ("ada", "eve"):
@@ -150,7 +150,7 @@ def gnupg(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield home
     finally:
         subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)  # the agent takes its sockets away at the same time
 
 
 def test_gnupg_keys_that_expired_or_were_withdrawn_sign_nothing(clone: Make, gnupg: Path, tmp_path: Path) -> None:
