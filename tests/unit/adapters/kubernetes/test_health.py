@@ -171,3 +171,26 @@ def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
 )
 def test_a_pods_trouble_in_one_sentence(thing: dict[str, Any], said: str) -> None:
     assert of_pod(thing).text == said
+
+
+READY = {"type": "Ready", "status": "True"}
+
+
+@pytest.mark.parametrize(
+    ("status", "ok"),
+    [
+        ("ready", True),
+        (["ready"], True),
+        ({"conditions": "Ready"}, True),
+        ({"conditions": {"type": "Ready"}}, True),
+        ({"conditions": ["Ready", None, {**READY, "status": "False"}]}, False),
+        ({"conditions": [{**READY, "observedGeneration": "one"}]}, True),
+        ({"conditions": [{**READY, "observedGeneration": 0}]}, False),
+        ({"observedGeneration": None, "conditions": [READY]}, True),
+        ({"observedGeneration": "one"}, True),
+    ],
+)
+def test_a_status_of_any_shape_is_read(status: Any, ok: bool) -> None:
+    """What its definition does not say, whoever has the rights may write."""
+    thing = {**obj("Widget", {}, {}), "apiVersion": "example.org/v1", "status": status}
+    assert health(thing).ok is ok
