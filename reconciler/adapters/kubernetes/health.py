@@ -24,7 +24,7 @@ _FINE = Health(True)
 def health(obj: Mapping[str, Any]) -> Health:
     """Kinds of Kubernetes itself by rules of their own, any other by its conditions."""
     rule = _RULES.get(obj["kind"], _by_conditions) if _of_kubernetes(obj) else _by_conditions
-    return rule(_mapping(obj.get("spec")), _mapping(obj.get("status")), obj)
+    return rule(mapping(obj.get("spec")), mapping(obj.get("status")), obj)
 
 
 def _of_kubernetes(obj: Mapping[str, Any]) -> bool:
@@ -42,7 +42,7 @@ def _by_conditions(_: Mapping[str, Any], status: Mapping[str, Any], obj: Mapping
         return Health(False, _words(stalled), failed=True)
     if working := _condition(status, "Reconciling", "True"):
         return Health(False, _words(working))
-    ready = next((c for c in _conditions(status) if c.get("type") == "Ready"), None)
+    ready = next((c for c in conditions(status) if c.get("type") == "Ready"), None)
     if ready is None:
         return _FINE
     seen = ready.get("observedGeneration")
@@ -91,7 +91,7 @@ def _job(spec: Mapping[str, Any], status: Mapping[str, Any], _: Mapping[str, Any
 
 def finished(obj: Mapping[str, Any]) -> bool:
     """Did the Job run to its end, and well?"""
-    return _condition(_mapping(obj.get("status")), "Complete", "True") is not None
+    return _condition(mapping(obj.get("status")), "Complete", "True") is not None
 
 
 def _claim(_: Mapping[str, Any], status: Mapping[str, Any], __: Mapping[str, Any]) -> Health:
@@ -162,17 +162,18 @@ def _seen(status: Mapping[str, Any], obj: Mapping[str, Any]) -> bool:
 
 
 def _condition(status: Mapping[str, Any], type_: str, value: str) -> Mapping[str, Any] | None:
-    found = (c for c in _conditions(status) if c.get("type") == type_ and c.get("status") == value)
+    found = (c for c in conditions(status) if c.get("type") == type_ and c.get("status") == value)
     return next(found, None)
 
 
-def _conditions(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A definition may leave the shape of a status to whoever writes it."""
+def conditions(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those that are in the shape they should have: a definition may leave that to whoever writes the status."""
     listed = status.get("conditions")
     return [c for c in listed if isinstance(c, Mapping)] if isinstance(listed, list) else []
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
