@@ -11,16 +11,17 @@ from reconciler.adapters.kubernetes.applied import Applied
 from reconciler.adapters.kubernetes.compare import Comparer
 from reconciler.adapters.kubernetes.connection import Connection, Metadata
 from reconciler.adapters.kubernetes.fields import GENERATE
-from reconciler.adapters.kubernetes.kinds import Discovery
+from reconciler.adapters.kubernetes.kinds import Discovery, Kind
 from reconciler.adapters.kubernetes.remembered import Remembered
 from reconciler.adapters.kubernetes.rollout import Rollout
+from reconciler.adapters.kubernetes.spaces import Spaces
 from reconciler.engine.diff import diff
 from reconciler.engine.planner import plan
 from reconciler.engine.playbook import Roles
 from reconciler.errors import Transient
 from reconciler.model.change import LEAVING, Class
 from reconciler.model.naming import FINALIZERS, GOING
-from reconciler.model.resource import Component, Expected, Known, Observed
+from reconciler.model.resource import Component, Expected, Known, Observed, Resource
 from reconciler.ports import Allowance, Manifest
 from reconciler.progress import QuietProgress
 
@@ -97,3 +98,16 @@ def test_nobody_waits_until_it_is_healthy(applied_now: bool) -> None:
         (wrong,) = Rollout(cast(Connection, Server(obj)), 300).wait([one], Allowance(), task, progress)
     assert isinstance(wrong, Transient)
     assert wrong.message.startswith(f"Secret sid/x is being deleted since {SINCE}, held by its finalizers")
+
+
+@pytest.mark.parametrize("made", [(), ("sid",)])
+def test_what_is_missing_from_a_namespace_on_its_way_out_waits(made: tuple[str, ...]) -> None:
+    """The server makes nothing there: a step would fail at each cycle."""
+    secrets = Kind("v1", "Secret", "secrets", True)
+    spaces = Spaces(cast(Connection, Server(live(manifest(), **GOES))), made)
+    wanted = Resource("Secret", "sid/x")
+    waiting = spaces.placed(wanted, manifest(), secrets, missing=True)
+    assert waiting.waits.startswith(f"the namespace sid, which is being deleted since {SINCE}")
+    assert spaces.placed(wanted, manifest(), secrets, missing=False) == wanted
+    stays = Spaces(cast(Connection, Server(live(manifest()))), made)
+    assert stays.placed(wanted, manifest(), secrets, missing=True) == wanted

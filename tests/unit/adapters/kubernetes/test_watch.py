@@ -209,7 +209,7 @@ def test_what_nests_too_deeply_to_be_read_is_asked_for_again_as_a_whole_and_not_
         def unreadable(_: object) -> None:
             raise RecursionError
 
-        monkeypatch.setattr(watch.asyncio, "sleep", paused)
+        monkeypatch.setattr(asyncio, "sleep", paused)
         monkeypatch.setattr(watched, "_watch", unreadable)
         await watched._keep(stream)
 
