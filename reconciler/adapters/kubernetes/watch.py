@@ -29,6 +29,7 @@ from .ours import copied
 from .witness import Witness, echo, witnessed
 
 _NODES = "v1/Node"
+_COPIES = ("v1/Endpoints", "discovery.k8s.io/v1/EndpointSlice")  # kinds that controllers make with a Service's labels
 _WATCH_SECONDS = (240, 360)  # the server ends a watch after so long; not all of them together
 _SILENCE_SECONDS = 150.0  # a bookmark comes about once a minute: a stream that is silent for longer is dead
 _RETRY_SECONDS = (0.5, 60.0)
@@ -262,13 +263,14 @@ class _Watched:
             self._tell(stream.kind, metadata, "changed" if before else "added")
 
     def _concerned(self, stream: _Stream, metadata: Mapping[str, Any]) -> bool:
-        """Is it somebody's who is here? Others may have objects on the same API, and controllers copy labels: what was
-        concerned once stays so, whatever its books say by now."""
+        """Is it somebody's who is here? Others may have objects on the same API, and a Service's labels are copied to
+        its Endpoints; what was concerned once stays so, whatever its books say by now."""
         if stream.kind == _NODES:
             return True
         part_of = str((metadata.get("labels") or {}).get(PART_OF, ""))
         mine = part_of.rpartition(".")[0] in self._kinds
-        return mine and (metadata["uid"] in stream.known or not copied(metadata))
+        copy = stream.kind in _COPIES and metadata["uid"] not in stream.known and copied(metadata)
+        return mine and not copy
 
     def _tell(self, kind: str, metadata: Mapping[str, Any], what: str) -> None:
         if any(owner.get("controller") for owner in metadata.get("ownerReferences") or ()):

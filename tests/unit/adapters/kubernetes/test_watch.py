@@ -168,12 +168,12 @@ def test_a_stream_outlives_whatever_goes_wrong(tmp_path: Path, monkeypatch: pyte
         until(lambda: len(asked) > 8)
 
 
-def concerned(*events: tuple[str, dict[str, Any]]) -> list[str]:
+def concerned(*events: tuple[str, dict[str, Any]], kind: str = "v1/Endpoints") -> list[str]:
     """What is told of these events of one kind."""
     told: list[str] = []
     watched = watch._Watched(Api(Path("x"), None, KINDS), lambda _, what: told.append(what), lambda *_: None)
     watched._kinds["demo"] = KINDS
-    stream = watch._Stream("v1/Endpoints", known={})
+    stream = watch._Stream(kind, known={})
     for what, metadata in events:
         watched._took(stream, {"type": what, "object": {"metadata": metadata}})
     return told
@@ -189,6 +189,7 @@ def test_a_controllers_copy_of_our_label_starts_no_look() -> None:
     copy = labelled("kube-controller-manager", "Update")
     assert concerned(("ADDED", copy), ("MODIFIED", {**copy, "generation": 2}), ("DELETED", copy)) == []
     assert concerned(("ADDED", labelled("kubectl", "Apply"))) == ["Endpoints web added"]
+    assert concerned(("ADDED", labelled("kubectl-create", "Update")), kind="v1/ConfigMap") == ["ConfigMap web added"]
 
 
 def test_what_was_ours_and_has_other_books_now_is_told() -> None:
