@@ -11,7 +11,7 @@ from ...errors import Permanent, ReconcilerError, Transient
 from ...model.naming import going
 from ...ports import Allowance, Progress, Task
 from .applied import Applied
-from .connection import Connection, NotFound
+from .connection import Connection, NotFound, Refused, Silent
 from .fleeting import FleetingJobs
 from .health import Health, finished, health
 from .leaving import leaving
@@ -88,8 +88,11 @@ class Rollout:
                 hint = "somebody deleted it: the next cycle makes it again"
                 wrong.append(Permanent(f"{one.title}: {error.message}", hint=hint))
                 continue
-            except (Transient, Permanent) as error:
+            except (Silent, Refused) as error:
                 raise type(error)(f"{one.title}: {error.message}", hint=error.hint) from None
+            except (Transient, Permanent) as error:  # its own API is down, or nobody may see it: that is its own
+                wrong.append(type(error)(f"{one.title}: {error.message}", hint=error.hint))
+                continue
             if (since := going(leaving(seen.obj["metadata"]))) and not one.fleeting:
                 wrong.append(Transient(f"{one.title} {since}", hint=_GOES))
             elif not seen.health.ok:
