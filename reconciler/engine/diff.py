@@ -29,6 +29,7 @@ MAYBE_DONE = (
 )
 # Somebody has to take the finalizers off; to delete it again, or to wait for it, helps nobody.
 _HELD = "{}: nothing more is done about it here (whoever owns them takes them off: is its controller running?)"
+_GOES = "{}: git wants it, so it is made anew once it is gone (whoever owns its finalizers takes them off)"
 _LOST = "exists, and Terraform's state does not know it (it is imported)"
 _CHANGED = {Class.DRIFT: "was changed outside git", Class.PENDING: "git changed and was not applied yet"}
 # Nova's word for a server that will not come back by itself.
@@ -105,7 +106,10 @@ def _kind(
             yield _missing(component, want, before.get(want.key), forgotten)
             continue
         first, *extra = _ranked(want, twins)
-        yield from _fields(component, want, before.get(want.key), first, replacing)
+        if since := going(first.fields):
+            yield _goes(component, want, before.get(want.key), first, since)
+        else:
+            yield from _fields(component, want, before.get(want.key), first, replacing)
         yield from (_extra(component, twin, None, "a second one of this name") for twin in extra)
     for resources in by_key.values():
         for resource in resources:
@@ -143,6 +147,15 @@ def _missing(component: Component, want: Resource, before: Resource | None, forg
     level = severity(component, want.kind, "", cls, Action.CREATE, want.fields)
     return Difference(
         component, want.key, "", "present", "present" if before else None, None, cls, Action.CREATE, level, why
+    )
+
+
+def _goes(component: Component, want: Resource, before: Resource | None, live: Resource, since: str) -> Difference:
+    """Somebody deleted what git wants, and it is held: whatever is done to it goes with it, and nothing keeps it."""
+    cls, none, applied = Class.DRIFT, Action.NONE, "present" if before else None
+    level = severity(component, want.kind, "", cls, none, want.fields)
+    return Difference(
+        component, want.key, "", "present", applied, LEAVING, cls, none, level, _GOES.format(since), live.id
     )
 
 

@@ -23,7 +23,8 @@ def plan(
     object in which wave it is (0 where it does not say).
 
     A component with anything unknown gets no step, and neither does what is built on it: a missing answer is
-    not a missing machine. The one exception is what makes the Kubernetes API answer again.
+    not a missing machine. Two exceptions: what makes the Kubernetes API answer again, and a workload's objects, of
+    which nothing is deleted then, and nothing is applied that comes after one of a kind that is not known.
     """
     blind = {d.component for d in differences if d.cls is Class.UNKNOWN}
     todo = tuple(d for d in differences if d.actionable)
@@ -36,9 +37,7 @@ def plan(
         if Component.KUBERNETES in blind:
             before, after = [], fetch_steps(todo)
         steps = [*_urgent(infrastructure), *before, *_infrastructure(infrastructure), *after]
-    if Component.WORKLOADS not in blind:
-        mine = [d for d in differences if d.component is Component.WORKLOADS]
-        steps += _workloads(mine, waves or {})
+    steps += _workloads([d for d in differences if d.component is Component.WORKLOADS], waves or {})
     if Component.APPLICATIONS not in blind:
         steps += _applications([d for d in todo if d.component is Component.APPLICATIONS])
     return Plan(cluster, commit, tuple(differences), tuple(steps))
@@ -97,11 +96,15 @@ def _joins(difference: Difference) -> bool:
 def _workloads(differences: Sequence[Difference], waves: Mapping[Key, int]) -> list[Step]:
     """Wave after wave; what goes, goes in the reverse of the order it came in: what a wave is made of stays while
     something of a later one is being deleted. Objects with a field that is somebody else's make a step of their own,
-    so that it can be held without the rest; so do fields that others added, which keep nothing of their object."""
+    so that it can be held without the rest; so do fields that others added, which keep nothing of their object. While
+    a kind can't be seen (its own API is down), nobody knows what still needs what would go, nor whether what comes
+    after it may come."""
     todo = [d for d in differences if d.actionable]
-    changed = [d for d in todo if d.action is not Action.DELETE]
+    hidden = {d.key.kind for d in differences if d.cls is Class.UNKNOWN}
+    first = min((wave for key, wave in waves.items() if key.kind in hidden), default=None)
+    changed = [d for d in todo if d.action is not Action.DELETE and (first is None or waves.get(d.key, 0) <= first)]
     last = max((waves.get(d.key, 0) for d in differences if d.live == LEAVING and not d.field), default=0)
-    extra = [d for d in todo if d.action is Action.DELETE and waves.get(d.key, 0) >= last]
+    extra = [d for d in todo if d.action is Action.DELETE and waves.get(d.key, 0) >= last and not hidden]
     contested = {d.key for d in changed if d.contested and not d.added}
     steps = [
         _wave("apply", "server-side apply", wave, some)

@@ -12,6 +12,8 @@ _PARTS = (
     r"\$[A-Z_][A-Z0-9_]*(?=[\s:/@.,;\"')-]|$)",  # $VAR
     r"\{\{(?:(?!\}\}).)*\}\}",  # a template's
     r"%\([\w.]+\)s",  # an ini file's
+    r"%[A-Z_][A-Z0-9_]*%",  # %VAR%
+    r"@@[A-Z_][A-Z0-9_]*@@",  # which a build fills in
     r"<[^<>]*>",  # <placeholder>
     r"/(?:etc|home|mnt|opt|run|secrets|tmp|usr|var|vault)/[\w./-]+",  # a file's path
     r"\*+",
@@ -19,11 +21,14 @@ _PARTS = (
 _ELSEWHERE = re.compile("|".join(_PARTS))
 _LOWER_VARIABLE = re.compile(r"\$([a-z][a-z0-9]*(?:_[a-z0-9]+)+)")
 # Where programs fetch a secret from, by the spellings they know.
-_FETCHED = re.compile(r"(?:(?:vault|op|ref\+[a-z]+)://|vault:[\w-]+/|file:/)\S*|env:[A-Z_][A-Z0-9_]*")
+_FETCHED = re.compile(
+    r"(?:(?:vault|op|ref\+[a-z]+)://|vault:[\w-]+/|file:/)\S*|env:[A-Z_][A-Z0-9_]*"
+    r"|arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+"
+)
 _NONE = {
     *("", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "unset", "undefined"),
     *("enabled", "disabled", "required", "optional", "always", "never", "auto"),
-    *("redacted", "masked", "placeholder", "todo", "tbd", "\u2026"),
+    *("redacted", "masked", "hidden", "removed", "omitted", "unknown", "n/a", "placeholder", "todo", "tbd", "\u2026"),
 }
 _CROSSED_OUT = re.compile(r"x{3,}|[-_.#]+")
 
@@ -34,6 +39,8 @@ _HOST_PORT = re.compile(_DOTTED + _PORT)
 _HOST = re.compile(rf"{_DOTTED}(?:{_PORT})?|{_LABEL}{_PORT}")
 _IN_A_URL = re.compile(rf"(?:{_DOTTED}|{_LABEL})(?:{_PORT})?")
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*:)+//([^\s/@?#;]*)(?:/[^\s@?#;]*)?(?:[?;](.*))?", re.DOTALL)
+_CREDENTIAL = re.compile(r"(?<=//)([^\s/@:]*)(?::([^\s/@]*))?@")
+_USER = re.compile(r"[a-z_-]{1,16}")  # a token has digits
 _LETS_IN = {"key", "sas", "sig", "signature"}  # as names in a connection string
 
 
@@ -60,11 +67,18 @@ def names_a_variable(text: str, says_secret: Callable[[str], bool]) -> bool:
 def only_connects(text: str, says_secret: Callable[[str], bool]) -> bool:
     """Says a connection string where something is, and nothing that lets anybody in? `says_secret` judges the names of
     its settings."""
-    if url := _URL.fullmatch(text):
-        return _all(_IN_A_URL, url[1]) and _open(url[2] or "", says_secret)
+    if url := _URL.fullmatch(_CREDENTIAL.sub(_unless_it_lets_in, text, count=1)):
+        return _all(_IN_A_URL, _ELSEWHERE.sub("variable", url[1])) and _open(url[2] or "", says_secret)
     if "=" in text:
         return _open(text, says_secret)
     return _all(_HOST, text.partition("/")[0])
+
+
+def _unless_it_lets_in(credential: re.Match[str]) -> str:
+    """Nothing of a user alone, or one whose password is to be had elsewhere; else the credential as it stands."""
+    user, password = credential.groups()
+    harmless = elsewhere(password) if password else bool(_USER.fullmatch(user)) or elsewhere(user)
+    return "" if harmless else credential[0]
 
 
 def _all(pattern: re.Pattern[str], hosts: str) -> bool:

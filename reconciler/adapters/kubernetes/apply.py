@@ -154,20 +154,17 @@ class Applier:
     def _patch(self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner]) -> Any:
         """Not by force, so that the server says when a field is somebody else's. What people's programs own beside us
         may be what it refuses the rest for: a part of a probe that is to go."""
-        try:
-            return self._request(kind, manifest, force=False)
-        except Owned:
-            return self._take(kind, manifest, taking)
-        except Rejected as error:
-            refused = error
-        if self._books.free(kind, manifest):
+        refused: Rejected | None = None
+        while True:
             try:
                 return self._request(kind, manifest, force=False)
             except Owned:
                 return self._take(kind, manifest, taking)
             except Rejected as error:
+                again = refused is None and self._books.free(kind, manifest)
                 refused = error
-        return self._take(kind, manifest, taking, refused)
+            if not again:
+                return self._take(kind, manifest, taking, refused)
 
     def _take(
         self, kind: Kind, manifest: dict[str, Any], taking: Collection[Owner], refused: Rejected | None = None
@@ -299,6 +296,11 @@ def _named(title: str) -> Iterator[None]:
     """Whatever goes wrong inside names the object, and says what to do about it."""
     try:
         yield
+    except RecursionError:
+        raise Permanent(
+            f"{title}: nests too deeply to be compared",
+            hint="somebody wrote it so: kubectl get it, and look at its fields and at metadata.managedFields",
+        ) from None
     except Conflict as error:  # somebody else wrote at the same time
         raise Transient(f"{title}: {error.message}", hint="the next cycle tries again") from None
     except NotFound as error:

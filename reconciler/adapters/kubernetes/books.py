@@ -63,7 +63,7 @@ def entries(obj: Mapping[str, Any]) -> tuple[Entry, ...]:
     nobody knows who set what."""
     listed = obj["metadata"].get("managedFields") or ()
     if not isinstance(listed, (list, tuple)):
-        raise _odd("they are no list")
+        raise odd("they are no list")
     return tuple(_entry(item, at) for at, item in enumerate(listed) if _counts(item))
 
 
@@ -93,6 +93,16 @@ def spots(place: Place, obj: Any) -> list[Spot]:
     return found
 
 
+def walked(places: Iterable[Place], obj: Any) -> Iterator[tuple[Place, list[Spot]]]:
+    """Each of the places that the object has, and those on the way to them, from the outermost inwards."""
+    chosen = set(places)
+    known: dict[Place, list[Spot]] = {(): [Spot("", (), obj)]}
+    for place in sorted(chosen.union(*map(prefixes, chosen))):
+        known[place] = [further for spot in known[place[:-1]] for further in _step(place[-1], spot)]
+        if known[place]:
+            yield place, known[place]
+
+
 def prefixes(place: Place) -> Iterator[Place]:
     """Every place on the way, the shortest first, the place itself excepted."""
     return (place[:length] for length in range(1, len(place)))
@@ -100,14 +110,14 @@ def prefixes(place: Place) -> Iterator[Place]:
 
 def _counts(item: Any) -> bool:
     if not isinstance(item, Mapping):
-        raise _odd("an entry is no mapping")
+        raise odd("an entry is no mapping")
     return item.get("subresource") != "status"
 
 
 def _entry(item: Mapping[str, Any], at: int) -> Entry:
     names = [item.get(key) or "" for key in ("manager", "subresource", "apiVersion", "time")]
     if not all(isinstance(name, str) for name in names):
-        raise _odd("an entry has no text where its manager stands")
+        raise odd("an entry has no text where its manager stands")
     manager, subresource, api_version, time = names
     owner = Owner(manager, item.get("operation") == "Apply")
     return Entry(owner, subresource, api_version, time, _places(item.get("fieldsV1") or {}), at)
@@ -119,15 +129,15 @@ def _places(fields: Any) -> frozenset[Place]:
     while open_:
         place, node = open_.pop()
         if not isinstance(node, Mapping):
-            raise _odd("a field has a value there")
+            raise odd("a field has a value there")
         if place and (not node or _SELF in node):
             found.add(place)
         below = [name for name in node if name != _SELF]
         if len(place) >= _DEEPEST or len(found) + len(open_) + len(below) > _MOST:
-            raise _odd("they nest too deeply or name too many fields")
+            raise odd("they nest too deeply or name too many fields")
         for name in below:
             if not isinstance(name, str) or name[:1] not in _KINDS_OF_STEP or name[1:2] != ":":
-                raise _odd("a field is written in a way that is not known")
+                raise odd("a field is written in a way that is not known")
             open_.append(((*place, name), node[name]))
     return frozenset(found)
 
@@ -167,7 +177,8 @@ def _same(one: Any, other: Any) -> bool:
     return one == other and isinstance(one, bool) is isinstance(other, bool)
 
 
-def _odd(why: str) -> Permanent:
+def odd(why: str) -> Permanent:
+    """What is raised where the books are not as they should be."""
     return Permanent(
         f"its managedFields can't be read: {why}",
         hint="the API server's books say who set what; without them nobody can tell what was added by hand",

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from ...errors import Permanent, Transient
 from ...model.resource import Fields, Known, Listing, Resource, Unknown
-from ...ports import Comparison, Manifest
+from ...ports import Comparison, Manifest, goes_when_done
 from .additions import Names
 from .connection import Connection, Forbidden, NotFound
 from .fields import PART_OF, all_fields, generated, prepared
@@ -139,7 +139,10 @@ class Comparer:
 
     def _listing(self, group: _Group, pairs: Sequence[_Pair]) -> Listing:
         desired = {p.expected.name for p in pairs}
-        extra = {name: o for name, o in group.listed.items() if name not in desired and _ours(group, name, o)}
+        try:
+            extra = {name: o for name, o in group.listed.items() if name not in desired and _ours(group, name, o)}
+        except Permanent as error:  # whose something is can't be read
+            return group.unknown or Unknown(f"{group.name}: {error.message}", error.hint)
         if extra and group.name == "RoleBinding" and not group.whole:  # what becomes of one depends on what it gives
             self._list_whole(group)
         if group.unknown:
@@ -177,9 +180,7 @@ class Comparer:
             return _Pair(whole)
         try:
             live = group.whole.get(one.name) or self._connection.get(path_of(one.manifest, group.kind))
-            if generated(one.manifest):
-                return _equal(one, live)
-            return self._compared(one, verdict(self._connection, group.kind, one.manifest, live, names), names)
+            return self._seen(one, group.kind, live, names)
         except NotFound:
             return _Pair(whole)
         except (Transient, Permanent, RecursionError) as error:
@@ -189,6 +190,14 @@ class Comparer:
             why = Permanent("nests too deeply to be compared") if isinstance(error, RecursionError) else error
             group.unknown = Unknown(f"{group.name} {one.name}: {why.message}", why.hint)
             return _Pair(whole)
+
+    def _seen(self, one: _Asked, kind: Kind, live: Object, names: Names) -> _Pair:
+        if since := _leaving(one, live["metadata"]):
+            there = Resource(kind.name, one.name, since, id=live["metadata"]["uid"])
+            return _Pair(Resource(kind.name, one.name), there)
+        if generated(one.manifest):
+            return _equal(one, live)
+        return self._compared(one, verdict(self._connection, kind, one.manifest, live, names), names)
 
     def _compared(self, one: _Asked, found: Verdict, names: Names) -> _Pair:
         kind, metadata = one.group.name, found.live["metadata"]
@@ -213,7 +222,7 @@ def _expected(one: _Asked, pair: _Pair, spaces: Spaces) -> Resource:
 def _unchanged(one: _Asked, before: Mapping[str, Equal]) -> _Pair | None:
     """What was equal and is still the same costs nothing more. None: it has to be looked at."""
     live = one.group.listed.get(one.name) if one.group.kind and not one.group.unknown else None
-    if live is None:
+    if live is None or _leaving(one, live["metadata"]):
         return None
     if generated(one.manifest):
         return _equal(one, live)
@@ -226,6 +235,11 @@ def _unchanged(one: _Asked, before: Mapping[str, Equal]) -> _Pair | None:
             known = replace(known, print=fingerprint(metadata))
         return _equal(one, live, known)
     return _equal(one, live, known) if known.print and known.print == fingerprint(metadata) else None
+
+
+def _leaving(one: _Asked, metadata: Mapping[str, Any]) -> Fields:
+    """What is said of an object that is wanted and on its way out. A Job that goes when it is done is meant to."""
+    return {} if goes_when_done(one.manifest) else leaving(metadata)
 
 
 def _equal(one: _Asked, live: Object, known: Equal | None = None) -> _Pair:

@@ -47,7 +47,10 @@ def settled(metadata: Mapping[str, Any], at: datetime.datetime | None) -> bool:
 
 
 def _books(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [entry for entry in metadata.get("managedFields") or () if entry.get("subresource") != "status"]
+    listed = metadata.get("managedFields")
+    if not isinstance(listed, list) or not all(isinstance(entry, Mapping) for entry in listed):
+        return []
+    return [entry for entry in listed if entry.get("subresource") != "status"]
 
 
 def _old(entry: Mapping[str, Any], at: datetime.datetime) -> bool:

@@ -24,7 +24,7 @@ _FINE = Health(True)
 def health(obj: Mapping[str, Any]) -> Health:
     """Kinds of Kubernetes itself by rules of their own, any other by its conditions."""
     rule = _RULES.get(obj["kind"], _by_conditions) if _of_kubernetes(obj) else _by_conditions
-    return rule(obj.get("spec") or {}, obj.get("status") or {}, obj)
+    return rule(mapping(obj.get("spec")), mapping(obj.get("status")), obj)
 
 
 def _of_kubernetes(obj: Mapping[str, Any]) -> bool:
@@ -36,16 +36,17 @@ def _of_kubernetes(obj: Mapping[str, Any]) -> bool:
 def _by_conditions(_: Mapping[str, Any], status: Mapping[str, Any], obj: Mapping[str, Any]) -> Health:
     """The conventions of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus): Stalled and Reconciling say what is abnormal,
     Ready what is normal, observedGeneration of which spec all this speaks. What says none of it has nothing to say."""
-    if "observedGeneration" in status and not _seen(status, obj):
+    if _is_number(status.get("observedGeneration")) and not _seen(status, obj):
         return Health(False, "was not seen by its controller yet")
     if stalled := _condition(status, "Stalled", "True"):
         return Health(False, _words(stalled), failed=True)
     if working := _condition(status, "Reconciling", "True"):
         return Health(False, _words(working))
-    ready = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), None)
+    ready = next((c for c in conditions(status) if c.get("type") == "Ready"), None)
     if ready is None:
         return _FINE
-    late = ready.get("observedGeneration", obj["metadata"].get("generation", 0)) < obj["metadata"].get("generation", 0)
+    seen = ready.get("observedGeneration")
+    late = _is_number(seen) and seen < obj["metadata"].get("generation", 0)
     return Health(ready.get("status") == "True" and not late, _words(ready))
 
 
@@ -90,7 +91,7 @@ def _job(spec: Mapping[str, Any], status: Mapping[str, Any], _: Mapping[str, Any
 
 def finished(obj: Mapping[str, Any]) -> bool:
     """Did the Job run to its end, and well?"""
-    return _condition(obj.get("status") or {}, "Complete", "True") is not None
+    return _condition(mapping(obj.get("status")), "Complete", "True") is not None
 
 
 def _claim(_: Mapping[str, Any], status: Mapping[str, Any], __: Mapping[str, Any]) -> Health:
@@ -161,8 +162,23 @@ def _seen(status: Mapping[str, Any], obj: Mapping[str, Any]) -> bool:
 
 
 def _condition(status: Mapping[str, Any], type_: str, value: str) -> Mapping[str, Any] | None:
-    found = (c for c in status.get("conditions") or () if c.get("type") == type_ and c.get("status") == value)
+    found = (c for c in conditions(status) if c.get("type") == type_ and c.get("status") == value)
     return next(found, None)
+
+
+def conditions(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those that are in the shape they should have: a definition may leave that to whoever writes the status."""
+    listed = status.get("conditions")
+    return [c for c in listed if isinstance(c, Mapping)] if isinstance(listed, list) else []
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 _RULES = {

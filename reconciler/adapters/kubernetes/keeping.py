@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ...errors import Transient
+from ...errors import Permanent, Transient
 from ...model.resource import Key, Unknown
 from ...ports import Manifest
 from .connection import Connection
@@ -31,7 +31,7 @@ def kept(
 ) -> tuple[Manifest, ...]:
     """The manifests as `manager` may apply them, so that what lies at `fields` stays as it is live.
 
-    Raises Transient where that can't be seen now.
+    Raises Transient where that can't be seen now, Permanent where it can't be read.
     """
     asked = [m for m in manifests if fields.get(_key(m))]
     seen = dict(zip((_key(m) for m in asked), lookup(connection, discovery, asked), strict=True))
@@ -41,7 +41,11 @@ def kept(
 def _kept(manifest: Manifest, live: Manifest | Unknown | None, fields: Collection[str], manager: str) -> Manifest:
     if isinstance(live, Unknown):
         raise Transient(f"{_key(manifest)} can't be read, so what is ignored of it can't be kept: {live.reason}")
-    return keeping(manifest, live, fields, manager) if live else manifest
+    try:
+        return keeping(manifest, live, fields, manager) if live else manifest
+    except (Permanent, RecursionError) as error:
+        why = "it nests too deeply" if isinstance(error, RecursionError) else error.message
+        raise Permanent(f"{_key(manifest)} can't be applied with what is ignored of it: {why}") from None
 
 
 def keeping(manifest: Manifest, live: Manifest, fields: Collection[str], manager: str) -> Object:

@@ -55,7 +55,3 @@ def _whose(live: Mapping[str, Any], manager: str, part_of: str) -> Owner | None:
         return Owner(f"{made_by['kind']} {made_by['name']}")
     others = {name for name in appliers if not Owner(name).by_hand}
     return Owner(min(others), applies=True) if others else None
-
-
-def _within(path: str, outer: str) -> bool:
-    return path == outer or (path.startswith(outer) and path[len(outer)] in ".[")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from ...errors import Evidence, Permanent, Transient
 from ...text import visible_line
 from .connection import Connection
+from .health import conditions, mapping
 
 _LINES, _WIDTH = 10, 300
 _BAD = ("ReplicaFailure", "Failed", "Stalled")
@@ -105,21 +106,24 @@ def _pods(connection: Connection, obj: Mapping[str, Any]) -> Iterator[Trouble]:
     if obj["kind"] == "Pod":
         yield of_pod(obj)
         return
-    labels = ((obj.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-    if not labels or "template" not in obj["spec"]:
+    spec = mapping(obj.get("spec"))
+    labels = mapping(mapping(spec.get("selector")).get("matchLabels"))  # others' kinds may have a text there
+    namespace = obj["metadata"].get("namespace")
+    if not labels or "template" not in spec or not namespace:
         return
     selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
-    pods = connection.items(f"/api/v1/namespaces/{obj['metadata']['namespace']}/pods", labelSelector=selector)
+    pods = connection.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
     newest = sorted(pods, key=lambda p: str(p["metadata"].get("creationTimestamp")), reverse=True)
     yield from (of_pod(pod) for pod in newest)
 
 
 def _conditions(obj: Mapping[str, Any]) -> Iterator[str]:
-    for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition["type"] in _BAD and condition["status"] == "True":
+    said = conditions(mapping(obj.get("status")))
+    for condition in said:
+        if condition.get("type") in _BAD and condition.get("status") == "True":
             yield str(condition.get("message", ""))
-    for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition["type"] in _GOOD and condition["status"] != "True":
+    for condition in said:
+        if condition.get("type") in _GOOD and condition.get("status") != "True":
             yield ": ".join(str(condition[k]) for k in ("reason", "message") if condition.get(k))
 
 

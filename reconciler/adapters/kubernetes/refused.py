@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ...errors import Permanent, Transient
@@ -96,10 +96,12 @@ def spelled(connection: Connection, kind: Kind, manifest: Object) -> Object:
     body = copy.deepcopy(manifest)
     digest = hashlib.sha256(str(manifest["metadata"]["name"]).encode()).hexdigest()[:8]
     body["metadata"] = {**body["metadata"], "name": f"reconciler-{digest}"}
-    if manifest["kind"] == "Service":
-        body["spec"] = {k: v for k, v in (body.get("spec") or {}).items() if k not in _GIVEN_OUT or v == "None"}
-        for port in body["spec"].get("ports") or ():
-            port.pop("nodePort", None)
+    if manifest["kind"] == "Service" and isinstance(body.get("spec"), Mapping):
+        body["spec"] = {k: v for k, v in body["spec"].items() if k not in _GIVEN_OUT or v == "None"}
+        ports = body["spec"].get("ports")
+        for port in ports if isinstance(ports, list) else ():
+            if isinstance(port, dict):
+                port.pop("nodePort", None)
     with contextlib.suppress(Permanent, Transient):
         path = kind.collection(namespace_of(manifest))
         return dict(connection.request("POST", path, query=_DRY, body=body))

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import Permanent, ReconcilerError, Transient
+from ...model.naming import going
 from ...ports import Allowance, Progress, Task
 from .applied import Applied
-from .connection import Connection, NotFound
+from .connection import Connection, NotFound, Refused, Silent
 from .fleeting import FleetingJobs
 from .health import Health, finished, health
+from .leaving import leaving
 from .metrics import measured
 from .reasons import Trouble, last_lines, trouble
 
 _FIRST_POLL, _SLOWEST_POLL = 0.2, 2.0
 # How long an object is waited for whose status nobody may ever write, such as the address of an Ingress (seconds).
 WELCOME_SECONDS = 60.0
+_GOES = "somebody deleted it: it is made anew once it is gone (whoever owns its finalizers takes them off)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Rollout:
         """Poll what is not healthy yet. Returns what failed, or is not healthy in time; raises when nobody answers."""
         started = time.monotonic()
         # Most kinds have nothing to wait for: what apply was answered says so.
-        pending = [one for one in applied if one.fleeting or one.answer is None or not health(one.answer).ok]
+        pending = [one for one in applied if one.fleeting or one.answer is None or not _stays_well(one.answer)]
         pause = _FIRST_POLL
         task.advance(len(applied) - len(pending))
         wrong: list[ReconcilerError] = []
@@ -85,9 +88,14 @@ class Rollout:
                 hint = "somebody deleted it: the next cycle makes it again"
                 wrong.append(Permanent(f"{one.title}: {error.message}", hint=hint))
                 continue
-            except (Transient, Permanent) as error:
+            except (Silent, Refused) as error:
                 raise type(error)(f"{one.title}: {error.message}", hint=error.hint) from None
-            if not seen.health.ok:
+            except (Transient, Permanent) as error:  # its own API is down, or nobody may see it: that is its own
+                wrong.append(type(error)(f"{one.title}: {error.message}", hint=error.hint))
+                continue
+            if (since := going(leaving(seen.obj["metadata"]))) and not one.fleeting:
+                wrong.append(Transient(f"{one.title} {since}", hint=_GOES))
+            elif not seen.health.ok:
                 found.append(seen)
             elif one.fleeting and finished(seen.obj):
                 self._jobs.note(one, allowance)
@@ -128,6 +136,10 @@ class Rollout:
         verdict = "failed" if seen.health.failed else f"is not healthy after {may_take:g} s"
         told = f"{seen.one.title} {verdict} ({seen.health.detail})" + (f": {why.text}" if why.text else "")
         return Permanent(told, hint=_hint(seen.obj, why), evidence=last_lines(self._connection, why))
+
+
+def _stays_well(answer: Mapping[str, Any]) -> bool:
+    return health(answer).ok and not leaving(answer["metadata"])
 
 
 def _hint(obj: Mapping[str, Any], why: Trouble) -> str:

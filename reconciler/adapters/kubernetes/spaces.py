@@ -8,10 +8,12 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from ...errors import Permanent, Transient
+from ...model.naming import going
 from ...model.resource import Resource
 from ...ports import Manifest, goes_when_done
 from .connection import Connection, NotFound
 from .kinds import Kind, namespace_of
+from .leaving import leaving
 
 _ABSENT = "(absent)"
 
@@ -24,10 +26,12 @@ class Spaces:
         self._made = made
         self._lock = threading.Lock()
         self._ids: dict[str, str] = {}
+        self._leaving: dict[str, str] = {}
 
     def placed(self, expected: Resource, manifest: Manifest, kind: Kind | None, *, missing: bool) -> Resource:
         """What is expected, with what its namespace says of it: a Job that goes when it is done was done in one of that
-        id; and what is missing waits where its namespace is missing too, and nobody makes it."""
+        id; and what is missing waits where its namespace is missing too, and nobody makes it, or is on its way out:
+        nothing is made in one of those, and what it holds goes with it."""
         if kind is None or not kind.namespaced:
             return expected
         name = namespace_of(manifest)
@@ -35,6 +39,8 @@ class Spaces:
             expected = replace(expected, within=self._id(name))
         if missing and name not in self._made and self._id(name) == _ABSENT:
             return replace(expected, waits=f"the namespace {name}, {NOBODY_MAKES}")
+        if missing and (since := self._going(name)):
+            return replace(expected, waits=f"the namespace {name}, which {since}")
         return expected
 
     def _id(self, name: str) -> str:
@@ -44,9 +50,15 @@ class Spaces:
                 self._ids[name] = self._asked(name)
             return self._ids[name]
 
+    def _going(self, name: str) -> str:
+        self._id(name)
+        return self._leaving.get(name, "")
+
     def _asked(self, name: str) -> str:
         try:
-            return str(self._connection.get(f"/api/v1/namespaces/{quote(name)}")["metadata"]["uid"])
+            metadata = self._connection.get(f"/api/v1/namespaces/{quote(name)}")["metadata"]
+            self._leaving[name] = going(leaving(metadata))
+            return str(metadata["uid"])
         except NotFound:
             return _ABSENT
         except (Permanent, Transient):

@@ -25,9 +25,11 @@ from .connection import CONNECT_SECONDS, credentials, open_kubeconfig
 from .fields import PART_OF
 from .http2 import Answer, Broken, Http2, connect
 from .kinds import root
+from .ours import copied
 from .witness import Witness, echo, witnessed
 
 _NODES = "v1/Node"
+_COPIES = ("v1/Endpoints", "discovery.k8s.io/v1/EndpointSlice")  # kinds that controllers make with a Service's labels
 _WATCH_SECONDS = (240, 360)  # the server ends a watch after so long; not all of them together
 _SILENCE_SECONDS = 150.0  # a bookmark comes about once a minute: a stream that is silent for longer is dead
 _RETRY_SECONDS = (0.5, 60.0)
@@ -187,7 +189,8 @@ class _Watched:
             except _Gone:
                 stream.version = ""
                 failures += 1
-            except _Refused:
+            except (_Refused, RecursionError):  # or what nests too deeply to be read, which stays so for a while
+                stream.version = ""
                 pause = _REFUSED_SECONDS
             except Exception:  # a stream that ends is never made again: a mistake of ours is tried again, too
                 failures += 1
@@ -205,7 +208,7 @@ class _Watched:
         while True:
             page = await self._json(path, {**query, "limit": "500", **({"continue": more} if more else {})})
             for metadata in (item["metadata"] for item in page.get("items") or ()):
-                if self._concerned(stream.kind, metadata):
+                if self._concerned(stream, metadata):
                     there[metadata["uid"]] = (metadata, witnessed(metadata))
             version = page["metadata"].get("resourceVersion", "")
             more = page["metadata"].get("continue") or ""
@@ -248,7 +251,7 @@ class _Watched:
             raise Broken(str(found.get("code" if stream.kind == "Secret" else "message")))
         metadata = found["metadata"]
         stream.version = metadata.get("resourceVersion", stream.version)
-        if what == "BOOKMARK" or not self._concerned(stream.kind, metadata):
+        if what == "BOOKMARK" or not self._concerned(stream, metadata):
             return
         if what == "DELETED":
             stream.known.pop(metadata["uid"], None)
@@ -259,10 +262,15 @@ class _Watched:
         if before != now and not echo(before, now):
             self._tell(stream.kind, metadata, "changed" if before else "added")
 
-    def _concerned(self, kind: str, metadata: Mapping[str, Any]) -> bool:
-        """Is it somebody's who is here? Others may have objects on the same API."""
+    def _concerned(self, stream: _Stream, metadata: Mapping[str, Any]) -> bool:
+        """Is it somebody's who is here? Others may have objects on the same API, and a Service's labels are copied to
+        its Endpoints; what was concerned once stays so, whatever its books say by now."""
+        if stream.kind == _NODES:
+            return True
         part_of = str((metadata.get("labels") or {}).get(PART_OF, ""))
-        return kind == _NODES or part_of.rpartition(".")[0] in self._kinds
+        mine = part_of.rpartition(".")[0] in self._kinds
+        copy = stream.kind in _COPIES and metadata["uid"] not in stream.known and copied(metadata)
+        return mine and not copy
 
     def _tell(self, kind: str, metadata: Mapping[str, Any], what: str) -> None:
         if any(owner.get("controller") for owner in metadata.get("ownerReferences") or ()):

@@ -7,7 +7,7 @@ from reconciler.engine.planner import plan
 from reconciler.engine.playbook import Roles
 from reconciler.model.change import Action, Class
 from reconciler.model.naming import FINALIZERS, GOING
-from reconciler.model.resource import Component, Expected, Key, Known, Listing, Observed, Resource
+from reconciler.model.resource import Component, Expected, Key, Known, Listing, Observed, Resource, Unknown
 
 WORKLOADS = Component.WORKLOADS
 SINCE = "2026-11-25T11:00:00Z"
@@ -38,3 +38,15 @@ def test_what_it_needs_stays_and_the_rest_goes() -> None:
     assert [s.targets for s in steps] == [("ConfigMap ns/beside",)]
     gone = [d for d in differences if d.key != HELD.key]
     assert len(plan("demo", "c", gone, roles=roles, waves=waves).steps) == 2
+
+
+def test_what_comes_after_a_kind_that_cant_be_seen_waits_and_the_rest_comes() -> None:
+    """An API of its own that is down is nobody else's."""
+    resources = tuple(Resource(kind, "ns/x", {"a": "1"}) for kind in ("Before", "Hidden", "Beside", "After"))
+    waves = {r.key: wave for r, wave in zip(resources, (0, 1, 1, 2), strict=True)}
+    kinds: dict[str, Listing] = {r.kind: Known() for r in resources}
+    kinds |= {"Hidden": Unknown("the server is currently unable to handle the request"), "Extra": Known((BESIDE,))}
+    differences = diff(Expected({WORKLOADS: resources}), Expected({}), Observed({WORKLOADS: kinds}))
+    roles = Roles(frozenset(), frozenset(), frozenset(), frozenset(), frozenset())
+    steps = plan("demo", "c", differences, roles=roles, waves=waves).steps
+    assert [s.targets for s in steps] == [("Before ns/x",), ("Beside ns/x",)]

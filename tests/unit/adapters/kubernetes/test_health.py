@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from reconciler.adapters.kubernetes.connection import Connection
 from reconciler.adapters.kubernetes.health import Health, health
-from reconciler.adapters.kubernetes.reasons import of_pod
+from reconciler.adapters.kubernetes.reasons import of_pod, trouble
 
 
 def obj(kind: str, spec: dict[str, Any], status: dict[str, Any], generation: int = 1) -> dict[str, Any]:
@@ -171,3 +172,40 @@ def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
 )
 def test_a_pods_trouble_in_one_sentence(thing: dict[str, Any], said: str) -> None:
     assert of_pod(thing).text == said
+
+
+READY = {"type": "Ready", "status": "True"}
+
+
+@pytest.mark.parametrize(
+    ("status", "ok"),
+    [
+        ("ready", True),
+        (["ready"], True),
+        ({"conditions": "Ready"}, True),
+        ({"conditions": {"type": "Ready"}}, True),
+        ({"conditions": ["Ready", None, {**READY, "status": "False"}]}, False),
+        ({"conditions": [{**READY, "observedGeneration": "one"}]}, True),
+        ({"conditions": [{**READY, "observedGeneration": 0}]}, False),
+        ({"observedGeneration": None, "conditions": [READY]}, True),
+        ({"observedGeneration": "one"}, True),
+    ],
+)
+def test_a_status_of_any_shape_is_read(status: Any, ok: bool) -> None:
+    """What its definition does not say, whoever has the rights may write."""
+    thing = {**obj("Widget", {}, {}), "apiVersion": "example.org/v1", "status": status}
+    assert health(thing).ok is ok
+
+
+@pytest.mark.parametrize(
+    "spec", [{"selector": "app=x", "template": {}}, {"selector": {"matchLabels": ["app"]}}, "text"]
+)
+@pytest.mark.parametrize("conditions", ["none", [None, {"reason": "odd"}], [{"type": "Stalled", "status": "True"}]])
+def test_what_keeps_an_object_of_any_shape_is_asked_for_without_a_word_too_many(spec: Any, conditions: Any) -> None:
+    class Server:
+        def items(self, _: str, **__: str) -> list[dict[str, Any]]:
+            return [{"reason": "Odd", "message": "is its event"}]
+
+    thing = {**obj("Widget", {}, {}), "spec": spec, "status": {"conditions": conditions}}
+    thing["metadata"] |= {"namespace": "sid", "uid": "u"}
+    assert trouble(cast(Connection, Server()), thing).text == "Odd: is its event"

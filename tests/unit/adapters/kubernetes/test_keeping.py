@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from reconciler.adapters.kubernetes.keeping import keeping
+from reconciler.adapters.kubernetes.connection import Connection
+from reconciler.adapters.kubernetes.keeping import keeping, kept
+from reconciler.adapters.kubernetes.kinds import Discovery
+from reconciler.errors import Permanent
+from reconciler.model.resource import Key
 
 
 def entry(manager: str, fields: dict[str, Any], how: str = "Apply") -> dict[str, Any]:
@@ -127,3 +131,35 @@ def test_nothing_of_the_input_is_changed() -> None:
     before = copy.deepcopy((git, there))
     keeping(git, there, {PORT}, "reconciler")["spec"]["ingress"][0]["ports"][0]["port"] = 7
     assert (git, there) == before
+
+
+def deep(levels: int) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for _ in range(levels):
+        fields = {"f:a": fields}
+    return fields
+
+
+@pytest.mark.parametrize("books", [[entry("kubectl", deep(3000))], ["no entry"], "no list"])
+def test_books_that_cant_be_read_are_no_reason_to_lose_what_is_ignored(books: Any) -> None:
+    there = policy({"protocol": "TCP", "port": 8888})
+    there["metadata"]["managedFields"] = books
+    with pytest.raises(Permanent, match="managedFields"):
+        keeping(policy({"protocol": "TCP", "port": 8000}), there, {PORT}, "reconciler")
+
+
+def test_an_object_that_nests_without_end_is_named() -> None:
+    wanted = policy({"protocol": "TCP", "port": 8000})
+    there = live({**policy({"protocol": "TCP", "port": 8888}), "more": deep(10)}, BY_HAND)
+    there["spec"]["ingress"][0]["ports"][0]["port"] = deep(3000)
+
+    class Server:
+        def get(self, path: str, **_: str) -> Any:
+            kind = {"kind": "NetworkPolicy", "name": "networkpolicies", "namespaced": True}
+            return there if path.endswith("/web") else {"resources": [kind]}
+
+    asked = {**wanted, "apiVersion": "networking.k8s.io/v1"}
+    connection = cast(Connection, Server())
+    fields = {Key("NetworkPolicy", "field/web"): {PORT}}
+    with pytest.raises(Permanent, match="NetworkPolicy field/web can't be applied with what is ignored of it"):
+        kept(connection, Discovery(connection), [asked], fields, "reconciler")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from reconciler.adapters.kubernetes.fields import GENERATE, PART_OF
-from reconciler.adapters.kubernetes.ours import applied_by
+from reconciler.adapters.kubernetes.ours import applied_by, copied
+from reconciler.errors import Permanent
 
 LABEL: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{PART_OF}": {}}}}
 
@@ -55,3 +58,28 @@ def test_without_books_the_record_decides() -> None:
     assert ours(recorded=True)
     assert not ours(recorded=False)
     assert not ours(entry("reconciler", subresource="status"))
+
+
+@pytest.mark.parametrize("books", ["no list", ["no entry"], {"no": "list"}])
+def test_whose_an_object_is_that_has_other_books_is_not_known(books: Any) -> None:
+    with pytest.raises(Permanent, match="managedFields"):
+        applied_by({"managedFields": books}, "reconciler", recorded=True)
+    assert not copied({"managedFields": books})
+
+
+@pytest.mark.parametrize(
+    "fields", ["text", ["f:metadata"], {"f:metadata": ["f:labels"]}, {"f:metadata": {"f:labels": 1}}]
+)
+def test_an_entry_that_says_nothing_of_our_label_is_not_about_it(fields: Any) -> None:
+    assert not ours(entry("reconciler", fieldsV1=fields), recorded=True)
+
+
+def test_a_label_that_nobody_applied_was_copied() -> None:
+    def books(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {"managedFields": list(entries), **more}
+
+    assert copied(books(entry("kube-controller-manager", "Update")))
+    assert not copied(books(entry("reconciler")))
+    assert not copied(books(entry("kubectl"), entry("kube-controller-manager", "Update"))), "Terraform's name"
+    assert not copied(books(entry("reconciler", "Update"), annotations={GENERATE: "token"}))
+    assert not copied({}), "nobody knows"

@@ -166,3 +166,55 @@ def test_a_stream_outlives_whatever_goes_wrong(tmp_path: Path, monkeypatch: pyte
     with serving(Peer(dead=False), tmp_path) as api, watching() as watches:
         watches.follow("demo", [api])
         until(lambda: len(asked) > 8)
+
+
+def concerned(*events: tuple[str, dict[str, Any]], kind: str = "v1/Endpoints") -> list[str]:
+    """What is told of these events of one kind."""
+    told: list[str] = []
+    watched = watch._Watched(Api(Path("x"), None, KINDS), lambda _, what: told.append(what), lambda *_: None)
+    watched._kinds["demo"] = KINDS
+    stream = watch._Stream(kind, known={})
+    for what, metadata in events:
+        watched._took(stream, {"type": what, "object": {"metadata": metadata}})
+    return told
+
+
+def labelled(manager: str, how: str, uid: str = "u") -> dict[str, Any]:
+    part_of = "applyset.kubernetes.io/part-of"
+    books = {"manager": manager, "operation": how, "fieldsV1": {"f:metadata": {"f:labels": {f"f:{part_of}": {}}}}}
+    return {"name": "web", "uid": uid, "labels": {part_of: "demo.workloads"}, "managedFields": [books]}
+
+
+def test_a_controllers_copy_of_our_label_starts_no_look() -> None:
+    copy = labelled("kube-controller-manager", "Update")
+    assert concerned(("ADDED", copy), ("MODIFIED", {**copy, "generation": 2}), ("DELETED", copy)) == []
+    assert concerned(("ADDED", labelled("kubectl", "Apply"))) == ["Endpoints web added"]
+    assert concerned(("ADDED", labelled("kubectl-create", "Update")), kind="v1/ConfigMap") == ["ConfigMap web added"]
+
+
+def test_what_was_ours_and_has_other_books_now_is_told() -> None:
+    mine, now = labelled("reconciler", "Apply"), labelled("kubectl-patch", "Update")
+    assert concerned(("ADDED", mine), ("MODIFIED", now)) == ["Endpoints web changed"]
+
+
+def test_what_nests_too_deeply_to_be_read_is_asked_for_again_as_a_whole_and_not_at_once() -> None:
+    stream, pauses = watch._Stream("v1/ConfigMap", version="7"), []
+    watched = watch._Watched(Api(Path("x"), None, KINDS), lambda *_: None, lambda *_: None)
+    watched._streams["v1/ConfigMap"] = stream
+
+    async def keep(monkeypatch: pytest.MonkeyPatch) -> None:
+        async def paused(seconds: float) -> None:
+            pauses.append(seconds)
+            watched._streams.clear()
+
+        def unreadable(_: object) -> None:
+            raise RecursionError
+
+        monkeypatch.setattr(asyncio, "sleep", paused)
+        monkeypatch.setattr(watched, "_watch", unreadable)
+        await watched._keep(stream)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        asyncio.run(keep(monkeypatch))
+    assert stream.version == ""
+    assert min(pauses) > 100
