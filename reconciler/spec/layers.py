@@ -50,7 +50,7 @@ class Layered(Document):
         return Origin("built-in")
 
     def inherited(self, path: Path) -> Any:
-        """What the fleet's defaults say at `path`, whether or not the cluster overrules it; None where they are silent."""
+        """What the fleet's defaults say at `path`, overruled or not; None where they are silent."""
         below = self._below(path)
         return _at(self.fleet.value, below) if self.fleet and below is not None else None
 
