@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import git
@@ -60,7 +61,7 @@ def test_every_verb_that_takes_a_cluster_offers_its_name(tmp_path: Path) -> None
     command = typer.main.get_command(verbs.app)
     offered = {}
     for words, argument in of_clusters(command):
-        ctx = typer.Context(command)
+        ctx: Any = typer.Context(command)
         ctx.params["repo"] = tmp_path
         offered[words] = [item.value for item in argument.shell_complete(ctx, "d")]
     assert {("plan",), ("destroy",), ("unlock",), ("autoscaler", "simulate")} <= set(offered)
