@@ -11,6 +11,7 @@ import typer
 
 from .. import interrupt
 from ..errors import Invalid
+from .completion import clusters_of
 from .context import Context, context
 from .show import out
 from .simulate import simulate
@@ -30,7 +31,9 @@ _SERVER = ("server.crt", "server.key", "ca.crt")
 @app.command()
 def serve(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster; may be left out where there is one.")] = "",
+    cluster: Annotated[
+        str, typer.Argument(help="Which cluster; may be left out where there is one.", autocompletion=clusters_of)
+    ] = "",
     address: Annotated[str, typer.Option(help="HOST:PORT to listen on; else the settings say.")] = "",
     certificates: Annotated[
         Path | None, typer.Option(help="The folder with server.crt, server.key and ca.crt; else the settings say.")

@@ -15,13 +15,14 @@ from ..errors import Blocked, Invalid
 from ..model.outcome import Status
 from ..report.view import view
 from ..spec.load import FOLDER
+from .completion import clusters_of
 from .context import Context, context
 from .show import Format, out, outcome_view, report
 
 
 def destroy(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster ends.")],
+    cluster: Annotated[str, typer.Argument(help="Which cluster ends.", autocompletion=clusters_of)],
     ref: Annotated[str, typer.Option("--ref", help="The commit, branch or tag whose desired state counts.")] = "HEAD",
     yes: Annotated[
         str, typer.Option("--yes", "-y", metavar="CLUSTER", help="The cluster's name again, instead of a question.")
@@ -48,6 +49,7 @@ def destroy(
     comes back with the next cycle, so say `lifecycle: destroy` there, or take its folder away afterwards.
     """
     mine = context(ctx)
+    mine.mention_uncommitted(ref)
     if yes and yes != cluster:
         raise Invalid(f"--yes {yes} is not the name of the cluster: {cluster}", hint=f"--yes {cluster}")
     wish = Wish(volumes=delete_volumes, agreed=True, unreachable=unreachable)

@@ -38,6 +38,7 @@ def diff(
     demo Deployment sid/backend; reconciler diff demo demo-worker-1
     """
     mine = context(ctx)
+    mine.mention_uncommitted(ref)
     state = mine.app.at(ref)
     (desired,) = mine.select(state, [cluster])
     plan, sight = mine.app.cycle(state, desired).check()

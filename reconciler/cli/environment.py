@@ -18,6 +18,7 @@ from ..spec.environments import record
 from ..spec.load import FOLDER
 from ..spec.validate import validate
 from ..spec.yaml import Unreadable, parse
+from .completion import clusters_of
 from .context import context
 from .desired import Shape
 from .show import out
@@ -101,7 +102,8 @@ def _written(root: Path, path: Path, text: str, taken: list[str]) -> None:
 def list_(
     ctx: typer.Context,
     clusters: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLUSTER]...", help="Which; all if left out.")
+        list[str] | None,
+        typer.Argument(metavar="[CLUSTER]...", help="Which; all if left out.", autocompletion=clusters_of),
     ] = None,
     output: Annotated[Shape | None, typer.Option("--output", "-o", help="json, for programs.")] = None,
 ) -> None:

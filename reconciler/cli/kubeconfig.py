@@ -27,7 +27,7 @@ def kubeconfig(
     name: Annotated[str, typer.Option("--name", help="What the context is called; as the cluster when left out.")] = "",
     use: Annotated[bool, typer.Option("--use", help="With --merge, make it the current context.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="With --merge, replace a context of this name that leads elsewhere.")
+        bool, typer.Option("--overwrite", help="With --merge, replace what is of this name and leads elsewhere.")
     ] = False,
 ) -> None:
     """Print the kubeconfig of a cluster, or merge it into your own.

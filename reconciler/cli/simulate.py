@@ -18,6 +18,7 @@ from ..model.simulation import PodRun, Pool, Rules, Setting, Size, Told
 from ..report import simulation as report
 from ..spec import day
 from ..spec.load import DesiredCluster
+from .completion import clusters_of
 from .context import context
 from .show import out
 
@@ -33,7 +34,7 @@ class Form(StrEnum):
 
 def simulate(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Whose node groups.")],
+    cluster: Annotated[str, typer.Argument(help="Whose node groups.", autocompletion=clusters_of)],
     pods: Annotated[Path, typer.Option("--pods", help="The day, as CSV: arrival,duration,cpu,memory[,gpu,…].")],
     flavor: Annotated[
         list[str] | None,

@@ -42,18 +42,22 @@ def _written(ctx: typer.Context, cluster: str, suspended: bool, reason: str, bra
     (desired,) = mine.select(state, [cluster])
     file, verb = suspension.file_of(desired), "suspend" if suspended else "resume"
     text = suspension.changed(desired, mine.app.raw(state.commit)[file], suspend=suspended)
+    remote, checkout = mine.app.settings.git.remote if push else "", mine.app.checkout
     if text is None:
-        out().print(Text(f"{cluster} is {'suspended already' if suspended else 'not suspended'}: nothing to commit"))
+        already = f"{cluster} is {'suspended already' if suspended else 'not suspended'}: nothing to commit"
+        # The push of last time may have failed, and nobody but this clone knows of the line.
+        late = bool(remote) and checkout.unpushed(file, remote)
+        pushed = late and checkout.push(remote, branch)
+        out().print(Text(already + (f"; pushed now to {branch or checkout.branch}" if pushed else "")))
         return
     message = commit_message(f"{cluster}: {verb}", [reason] if reason else [])
-    remote = mine.app.settings.git.remote if push else None
     if branch:
         commit = mine.app.repository.propose(branch, state.commit, {file: text}, message, push=bool(remote))
+        pushed = bool(remote)
     else:
-        branch = mine.app.checkout.branch
-        commit = mine.app.checkout.commit(file, text, message)
-        if remote:
-            mine.app.checkout.push(remote)
+        branch = checkout.branch
+        commit = checkout.commit(file, text, message)
+        pushed = bool(remote) and checkout.push(remote)
     out().print(
-        Text(f"branch {branch}, commit {commit[:12]}" + (", pushed" if remote else ", not pushed yet: git push"))
+        Text(f"branch {branch}, commit {commit[:12]}" + (", pushed" if pushed else ", not pushed yet: git push"))
     )

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from ..control.unlock import unlock as take_away
+from .completion import clusters_of
 from .context import context
 from .show import out
 
 
 def unlock(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="Which cluster.")],
+    cluster: Annotated[str, typer.Argument(help="Which cluster.", autocompletion=clusters_of)],
     lock: Annotated[str, typer.Argument(metavar="LOCK-ID", help="As the failed run told it.")],
     ref: Annotated[str, typer.Option("--ref", help="The commit that says where the state is kept.")] = "HEAD",
 ) -> None:

@@ -143,10 +143,10 @@ def plan(
     With --watch it looks again when a ref of the clone moves (your commit, somebody's fetch) and every 30 seconds, and
     prints the plan when it is another one.
     """
+    context(ctx).mention_uncommitted(ref)
     if watch:
         watch_plan(context(ctx), clusters, ref, output, every)
         return
-    context(ctx).mention_uncommitted(ref)
     with reported("plan", folder) as found:
         code = look(context(ctx), clusters, ref, output, None, found)
     raise typer.Exit(code)

@@ -22,7 +22,7 @@ from ..errors import Blocked, Invalid, Outdated, Transient
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step, Tool
-from ..model.resource import Component, Known
+from ..model.resource import Component, Known, Unknown
 from ..spec.load import FLEET, DesiredCluster
 from ..spec.render.environment import namespace
 from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
@@ -345,9 +345,12 @@ class Cycle:
         said = self.desired.autoscale
         decided = {gone.server for group in said.spec.node_groups for gone in group.removed} if said else frozenset()
         now = self.clock()
-        working = sessions.in_use(sight.sessions, now)
+        listed, unseen = ((), sight.sessions.reason) if isinstance(sight.sessions, Unknown) else (sight.sessions, "")
+        working = sessions.in_use(listed, now)
         masters = {*masters, *there}
-        return Facts(spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working)
+        return Facts(
+            spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working, unseen_sessions=unseen
+        )
 
     def _record(self, recording: Recording) -> Recording:
         """Commit what was observed. Where somebody who looked later recorded it while we applied: look again, after

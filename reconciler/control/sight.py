@@ -42,9 +42,9 @@ class Sight:
     look the cloud was asked; `at` the time (UTC) of the oldest part of it, where a cycle looked.
     `missing` is what git names and the cloud does not have, each with the sentence that says so; `builds` what machines
     can be made from today; `images` the names, by id, that the images of its machines had. `cluster` is git's, with
-    what follows for its nodes from what the cloud's flavors have. `sessions` are the researchers' that run,
-    `outliving` (of a cluster that is to end) what its API made in the cloud. `unmade` are namespaces that nothing in
-    git makes, where no API can say yet whether they are there."""
+    what follows for its nodes from what the cloud's flavors have. `sessions` are the researchers' that run, or why
+    nobody knows; `outliving` (of a cluster that is to end) what its API made in the cloud. `unmade` are namespaces
+    that nothing in git makes, where no API can say yet whether they are there."""
 
     expected: Expected
     observed: Observed
@@ -59,7 +59,7 @@ class Sight:
     builds: Builds = field(default_factory=Builds)
     images: images.Names = field(default_factory=dict)
     cluster: Cluster | None = None
-    sessions: tuple[Session, ...] = ()
+    sessions: tuple[Session, ...] | Unknown = ()
     outliving: tuple[Resource, ...] = ()
     unmade: frozenset[str] = frozenset()
 
@@ -138,13 +138,12 @@ def look(
     return replace(sight, observed=observed, shared=age is not None, age=age or 0.0, sessions=sessions)
 
 
-def running(cluster: str, tools: Toolkit) -> tuple[Session, ...]:
-    """The researchers' sessions that run. While they can't be asked, neither can the nodes: then no machine goes."""
+def running(cluster: str, tools: Toolkit) -> tuple[Session, ...] | Unknown:
+    """The researchers' sessions that run. Without a kubeconfig here the nodes are unknown, too."""
     access = tools.api(cluster)
     if not access.kubeconfig.exists():
         return ()
-    found = tools.kubernetes(access).sessions()
-    return () if isinstance(found, Unknown) else found
+    return tools.kubernetes(access).sessions()
 
 
 def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:

@@ -41,18 +41,20 @@ def users_file(environment: Mapping[str, str], home: Path) -> Path:
 
 def merge(added: Login, place: Path, *, use: bool, overwrite: bool) -> None:
     """Put the login into a person's kubeconfig, for its owner alone to read, whole or not at all. Raises Invalid for a
-    file that is none, Blocked where a context of the name leads to another API and `overwrite` is not said, Transient
+    file that is none, Blocked where something of the name would be lost and `overwrite` is not said, Transient
     when it can't be written."""
-    place = place.resolve()  # a link stays one
     try:
+        place = place.resolve()  # a link stays one
         content = place.read_bytes() if place.exists() else b""
+    except RuntimeError:  # Python's word for links that lead to each other
+        raise Invalid(f"cannot read {place}: its links lead in a circle") from None
     except OSError as error:
         raise Invalid(f"cannot read {place}: {error.strerror}") from None
     document = spec.parsed(place, content)
-    before = spec.server_of(document, added.name)
-    if before not in (None, added.server) and not overwrite:
+    lost = spec.in_the_way(document, added)
+    if lost and not overwrite:
         hint = "--overwrite replaces it; or --name gives this one another name"
-        raise Blocked(f"the context {added.name!r} of {place} leads to another API ({before})", hint=hint)
+        raise Blocked(f"in {place}, {lost}", hint=hint)
     try:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -194,7 +194,8 @@ _UNSEEN = "repair what can't be asked first"
 
 
 def _all_of_it(plan: Plan, facts: Facts) -> str:
-    return f"would destroy the cluster for good; what is lost: {losses(plan, facts.sessions)}"
+    unseen = f", and sessions that can't be seen: {facts.unseen_sessions}" if facts.unseen_sessions else ""
+    return f"would destroy the cluster for good; what is lost: {losses(plan, facts.sessions)}{unseen}"
 
 
 def losses(plan: Plan, sessions: Mapping[str, Collection[str]]) -> str:

@@ -15,7 +15,7 @@ from ..model.resource import Component
 from . import windows
 from .fleet_counts import FAMILIES
 from .moves import going, lost
-from .sessions import ended
+from .sessions import ended, machines_stopped
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
 _VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
@@ -32,7 +32,8 @@ class Facts:
     `decided` are the ids of the servers that the autoscaler's file names as removed: each was chosen by itself, within
     the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody. `families` says how
     many are live of what is counted together (`existing` stands in for what it leaves out), `workers` which machines
-    pods run on now, `guests` the pods on those that the plan drains, `sessions` those in use, by machine.
+    pods run on now, `guests` the pods on those that the plan drains, `sessions` those in use, by machine, and
+    `unseen_sessions` why nobody could say which these are.
     """
 
     limits: Guards
@@ -46,6 +47,7 @@ class Facts:
     workers: Collection[str] = ()
     guests: Sequence[Guest] = ()
     sessions: Mapping[str, Collection[str]] = field(default_factory=dict)
+    unseen_sessions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,9 @@ def _sessions(plan: Plan, facts: Facts) -> str | None:
         sorted({s for step in plan.steps for s in ended(step, facts.sessions)}),
         facts.limits.max_ended_sessions,
     )
+    emptied = {m for step in plan.steps for m in machines_stopped(step)} - set(facts.control_plane)
+    if facts.unseen_sessions and emptied:
+        return f"would end what runs on {_few(sorted(emptied))}, and sessions can't be seen: {facts.unseen_sessions}"
     if len(hit) <= limit:
         return None
     return f"would end running sessions ({_few(hit)}); guards.maxEndedSessions allows {limit}"

@@ -14,6 +14,7 @@ from ..model.plan import Plan, Step, Tool
 from ..model.resource import Component, Key
 from .able import PARTS
 from .guard import Facts, destroyed, destroys, guard, rebuilds
+from .sessions import machines_stopped
 
 _INFRA, _KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
 _URGENT = "security_group_rule"
@@ -153,6 +154,16 @@ def _volumes(plan: Plan, _: Facts) -> Iterable[Identity]:
     return [identity(d) for d in doomed if d.component is not _INFRA]
 
 
+def _emptied(plan: Plan, facts: Facts) -> Iterable[Identity]:
+    """What stops the machines with sessions: of Terraform's step only these servers, of a playbook all it is for."""
+    seen = set(facts.sessions)
+    for step in plan.steps:
+        stopped = machines_stopped(step)
+        hit = stopped - set(facts.control_plane) if facts.unseen_sessions else stopped & seen
+        servers = [d for d in step.differences if d.key.kind == "server" and d.key.name in hit]
+        yield from (identity(d) for d in (servers or step.differences) if hit)
+
+
 _ABOUT: Mapping[str, Callable[[Plan, Facts], Iterable[Identity]]] = {
     "max-deletions": _destroyed,
     "max-deletion-percent": _destroyed,
@@ -161,6 +172,7 @@ _ABOUT: Mapping[str, Callable[[Plan, Facts], Iterable[Identity]]] = {
     "replaced-servers": _replaced,
     "rebuild": _rebuilt,
     "unknowns": _machines,
+    "sessions": _emptied,
     "stateful-volumes": _volumes,
     "maintenance-window": _disruptive,
 }

@@ -31,11 +31,13 @@ def marks(sessions: Iterable[Session], now: datetime.datetime) -> dict[str, bool
 
 def ended(step: Step, on: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """The sessions that a step would end, each with its machine. `on` are those in use, by machine."""
-    return tuple(f"{title} on {name}" for name in sorted(_stopped(step)) for title in on.get(name, ()))
+    return tuple(f"{title} on {name}" for name in sorted(machines_stopped(step)) for title in on.get(name, ()))
 
 
-def _stopped(step: Step) -> set[str]:
-    names = {d.key.name for d in step.differences if d.key.kind == "server" and _stops(d.action, d.field)}
+def machines_stopped(step: Step) -> set[str]:
+    """The machines that a step empties, reboots or takes away. One that never ran has nothing to end."""
+    doomed = (d for d in step.differences if d.key.kind == "server" and not d.empty)
+    names = {d.key.name for d in doomed if _stops(d.action, d.field)}
     drains = step.tool is Tool.KUBESPRAY and step.operation in _DRAINING
     reboots = step.tool is Tool.OPENSTACK and step.operation == "reboot"
     return names | (set(step.targets) if drains or reboots else set())

@@ -125,10 +125,22 @@ def _refusals(view: View) -> Iterator[RenderableType]:
     table = _listing()
     for refusal in view.refusals:
         text = Text.assemble((refusal.guard, "bold"), f": {refusal.message}\n{refusal.approval}")
-        text.append(f"\n  {refusal.paste}" if refusal.paste else "", style="cyan")
         table.add_row("✗", text)
+        if refusal.paste:
+            table.add_row("", _entry(refusal.paste))
     if view.refusals:
         yield from _section(view.refused, "bold red", table)
+
+
+def _entry(paste: str) -> Table:
+    """An entry of a YAML list. However narrow the terminal is, its further lines are set in behind the dash: what is
+    copied is YAML still."""
+    dash, _, rest = paste.strip().partition(" ")
+    table = Table.grid()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(Text(f"  {dash} ", style="cyan"), Text(rest, style="cyan"))
+    return table
 
 
 def _unknowns(view: View) -> Iterator[RenderableType]:

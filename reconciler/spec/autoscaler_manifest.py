@@ -24,7 +24,9 @@ _GROUP_LABEL = "research.moc/node-group"
 _IMAGE = re.compile(r"cluster-autoscaler[a-z0-9-]*:v?1\.(\d{1,3})\.\d")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")  # what Go reads as one
 _STARTUP = "max-node-startup-time"
+_UNREADY = "scale-down-unready-time"
 _STARTUP_SINCE = 35  # the minor release that has it
 
 
@@ -40,7 +42,7 @@ class _Limit:
 _LIMITS = (
     _Limit("max-node-provision-time", 15, "a machine is given up before it can be a node"),
     _Limit(_STARTUP, 15, "a node that is still being set up counts as broken, and another one comes"),
-    _Limit("scale-down-unready-time", 20, "a node that is still being set up is taken away"),
+    _Limit(_UNREADY, 20, "a node that is still being set up is taken away"),
 )
 
 
@@ -110,7 +112,7 @@ def _of(placed: Placed, cluster: DesiredCluster, minutes: int) -> Iterator[Probl
         if minor is not None and minor < _STARTUP_SINCE and _STARTUP in flags:
             message = f"Cluster Autoscaler 1.{minor} does not know --{_STARTUP}, and does not start with it"
             yield placed.problem(where, message, f"take it out; it is there since 1.{_STARTUP_SINCE}")
-        if flags.get("balance-similar-node-groups") == "true" and not _balances(flags):
+        if flags.get("balance-similar-node-groups") in _TRUE and not _balances(flags):
             message = f"groups are never found similar: they differ in the label {_GROUP_LABEL}"
             yield placed.problem(where, message, f"write --balancing-ignore-label={_GROUP_LABEL}")
 
@@ -129,6 +131,8 @@ def _too_short(limit: _Limit, flags: Mapping[str, str], minor: int | None, minut
     """Why a limit does not fit; empty where it does, or where the release has none such."""
     if limit.flag == _STARTUP and (minor is None or minor < _STARTUP_SINCE):
         return ""
+    if limit.flag == _UNREADY and flags.get("scale-down-unready-enabled", "true") not in _TRUE:
+        return ""  # then it takes none of them away
     said = flags.get(limit.flag)
     seconds = _seconds(said.split()[-1]) if said else limit.minutes * 60.0
     if seconds is None:

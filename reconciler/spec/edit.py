@@ -26,7 +26,10 @@ class Edit:
 
 
 def edited(file: str, text: bytes, edits: Sequence[Edit]) -> bytes:
-    """The text with the edits made. Raises Permanent for a file whose layout would be rewritten besides."""
+    """The text with the edits made. Lines that all end as on Windows still do. Raises Permanent for a file whose layout
+    would be rewritten besides."""
+    if _ends_as_on_windows(text):
+        return edited(file, text.replace(b"\r\n", b"\n"), edits).replace(b"\n", b"\r\n")
     yaml, documents = _read(file, text.decode("utf-8"))
     for edit in edits:
         if edit.value is not None:
@@ -36,6 +39,11 @@ def edited(file: str, text: bytes, edits: Sequence[Edit]) -> bytes:
     for edit in sorted((e for e in edits if e.value is None), key=lambda e: str(e.path), reverse=True):
         written = _removed(file, written, edit)
     return written.encode()
+
+
+def _ends_as_on_windows(text: bytes) -> bool:
+    ends = text.count(b"\r\n")
+    return ends > 0 and ends == text.count(b"\n") == text.count(b"\r")
 
 
 def _removed(file: str, text: str, edit: Edit) -> str:

@@ -49,6 +49,11 @@ class Layered(Document):
             return Origin("fleet", self.fleet.file, self.fleet.positions[below][0])
         return Origin("built-in")
 
+    def inherited(self, path: Path) -> Any:
+        """What the fleet's defaults say at `path`, overruled or not; None where they are silent."""
+        below = self._below(path)
+        return _at(self.fleet.value, below) if self.fleet and below is not None else None
+
     def _below(self, path: Path) -> Path | None:
         """The same place among the fleet's defaults, where they have it."""
         found = (*_DEFAULTS, *path[1:]) if path[:1] == ("spec",) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .edit import Edit, edited
+from .layers import Layered
 from .load import DesiredCluster
 
 _PATH = ("spec", "suspend")
@@ -14,7 +15,10 @@ def changed(desired: DesiredCluster, text: bytes, *, suspend: bool) -> bytes | N
     whose layout would be rewritten besides."""
     if desired.cluster.spec.suspend == suspend:
         return None
-    value = None if not suspend and desired.origin(_PATH).layer == "cluster" else suspend
+    document = desired.documents["Cluster", desired.name]
+    fleets = document.inherited(_PATH) if isinstance(document, Layered) else None
+    # A line that is taken out lets the fleet's word count: where that is another one, the line says its own.
+    value = None if not suspend and desired.origin(_PATH).layer == "cluster" and not fleets else suspend
     return edited(file_of(desired), text, [Edit(_PATH, value)])
 
 

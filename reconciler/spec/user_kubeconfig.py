@@ -73,6 +73,22 @@ def server_of(document: Mapping[str, Any], name: str) -> str | None:
     return str(cluster.get("server", ""))
 
 
+def in_the_way(document: Mapping[str, Any], added: Login) -> str:
+    """What would be lost by merging: something of the login's name that leads to another API, or that a context of
+    another name leads through; empty where nothing is."""
+    before = server_of(document, added.name)
+    if before not in (None, added.server):
+        return f"the context {added.name!r} leads to another API ({before})"
+    cluster = _named(document, "clusters", added.name)
+    if cluster is not None and cluster.get("server", "") != added.server:
+        return f"the cluster {added.name!r} is another API ({cluster.get('server', '')})"
+    for entry in document.get("contexts") or ():
+        through = entry.get("context") or {}
+        if entry["name"] != added.name and through.get("user") == added.name and through.get("cluster") != added.name:
+            return f"the context {entry['name']!r} logs in as the user {added.name!r}"
+    return ""
+
+
 def parsed(place: Path, content: bytes) -> dict[str, Any]:
     """A kubeconfig as a mapping; an empty file is an empty one. Raises Invalid for anything else."""
     hint = f"see what is wrong with it: kubectl config view --kubeconfig={place}"
@@ -82,7 +98,7 @@ def parsed(place: Path, content: bytes) -> dict[str, Any]:
         raise Invalid(f"{place} can't be read", hint=hint, problems=[error.problem]) from None
     document = plain(documents[0].value if documents else {}) or {}
     sections = isinstance(document, dict) and all(_is_list(document.get(s), key) for s, key in _LISTS.items())
-    if len(documents) > 1 or not sections:
+    if len(documents) > 1 or not sections or document.get("kind", "Config") not in ("Config", "", None):
         raise Invalid(f"{place} is no kubeconfig", hint=hint)
     return cast("dict[str, Any]", document)
 

@@ -54,15 +54,25 @@ class Checkout:
             raise Permanent(f"git does not commit {file}", hint=hint, evidence=answer.evidence)
         return self._run("rev-parse", "HEAD").output
 
-    def push(self, remote: str) -> None:
-        """Push the branch to the one of its name on the remote. Raises Permanent when it is refused: the commit stays
-        here."""
+    def unpushed(self, file: str, remote: str) -> bool:
+        """Is there a commit of the file that the remote does not have, as far as this clone knows?"""
+        if remote not in refs.remotes(self._dirs):
+            return False
+        answer = self._run("rev-list", "--max-count=1", "HEAD", "--not", f"--remotes={remote}", "--", file)
+        return answer.ok and bool(answer.output)
+
+    def push(self, remote: str, onto: str = "") -> bool:
+        """Push the branch to the one called `onto` on the remote, its own name when left out. Says whether there is a
+        remote at all. Raises Permanent when it is refused: the commit stays here."""
+        if not refs.remotes(self._dirs):
+            return False
         branch = self.branch
-        answer = self._git.push(remote, self._run("rev-parse", "HEAD").output, f"{_HEADS}{branch}")
+        answer = self._git.push(remote, self._run("rev-parse", "HEAD").output, f"{_HEADS}{onto or branch}")
         if not answer.ok:
             hint = "git pull --rebase, then git push; where the branch is protected: --branch NAME, for a pull request"
             said = f"committed to {branch!r} here, and {remote!r} does not take it"
             raise Permanent(said, hint=hint, evidence=answer.evidence)
+        return True
 
     def _run(self, *arguments: str, stdin: bytes = b"") -> Answer:
         return self._git("-C", str(self._path), *arguments, stdin=stdin)

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ...errors import Permanent
 from ...model.naming import IDLE_AFTER, LAST_ACTIVITY, OWNER, SAFE_TO_EVICT
 from ...model.resource import Symptom
 from ...model.session import Session
@@ -27,8 +28,13 @@ def symptoms(connection: Connection, nodes: Collection[str]) -> tuple[Symptom, .
 
 
 def sessions(connection: Connection) -> tuple[Session, ...]:
-    """Every pod of an environment that runs on a machine and is not about to go."""
-    found = (_session(pod) for pod in connection.items(_PODS, labelSelector=OWNER))
+    """Every pod of an environment that runs on a machine and is not about to go. Raises what the connection raises, and
+    Permanent for an answer that is none of Kubernetes'."""
+    try:
+        found = [_session(pod) for pod in connection.items(_PODS, labelSelector=OWNER)]
+    except (AttributeError, KeyError, TypeError, ValueError):  # whose words would repeat what stands there
+        hint = "sessions count as in use; look at the API server"
+        raise Permanent("the server says of its pods what Kubernetes does not", hint=hint) from None
     return tuple(sorted((s for s in found if s), key=lambda s: s.pod))
 
 
@@ -60,8 +66,8 @@ def _moment(text: str) -> datetime.datetime | None:
 
 def mark(connection: Connection, movable: Mapping[str, bool]) -> None:
     """Set the mark that Cluster Autoscaler reads. One that may not be moved says so, too: it has an emptyDir at most,
-    and nothing else would keep it."""
-    for pod, may in sorted(movable.items()):
+    and nothing else would keep it. Those that must stay come first: what is refused of one stops the others."""
+    for pod, may in sorted(movable.items(), key=lambda item: (item[1], item[0])):
         space, _, name = pod.partition("/")
         patch = {"metadata": {"annotations": {SAFE_TO_EVICT: "true" if may else "false"}}}
         with contextlib.suppress(NotFound):

@@ -15,14 +15,20 @@ from ...model.resource import Fields, Known, Listing
 LABEL = "research.moc/gpu"
 PRESENT = "true"  # the label's value, where git gives it no other one
 # How flavors ask for a GPU: a resource class of Placement's, or aliases of PCI devices with how many of each.
-_GPU_CLASS = re.compile(r"^extra_specs\.resources\d*:(VGPU|PGPU|CUSTOM_.*GPU.*)$")
+# Groups of resources have a number or, since Nova 21, a name. A class of a PCI device has the vendor's id: 10DE is
+# NVIDIA.
+_CLASS = re.compile(r"^extra_specs\.resources([\w-]{1,64})?:(?P<name>\w+)$")
+_GPU_CLASS = re.compile(
+    r"VGPU|PGPU|CUSTOM_(\w*(GPU|NVIDIA|RTX)\w*|(\w*_)?(10DE|[AVHTLPB]\d{2,3}|MI\d{2,3})(_\w*|X|S)?)", re.ASCII
+)
 _PCI = "extra_specs.pci_passthrough:alias"
 _GPU_ALIAS = re.compile(r"gpu|nvidia|amd|rtx|(^|[^a-z])[avhtlpb]\d{1,3}([^0-9a-z]|$)|mi\d{2,3}", re.IGNORECASE)
 
 
 def gpus(flavor: Fields) -> int:
     """How many GPUs a machine of this flavor has. `flavor` has extra_specs.*."""
-    classes = sum(int(str(value)) for key, value in flavor.items() if _GPU_CLASS.match(key) and str(value).isdigit())
+    asked = ((_CLASS.match(key), str(value)) for key, value in flavor.items())
+    classes = sum(int(n) for found, n in asked if found and n.isdigit() and _GPU_CLASS.fullmatch(found["name"]))
     aliases = (part.strip().rpartition(":") for part in str(flavor.get(_PCI) or "").split(","))
     return classes + sum(int(n) for name, _, n in aliases if n.isdigit() and _GPU_ALIAS.search(name))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import click
 import git
 import pytest
 import typer
@@ -43,6 +46,28 @@ def test_a_shell_is_offered_the_clusters_of_the_clone(tmp_path: Path) -> None:
     assert clusters_of(ctx, "") == []
 
 
+def of_clusters(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Argument]]:
+    """Every verb's argument that is a cluster's name, or several."""
+    for name, each in getattr(command, "commands", {}).items():
+        yield from of_clusters(each, (*words, name))
+    for argument in getattr(command, "params", ()):
+        if argument.param_type_name == "argument" and argument.name in ("cluster", "clusters"):
+            yield words, argument
+
+
+def test_every_verb_that_takes_a_cluster_offers_its_name(tmp_path: Path) -> None:
+    (tmp_path / "desired" / "demo").mkdir(parents=True)
+    (tmp_path / "desired" / "demo" / "cluster.yaml").touch()
+    command = typer.main.get_command(verbs.app)
+    offered = {}
+    for words, argument in of_clusters(command):
+        ctx: Any = typer.Context(command)
+        ctx.params["repo"] = tmp_path
+        offered[words] = [item.value for item in argument.shell_complete(ctx, "d")]
+    assert {("plan",), ("destroy",), ("unlock",), ("autoscaler", "simulate")} <= set(offered)
+    assert [words for words, names in offered.items() if names != ["demo"]] == []
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -78,6 +103,7 @@ def test_what_is_not_committed_does_not_count_and_is_mentioned(
     names = [f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")]
     clone.git.commit("-m", "first", env=dict.fromkeys(names, "a@x.org"))
     monkeypatch.setattr(verbs, "look", lambda *_: 0)
+    monkeypatch.setattr(verbs, "watch_plan", lambda *_: None)
     argv = ("-C", str(clone.working_tree_dir), "plan")
     assert run(*argv).err == ""
     file.write_text(CLUSTER + "# more\n")
@@ -85,4 +111,6 @@ def test_what_is_not_committed_does_not_count_and_is_mentioned(
     (tmp_path / "clone" / "README.md").touch()
     said = run(*argv)
     assert said.err.startswith(f"note: 2 files not committed, so not in this: {FILE}, desired/demo/new.yaml")
+    others = (["plan", "--watch"], ["diff", "dmeo"], ["destroy", "dmeo", "--yes", "dmeo"])
+    assert all("2 files not committed" in run("-C", clone.working_tree_dir, *words).err for words in others)
     assert run(*argv, "--ref", "main").err == "", "who names a commit means it"

@@ -74,3 +74,37 @@ def test_kubectls_own_rule_says_which_file_it_is(tmp_path: Path) -> None:
     assert users_file({"KUBECONFIG": f"{first}:{second}"}, tmp_path) == first
     second.touch()
     assert users_file({"KUBECONFIG": f"{first}:{second}:"}, tmp_path) == second
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        (kubeconfig("demo", server="https://elsewhere:6443"), "the cluster 'demo' is another API"),
+        (
+            {
+                **kubeconfig("work"),
+                "users": [{"name": "demo", "user": {"token": "w"}}],
+                "contexts": [{"name": "work", "context": {"cluster": "work", "user": "demo"}}],
+            },
+            "the context 'work' logs in as the user 'demo'",
+        ),
+    ],
+    ids=["cluster", "user"],
+)
+def test_what_a_context_of_another_name_leads_through_is_not_replaced(
+    access: Access, tmp_path: Path, theirs: dict[str, object], told: str
+) -> None:
+    place = tmp_path / "config"
+    place.write_bytes(text(theirs))
+    with pytest.raises(Blocked, match=told):
+        merge(login("demo", access, as_it_is), place, use=False, overwrite=False)
+    assert place.read_bytes() == text(theirs)
+    merge(login("demo", access, as_it_is), place, use=False, overwrite=True)
+    merge(login("demo", access, as_it_is), place, use=False, overwrite=True)
+
+
+def test_links_in_a_circle_are_told(access: Access, tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises((Invalid, Blocked), match="cannot read"):
+        merge(login("demo", access, as_it_is), tmp_path / "a", use=False, overwrite=False)

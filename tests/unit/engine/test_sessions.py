@@ -104,3 +104,14 @@ def test_the_guard_names_them_and_a_plain_approval_is_enough() -> None:
 def test_who_is_in_use_is_told_by_machine() -> None:
     other = Session("env-eve/r-0", "eve/r", "w-1", NOW, 3600, True)
     assert sessions.in_use([session(600), other, session(None)], NOW) == {"w-1": ("ada/notebook", "eve/r")}
+
+
+def test_sessions_that_nobody_can_list_are_none_that_are_not_there() -> None:
+    limits = Guards.model_validate({"maxEndedSessions": 9})
+    blind = Facts(limits, ("cp-1",), 4, 4, Maintenance(), NOW, unseen_sessions="pods: forbidden")
+    resized = step(Tool.TERRAFORM, "apply", differences=(server("w-1", Action.UPDATE, "flavor"),))
+    (refusal,) = guard(Plan("demo", "c0ffee", (), (resized,)), blind).refusals
+    assert refusal.guard == "sessions"
+    assert "on w-1, and sessions can't be seen: pods: forbidden" in refusal.message
+    for harmless in (step(Tool.KUBERNETES, "label", "w-1"), step(Tool.OPENSTACK, "reboot", "cp-1")):
+        assert guard(Plan("demo", "c0ffee", (), (harmless,)), blind).refusals == ()

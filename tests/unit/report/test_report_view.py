@@ -7,6 +7,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from reconciler.console import Console
 from reconciler.model.change import Action, Class, Difference, Severity
@@ -268,6 +269,20 @@ def test_a_narrow_terminal_shows_all_of_a_finding(width: int) -> None:
     assert max(map(len, sink.getvalue().splitlines())) <= width
     words = sink.getvalue().split()
     assert {"high", "drift", "labels.team", "create"} <= set(words)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_line_that_approves_is_yaml_however_narrow_the_terminal_is(width: int) -> None:
+    line = "- {plan: '1f2e3d4c5b6a', guards: [max-deletion-percent], expires: YYYY-MM-DD, reason: why}"
+    refused = Refusal("max-deletion-percent", "would delete much", f"raise it; or approve it:\n{line}")
+    sink = io.StringIO()
+    Console(sink, width=width).print(
+        terminal.render(view(Plan("demo", "c0ffee", refusals=(refused,)), status=Status.BLOCKED))
+    )
+    lines = sink.getvalue().splitlines()
+    (first,) = [number for number, text in enumerate(lines) if "- {plan:" in text]
+    (entry,) = yaml.safe_load("\n".join(lines[first:]))
+    assert entry == yaml.safe_load(line)[0]
 
 
 def test_no_color_is_no_escape_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,3 +93,17 @@ def test_before_1_35_the_flag_for_the_start_stops_it() -> None:
 def test_similar_groups_need_our_label_ignored() -> None:
     (found,) = told({"--balancing-ignore-label=research.moc/node-group": "--v=1"})
     assert "they differ in the label research.moc/node-group" in found
+
+
+@pytest.mark.parametrize("value", ["=1", "=T", "=True", ""])
+def test_what_go_reads_as_true_is_true(value: str) -> None:
+    without = {"--balancing-ignore-label=research.moc/node-group": "--v=1"}
+    (found,) = told({**without, "--balance-similar-node-groups=true": f"--balance-similar-node-groups{value}"})
+    assert "never found similar" in found
+    assert told({**without, "--balance-similar-node-groups=true": "--balance-similar-node-groups=false"}) == []
+
+
+def test_a_limit_that_is_switched_off_is_none() -> None:
+    changes = {"--scale-down-unready-time=30m": "--scale-down-unready-time=5m", "--stderrthreshold=info": "--v=1"}
+    assert len(told(changes)) == 1
+    assert told({**changes, "--stderrthreshold=info": "--scale-down-unready-enabled=false"}) == []

@@ -65,7 +65,8 @@ def test_an_empty_file_is_an_empty_kubeconfig() -> None:
     "content",
     [
         b"[", b"- 1", b"a: &a [*a]\nclusters: [1]", b"clusters: {x: 1}", b"users: [{name: 1}]",
-        b"contexts: [{name: a, context: 3}]", b"\xff\xfe\x00", b"[" * 100_000, b"x: " + b"a" * 11_000_000,
+        b"contexts: [{name: a, context: 3}]", b"\xff\xfe\x00", b"kind: Deployment",
+        b"[" * 100_000, b"x: " + b"a" * 11_000_000,
     ],
     ids=lambda content: content[:24].decode("latin-1"),
 )  # fmt: skip
