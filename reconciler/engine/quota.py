@@ -6,7 +6,7 @@ What is made anew gives back what it has, so only what comes on top is counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..model.builds import Builds
@@ -15,7 +15,7 @@ from ..model.plan import Plan, Refusal
 from ..model.quota import Quota
 from ..model.resource import Component, Expected, Fields, Key
 from .able import PARTS
-from .holding import Identity, identity, narrow
+from .holding import Identity, Replan, carrying, identity, narrow
 
 _INFRA, _KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
 GUARD = "quota"
@@ -59,7 +59,7 @@ def afforded(
     quota: Quota,
     sides: tuple[Expected, Builds],
     first: bool,
-    replan: Callable[[Collection[Identity]], Plan],
+    replan: Replan,
     judge: Callable[[Plan], Plan],
 ) -> Plan:
     """The plan as `judge` leaves it, without what there is no room for. `sides` are what git wants and what flavors
@@ -72,12 +72,13 @@ def afforded(
         return judge(plan)
     refusal = Refusal(GUARD, f"the project has no room for it: {'; '.join(map(str, short))}", _WAY)
     held = _held(every, taken, {s.what for s in short})
-    rest = replan(every.keys() - held)
+    unmade = {every[i].key.name for i in held if every[i].key.kind == "server" and not every[i].field}
+    rest = replan(every.keys() - held, absent=unmade)
     if first or not rest.steps:
         judged = judge(plan)
         return replace(judged, refusals=(refusal, *judged.refusals))
     judged = judge(narrow(rest))
-    waiting = (replace(step, held=True) for step in replan(held).steps)
+    waiting = (replace(step, held=True) for step in carrying(replan(held), held).steps)
     return replace(
         judged,
         differences=plan.differences,

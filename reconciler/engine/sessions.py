@@ -31,10 +31,11 @@ def marks(sessions: Iterable[Session], now: datetime.datetime) -> dict[str, bool
 
 def ended(step: Step, on: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """The sessions that a step would end, each with its machine. `on` are those in use, by machine."""
-    return tuple(f"{title} on {name}" for name in sorted(_stopped(step)) for title in on.get(name, ()))
+    return tuple(f"{title} on {name}" for name in sorted(stopped(step)) for title in on.get(name, ()))
 
 
-def _stopped(step: Step) -> set[str]:
+def stopped(step: Step) -> set[str]:
+    """The machines that a step drains, restarts or takes away."""
     names = {d.key.name for d in step.differences if d.key.kind == "server" and _stops(d.action, d.field)}
     drains = step.tool is Tool.KUBESPRAY and step.operation in _DRAINING
     reboots = step.tool is Tool.OPENSTACK and step.operation == "reboot"
