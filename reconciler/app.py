@@ -100,7 +100,7 @@ class App:
     def take(self, found: Taken) -> int:
         """Let Terraform's state know what runs; returns how many changes it would make next. Changes no cloud."""
         executor = Executor(found.desired, self._on_disk(), self.toolkit)
-        return executor.take(found.live, found.left)
+        return executor.take(found.live, found.left, found.there)
 
     def check_versions(self, state: Desired) -> None:
         """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,

@@ -34,6 +34,21 @@ def told(resources: Iterable[Resource], step: Step, sight: Sight) -> tuple[Resou
     return tuple(_told(r, fresh, live, sight, held=r.kind == "server" and r.name in waiting) for r in made)
 
 
+def as_made(resources: Iterable[Resource], there: Iterable[Resource]) -> tuple[Resource, ...]:
+    """The resources of git as Terraform gets them to change nothing of what is `there`: rules in their own words, and
+    the images that machines were made from, whatever these are called by now."""
+    live = {r.key: r for r in there}
+
+    def made(resource: Resource) -> Resource:
+        now = live.get(resource.key)
+        if resource.kind == "security_group_rule":
+            return as_written(resource, now)
+        image = now.fields.get(IMAGE_ID) if now and resource.kind == "server" else None
+        return replace(resource, fields={**resource.fields, IMAGE_ID: image}) if image else resource
+
+    return tuple(made(r) for r in resources)
+
+
 def touched(step: Step, parts: frozenset[str]) -> frozenset[str]:
     """The addresses that a narrow step names, with the `parts` of what it makes anew and what ties a floating IP to a
     machine."""
