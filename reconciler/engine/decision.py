@@ -68,7 +68,7 @@ def decide(case: Case) -> Plan:
     seen = emptied(returned(ignored(_found(case), case.ignore), case.removed), case.observed)
     in_turn = rolled(seen, case.observed, case.facts.limits.max_replaced_servers)
     possible = able(in_turn, case.expected, case.observed, case.missing)
-    narrow = narrowed(seen, possible, case.missing)
+    narrow = narrowed(seen, possible, case.missing, case.builds.flavors)
     cared = treated(possible, case.observed, case.repair, case.roles, case.facts.now)
     told = dated(joined(cared.differences, case.observed.symptoms), case.history)
     both = (*case.applied.resources(Component.WORKLOADS), *case.expected.resources(Component.WORKLOADS))
