@@ -181,6 +181,37 @@ class TestAbsent:
         assert [r.guard for r in made.refusals] == ["quota"]
 
 
+class TestRoom:
+    """What leans on what there is no room for waits with it: Terraform would make that first."""
+
+    def test_no_server_group_holds_the_machines_of_that_group(self) -> None:
+        gpu = ["  access:\n", "    - {name: gpu, count: 1, flavor: g1}\n  access:\n    nodePorts: [192.0.2.0/24]\n"]
+        case = {"desired": [gpu], "applied": []}
+        made = decide(replace(question(case), quota={"server_groups": Allotment(10, 10)}))
+        (refusal,) = made.refusals
+        assert refusal.message == "the project has no room for it: server groups: 1 asked, 10 used, limit 10"
+        assert "gpu" not in " ".join(steps(made, held=False))
+        assert "demo-node ingress" in " ".join(steps(made, held=False))
+        assert "port demo-gpu-1, server demo-gpu-1, server_group demo-gpu" in steps(made, held=True)[0]
+        assert steps(made, held=True)[1:] == ["kubernetes kubespray scale.yml: demo-gpu-1"]
+
+    def test_no_security_group_holds_the_bastion_that_joins_it(self) -> None:
+        bastion = ["  access:\n", "  bastion: {flavor: m1.small}\n  access:\n    nodePorts: [192.0.2.0/24]\n"]
+        made = decide(
+            replace(question({"desired": [bastion], "applied": []}), quota={"security_groups": Allotment(9, 9)})
+        )
+        assert "bastion" not in " ".join(steps(made, held=False))
+        assert "security_group demo-bastion" in steps(made, held=True)[0]
+
+    def test_no_subnet_holds_the_addresses_on_it(self) -> None:
+        ipv6 = ["cidr: 10.20.0.0/24\n", "cidr: 10.20.0.0/24\n    ipv6: {cidr: 2001:db8::/64}\n"]
+        case = {"desired": [ipv6, RULE], "applied": []}
+        made = decide(replace(question(case), quota={"subnets": Allotment(1, 1)}))
+        assert "ipv6" not in " ".join(steps(made, held=False))
+        assert "tcp 8080" in " ".join(steps(made, held=False))
+        assert not any("openstack join" in s for s in steps(made, held=False))
+
+
 class TestGranted:
     """The API does not answer at first; when it does, there is an upgrade that nobody asked the guards about."""
 
