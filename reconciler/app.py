@@ -6,21 +6,19 @@ import datetime
 import hashlib
 import os
 import sys
-import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from . import interrupt
 from .adapters.forge import boundaries, forge
 from .adapters.git import Checkout, GitLeases, GitRepository, RefWatch, Signature, Signers, Trust, working_tree
-from .adapters.kubernetes import KubernetesApi, KubernetesWatches
-from .adapters.kubespray import UPSTREAM, VERSION_FILE, Given, Kubespray, Release
+from .adapters.kubernetes import KubernetesWatches
+from .adapters.kubespray import VERSION_FILE
 from .adapters.openstack import OpenStackCloud
-from .adapters.terraform import Encryption, known
-from .adapters.terraform import Terraform as OpenTofu
-from .control import kubeconfigs, record
+from .adapters.terraform import known
+from .connections import Connections
+from .control import record
 from .control.cycle import Cycle, Moment
 from .control.destroy import wish_of
 from .control.executor import Executor
@@ -36,27 +34,22 @@ from .engine import sessions
 from .engine.destroy import Wish
 from .errors import Invalid, ReconcilerError, Transient
 from .loading import Loading
-from .model.quota import Quota
 from .model.resource import Listing, Unknown
-from .ports import Boundaries, Cloud, Forge, Gate, Kubernetes, Logins, Progress, Terraform, Watcher
-from .process import Redactor
+from .ports import Boundaries, Forge, Logins, Progress, Watcher
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.connections import Limits
 from .serve.daemon import Listening, Parts
 from .serve.secret import Secret
-from .settings import OpenShift, Settings, in_ci
+from .settings import Settings, in_ci
 from .spec import codeowners, desired_state, versions, wiring
 from .spec.found import Choice, Guesses
 from .spec.load import DesiredCluster, counted
 from .spec.tree import Raw, mistakes
 from .toolchain import Toolbox, pins
 
-_APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
 # How long a round's checks believe what the remote said of the observed branch: it is fetched between them anyway.
 _TRUST_SECONDS = 60.0
-# What terraform/openshift-app's provider calls itself; it can't be told another name.
-TERRAFORMS_MANAGER = "kubectl"
 
 
 @dataclass
@@ -66,9 +59,6 @@ class App:
     settings: Settings
     path: Path
     progress: Progress
-    _clouds: dict[str, OpenStackCloud] = field(default_factory=dict)
-    _apis: dict[str, KubernetesApi] = field(default_factory=dict)
-    _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, as a commit of it would be, for checking before that. Kustomize folders
@@ -93,19 +83,19 @@ class App:
         files = self._on_disk()
         others = {path.split("/")[1] for path in files if path.count("/") > 1 and path.startswith("desired/")}
         if guesses.kubernetes is None:
-            offered = self._kubespray(files.get(VERSION_FILE)).versions()
+            offered = self.connections.kubespray(files.get(VERSION_FILE)).versions()
             guesses = replace(guesses, kubernetes=versions.last(offered) or pins.load()["kubectl"].version)
         return taken(name, cloud, self._cloud(cloud).observe(sorted({name, *others})), files, choice, guesses)
 
     def take(self, found: Taken) -> int:
         """Let Terraform's state know what runs; returns how many changes it would make next. Changes no cloud."""
         executor = Executor(found.desired, self._on_disk(), self.toolkit)
-        return executor.take(found.live, found.left)
+        return executor.take(found.live, found.left, found.there)
 
     def check_versions(self, state: Desired) -> None:
         """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,
         and with what Kubespray installs. Asks nobody. Raises Invalid with every problem."""
-        offered = self._kubespray(state.files.get(VERSION_FILE)).versions()
+        offered = self.connections.kubespray(state.files.get(VERSION_FILE)).versions()
         found = [p for c in state.clusters for p in versions.check(c, self._running(c.name), offered)]
         if found:
             raise Invalid("the desired state asks for a Kubernetes it can't get", problems=found)
@@ -152,7 +142,7 @@ class App:
         """One cluster's cycle, in a round of its own unless it shares a `survey`; `told` and `doing` hear of it. Where
         a change is `expected`, the lease is taken before the look. With a `wish`, or where git says so, it is
         destroyed."""
-        kubespray = self._kubespray(state.files.get(VERSION_FILE))
+        kubespray = self.connections.kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
         wanted_elsewhere = {output for output in state.referred if output.cluster == cluster.name}
@@ -171,7 +161,7 @@ class App:
             reader=self._loading.reader(trusted=True),
             cycle=self.cycle,
             survey=lambda fleet: Survey(self._cloud, fleet),
-            feed=self._openstack,
+            feed=self._cloud,
             apis=lambda cluster, sight: watched(cluster, sight, self.toolkit),
             watcher=watcher,
             progress=progress,
@@ -179,7 +169,7 @@ class App:
 
     def parts(self) -> Parts:
         """What a daemon is made of."""
-        watches = partial(KubernetesWatches, gate=self._gate)
+        watches = partial(KubernetesWatches, gate=self.connections.gate)
         return Parts(self.ways, watches, lambda moved: RefWatch(self.path, moved))
 
     def listening(self) -> Listening:
@@ -250,7 +240,7 @@ class App:
         access = self.toolkit.api(cluster)
         if not access.kubeconfig.exists():
             return
-        api = self._kubernetes(access)
+        api = self.connections.kubernetes(access)
         found = api.sessions()
         if isinstance(found, Unknown):
             raise Transient(found.reason, hint=found.hint)
@@ -260,7 +250,7 @@ class App:
         """Without a kubeconfig here there is nobody to ask: the next cycle drains what goes."""
         access = self.toolkit.api(cluster)
         if access.kubeconfig.exists():
-            self._kubernetes(access).cordon(leaving)
+            self.connections.kubernetes(access).cordon(leaving)
 
     def _seen(self, ground: Ground) -> Seen:
         """What the autoscaler is told of one cluster: its machines, its nodes, and what the last cycle failed with."""
@@ -276,7 +266,7 @@ class App:
         if not access.kubeconfig.exists():
             hint = "serve where the cluster is installed from, or put one into the folder `kubeconfigs` of the settings"
             return Unknown(f"there is no kubeconfig {access.kubeconfig}", hint)
-        return self._kubernetes(access).nodes()
+        return self.connections.kubernetes(access).nodes()
 
     def _leases(self) -> Terms:
         git = self.settings.git
@@ -295,15 +285,19 @@ class App:
         return self.settings.state_folder / f"{Path(place).name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
     @cached_property
+    def connections(self) -> Connections:
+        return Connections(self.settings, self.state, lambda: self.toolbox)
+
+    @cached_property
     def toolkit(self) -> Toolkit:
         return Toolkit(
             repository=self.repository,
             cloud=self._cloud,
-            kubernetes=self._kubernetes,
-            terraform=self._terraform,
+            kubernetes=self.connections.kubernetes,
+            terraform=self.connections.terraform,
             terraform_state=known,
-            kubespray=self._kubespray(),
-            openshift={name: self._access(name, target) for name, target in self.settings.openshift.items()},
+            kubespray=self.connections.kubespray(),
+            openshift=self.connections.openshift(),
             progress=self.progress,
             state=self.state,
             environment={},
@@ -314,16 +308,12 @@ class App:
             ephemeral=not self.settings.terraform.keeps_disk and in_ci(os.environ),
             accept_rewrite=self.settings.git.accept_rewrite,
             sealing=bool(self.settings.terraform.key_file or self.settings.terraform.key_variable),
-            gate=self._gate,
-            login=lambda cloud: self._openstack(cloud).login(),
-            guests=lambda access, nodes: self._kubernetes(access).guests(nodes),
-            quota=self._quota,
+            gate=self.connections.gate,
+            login=lambda cloud: self._cloud(cloud).login(),
+            guests=lambda access, nodes: self.connections.kubernetes(access).guests(nodes),
+            quota=lambda cloud: self._cloud(cloud).quota(),
             gpu_label=self.settings.autoscaler.gpu_label,
         )
-
-    @cached_property
-    def _gate(self) -> Gate:
-        return kubeconfigs.by_place(self.settings.state_folder)
 
     def _whisper(self, text: str) -> None:
         """What may hold anything is shown on a terminal; CI and a daemon's log keep what they are given."""
@@ -333,66 +323,7 @@ class App:
     @property
     def logins(self) -> Logins:
         """How people log in to machines."""
-        return self._kubespray()
+        return self.connections.kubespray()
 
-    def _kubespray(self, version: bytes | None = None) -> Kubespray:
-        """Kubespray as the settings or `version`, the version file of a commit, name it; got when a playbook runs."""
-        cache = self.settings.cache_folder
-        given, url = self.settings.kubespray, self.settings.kubespray_mirror or UPSTREAM
-        return Kubespray(
-            Given(given, cache) if given else Release(version, url, cache, self.settings.fetch.allowed),
-            state=self.state,
-            private_key=self.settings.ssh_key,
-            timeout=self.settings.timeouts.playbook,
-            environment={},
-            templates=self.settings.ansible.allow_variables,
-            cancel=interrupt.requested,
-        )
-
-    def _quota(self, name: str) -> Quota:
-        cloud = self._cloud(name)
-        return cloud.quota() if isinstance(cloud, OpenStackCloud) else {}
-
-    def _cloud(self, name: str) -> Cloud:
-        return self._openstack(name)
-
-    def _openstack(self, name: str) -> OpenStackCloud:
-        if name not in self._clouds:
-            timeout = self.settings.timeouts.cloud
-            self._clouds[name] = OpenStackCloud(name, clouds_file=self.settings.clouds_file, timeout=timeout)
-        return self._clouds[name]
-
-    def _kubernetes(self, access: Access) -> Kubernetes:
-        """One connection for one content of the kubeconfig: a cluster made anew has another authority."""
-        content = access.kubeconfig.read_bytes() if access.kubeconfig.exists() else b""
-        name = hashlib.sha256(str(access).encode() + content).hexdigest()[:12]
-        if name not in self._apis:
-            self._apis[name] = KubernetesApi(
-                access.kubeconfig,
-                context=access.context,
-                field_manager=access.manager,
-                timeout=self.settings.timeouts.kubernetes,
-                cache=self.state / "seen" / f"{name}.json",
-                gate=self._gate,
-            )
-        return self._kept(name)
-
-    def _kept(self, name: str) -> KubernetesApi:
-        """The one asked for. Who was not asked for the longest lets go of its connections."""
-        with self._keeping:
-            mine = self._apis[name] = self._apis.pop(name)
-            if len(self._apis) > _APIS_KEPT:
-                tuple(self._apis.values())[-_APIS_KEPT - 1].rest()
-        return mine
-
-    def _terraform(self) -> Terraform:
-        binary, phrase = self.toolbox.ensure("tofu")["tofu"].path, self.settings.terraform.passphrase()
-        redactor, sealed = Redactor([phrase] if phrase else []), Encryption(phrase) if phrase else None
-        return OpenTofu(binary, self.toolbox.cli_config(), self.settings.timeouts.terraform, redactor, sealed)
-
-    def _access(self, name: str, target: OpenShift) -> Access:
-        if target.cluster:
-            return Access(self._kubespray().kubeconfig(target.cluster), target.context, TERRAFORMS_MANAGER)
-        if target.kubeconfig:
-            return Access(target.kubeconfig, target.context, TERRAFORMS_MANAGER)
-        raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")
+    def _cloud(self, name: str) -> OpenStackCloud:
+        return self.connections.cloud(name)

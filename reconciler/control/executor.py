@@ -29,7 +29,7 @@ from ..spec.tree import below
 from . import drains, fetched, installed, kubeconfigs, removal
 from .allowed import removing, taken
 from .finished import Finished
-from .made_from import told, touched
+from .made_from import as_made, told, touched
 from .objects_compared import AS, openshift, part_of
 from .sight import Sight
 from .step_objects import earlier, left_alone, to_prune
@@ -115,10 +115,11 @@ class Executor:
         doomed = (d for d in step.differences if d.action is Action.DELETE)
         return [d for d in doomed if (named(d.key) not in held if named else d.id not in held.values())]
 
-    def take(self, live: Mapping[str, str], keep: Sequence[Difference]) -> int:
+    def take(self, live: Mapping[str, str], keep: Sequence[Difference], there: Sequence[Resource]) -> int:
         """Let Terraform's state know what is live at these addresses (address to id), and change nothing of it. `keep`
-        stays as it is live. Returns how many changes Terraform would make next."""
-        values = variables(self.desired.cluster, kept(infrastructure(self.desired.cluster), keep))
+        stays as it is live; `there` is all that is. Returns how many changes Terraform would make next."""
+        resources = kept(infrastructure(self.desired.cluster), keep)
+        values = variables(self.desired.cluster, as_made(resources, there))
         other = [d for d in keep if d.field in ("tag", "security_groups")]
         place = self._workspace("openstack-cluster", "infrastructure", values, live=live, reread=_addresses(other))
         return self.tools.terraform().take(place, self.tools.progress)

@@ -20,6 +20,8 @@ from .sight import Sight
 
 _INFRA = Component.INFRASTRUCTURE
 _TIED = "floating_ip"
+# The image of a machine whose own nobody tells: its root disk was made from a snapshot, or a volume of another kind.
+_UNTOLD = "untold"
 
 
 def told(resources: Iterable[Resource], step: Step, sight: Sight) -> tuple[Resource, ...]:
@@ -32,6 +34,21 @@ def told(resources: Iterable[Resource], step: Step, sight: Sight) -> tuple[Resou
     gone = {name for name in waiting if Key("port", name) not in live}
     made = (r for r in resources if not (r.kind in PARTS and r.name in gone))
     return tuple(_told(r, fresh, live, sight, held=r.kind == "server" and r.name in waiting) for r in made)
+
+
+def as_made(resources: Iterable[Resource], there: Iterable[Resource]) -> tuple[Resource, ...]:
+    """The resources of git as Terraform gets them to change nothing of what is `there`: rules in their own words, and
+    the images that machines were made from, whatever these are called by now."""
+    live = {r.key: r for r in there}
+
+    def made(resource: Resource) -> Resource:
+        now = live.get(resource.key)
+        if resource.kind == "security_group_rule":
+            return as_written(resource, now)
+        image = now.fields.get(IMAGE_ID) if now and resource.kind == "server" else None
+        return replace(resource, fields={**resource.fields, IMAGE_ID: image}) if image else resource
+
+    return tuple(made(r) for r in resources)
 
 
 def touched(step: Step, parts: frozenset[str]) -> frozenset[str]:
@@ -49,8 +66,12 @@ def _told(resource: Resource, fresh: set[Key], live: dict[Key, Resource], sight:
     image, flavor = str(resource.fields["image"]), str(resource.fields["flavor"])
     now = live.get(resource.key) if resource.key not in fresh else None
     id = (now.fields.get(IMAGE_ID) if now else None) or resource.fields.get(IMAGE_ID) or sight.builds.images.get(image)
+    if now and not id:  # Terraform never changes the image of a server that is there, so it must not fail to find it
+        id = _UNTOLD
     # One whose flavor is gone is never touched by a run that is narrow; then any word will do that is not looked up.
-    flavor_id = sight.builds.flavors.get(flavor) or (flavor if ("flavor", flavor) in sight.missing else None)
+    flavors = sight.builds.flavors
+    gone = ("flavor", flavor) in sight.missing or (now is not None and bool(flavors) and flavor not in flavors)
+    flavor_id = flavors.get(flavor) or (flavor if gone else None)
     fields = {IMAGE_ID: id or None, FLAVOR_ID: flavor_id or None, HELD: held}
     return replace(resource, fields={**resource.fields, **fields})
 

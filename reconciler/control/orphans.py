@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -17,8 +18,12 @@ from ..report.view import View, view
 from ..spec.load import DesiredCluster
 from .survey import Survey
 
-_DO = "somebody has to delete it, or bring the folder back and say `lifecycle: destroy` there"
-_WHY = f"carries the tag of a cluster that is in no folder; {_DO}"
+# What is nobody's here may be another repository's, or somebody's mistake: whoever reads this must not begin to delete.
+_DO = (
+    "it is left alone. If it is no other repository's, bring its folder back (git log --all -- desired/{name}): "
+    "then it is kept, or `reconciler destroy {name}` ends it"
+)
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
 def nobodys(survey: Survey, commit: str, clusters: Sequence[DesiredCluster]) -> list[View]:
@@ -56,7 +61,12 @@ def _notes(survey: Survey, cloud: str) -> tuple[str, ...]:
 def _note(owner: str, cloud: str, left: Sequence[Resource]) -> str:
     kinds = [r.kind for r in left]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
-    return line(f"{cloud} has {counts} with the tag of {owner!r}, which is in no folder: {_DO}")
+    return line(f"{cloud} has {counts} with the tag of {owner!r}, which is in no folder: {_do(owner)}")
+
+
+def _do(owner: str) -> str:
+    """What to do about it. Who wrote the tag may have written anything: what is no cluster's name is in no command."""
+    return _DO.format(name=owner if _NAME.fullmatch(owner) else "NAME")
 
 
 def _view(owner: str, commit: str, left: Sequence[Resource]) -> View:
@@ -66,5 +76,6 @@ def _view(owner: str, commit: str, left: Sequence[Resource]) -> View:
 
 def _difference(r: Resource) -> Difference:
     infrastructure, unmanaged = Component.INFRASTRUCTURE, Class.UNMANAGED
+    why = f"carries the tag of a cluster that is in no folder: {_do(r.owner)}"
     level = severity(infrastructure, r.kind, "", unmanaged, Action.DELETE, r.fields)
-    return Difference(infrastructure, r.key, "", None, None, "present", unmanaged, Action.NONE, level, _WHY, r.id)
+    return Difference(infrastructure, r.key, "", None, None, "present", unmanaged, Action.NONE, level, why, r.id)

@@ -15,7 +15,8 @@ from ..engine.ignore import ignored
 from ..errors import Invalid, Transient
 from ..model.change import Action, Difference
 from ..model.naming import IN_STATE, NAME
-from ..model.resource import Component, Expected, Kinds, Observed, Resource, Unknown
+from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Unknown
+from ..model.rules import meaning
 from ..ports import CloudSnapshot, Ids
 from ..spec.found import Choice, Guesses, Left, Members, candidates, describe, marked, members, text
 from ..spec.load import FLEET, FOLDER, DesiredCluster, load
@@ -44,7 +45,8 @@ _MORE = "Not all of what is live can be left as it is: see the rules below, and 
 @dataclass(frozen=True)
 class Taken:
     """A first cluster.yaml. `live` are the ids of what Terraform's state should know, by address; `left` what a rule
-    leaves as it is; `suspended` says why nothing may be applied yet, empty where it may."""
+    leaves as it is; `suspended` says why nothing may be applied yet, empty where it may. `there` is what is live, under
+    git's names."""
 
     file: str
     text: str
@@ -54,6 +56,7 @@ class Taken:
     left: tuple[Difference, ...]
     suspended: str
     unmarked: tuple[str, ...]
+    there: tuple[Resource, ...] = ()
 
 
 class Undecided(Invalid):
@@ -84,13 +87,15 @@ def taken(
         again = _loaded(file, made, files)
         return Taken(file, made, described.notes, again, {}, (), _FOREIGN, found.unmarked)
     live = _addresses(desired, found)
-    differences = _differences(desired, kinds, live)
+    seen = recognised(desired.cluster, kinds, Ids(live))
+    differences = _differences(desired, seen)
     rules = tuple(dict.fromkeys(_rule(d) for d in differences))
     suspended = _MORE if any(not _harmless(d) for d in differences) else ""
     made = text(name, described.spec, described.notes, rules, suspend=suspended)
     again = _loaded(file, made, files)
     left = ignored(differences, again.cluster.spec.ignore)
-    return Taken(file, made, described.notes, again, live, left, suspended, found.unmarked)
+    there = tuple(r for listing in seen.values() if isinstance(listing, Known) for r in listing.resources)
+    return Taken(file, made, described.notes, again, live, left, suspended, found.unmarked, there)
 
 
 _LEFT_ALONE = (
@@ -142,20 +147,22 @@ def _addresses(desired: DesiredCluster, found: Members) -> dict[str, str]:
 
 
 def _nameless(want: Resource, found: Members) -> Resource | None:
+    if want.kind == "security_group_rule":
+        said = meaning(want.fields)
+        return next((r for r in found.of(want.kind) if meaning(r.fields) == said), None)
     key = {"floating_ip": "server", "router_interface": "subnet"}.get(want.kind)
     if key is None or want.fields.get(key) is None:
         return None
     return next((r for r in found.of(want.kind) if r.fields.get(key) == want.fields[key]), None)
 
 
-def _differences(desired: DesiredCluster, kinds: Kinds, live: Mapping[str, str]) -> tuple[Difference, ...]:
+def _differences(desired: DesiredCluster, seen: Kinds) -> tuple[Difference, ...]:
     """What a cycle would find different, once the state knows what is live."""
     mine = Component.INFRASTRUCTURE
     wanted = tuple(
         replace(r, fields={**r.fields, NAME: r.name, IN_STATE: True}) for r in infrastructure(desired.cluster)
     )
-    observed = Observed({mine: recognised(desired.cluster, kinds, Ids(live))})
-    found = diff(Expected({mine: wanted}), Expected({}), observed, replacing=REPLACING)
+    found = diff(Expected({mine: wanted}), Expected({}), Observed({mine: seen}), replacing=REPLACING)
     return tuple(d for d in found if d.component is mine)
 
 

@@ -6,7 +6,7 @@ typo); and a server is in a state that only people end (suspended, locked, delet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -74,10 +74,21 @@ def _gone(kind: str, name: str, why: str) -> Difference:
     return Difference(_INFRA, Key(kind.replace(" ", "_"), name), "", name, None, None, cls, none, level, why)
 
 
-def narrowed(before: Sequence[Difference], after: Sequence[Difference], missing: Missing) -> bool:
-    """Is there something of the infrastructure that a run must not touch, or can't even look up?"""
+def narrowed(
+    before: Sequence[Difference], after: Sequence[Difference], missing: Missing, flavors: Collection[str]
+) -> bool:
+    """Is there something of the infrastructure that a run must not touch, or can't even look up? `flavors` are those
+    that the cloud has, as far as it tells."""
+    if flavors and any(_of_a_gone_flavor(d, flavors) for d in after):
+        return True
     held = (d for d, left in zip(before, after, strict=True) if d.actionable and not left.actionable)
     return bool(missing) or any(d.component is _INFRA for d in held)
+
+
+def _of_a_gone_flavor(d: Difference, flavors: Collection[str]) -> bool:
+    """Does a machine keep a flavor that the cloud has no more?"""
+    kept = (d.key.kind, d.field) == ("server", "flavor") and not d.actionable
+    return kept and d.cls is not Class.NOTICE and d.live not in flavors
 
 
 def _held(d: Difference, stuck: Mapping[Key, str], observed: Observed) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ..model.builds import Builds
 from ..model.change import Action, Class, Difference
 from ..model.desired import Ignore, Repair
-from ..model.plan import Plan, Step
+from ..model.plan import Plan, Step, Tool
 from ..model.quota import Quota
 from ..model.resource import Component, Expected, Observed
 from . import certificates, environments, rolling, sessions
@@ -68,7 +68,7 @@ def decide(case: Case) -> Plan:
     seen = emptied(returned(ignored(_found(case), case.ignore), case.removed), case.observed)
     in_turn = rolled(seen, case.observed, case.facts.limits.max_replaced_servers)
     possible = able(in_turn, case.expected, case.observed, case.missing)
-    narrow = narrowed(seen, possible, case.missing)
+    narrow = narrowed(seen, possible, case.missing, case.builds.flavors)
     cared = treated(possible, case.observed, case.repair, case.roles, case.facts.now)
     told = dated(joined(cared.differences, case.observed.symptoms), case.history)
     both = (*case.applied.resources(Component.WORKLOADS), *case.expected.resources(Component.WORKLOADS))
@@ -77,10 +77,16 @@ def decide(case: Case) -> Plan:
     told = tuple(sorted((*told, *moves(guests)), key=lambda d: d.order)) if guests else told
     facts = replace(case.facts, families=families(case.observed), workers=workers(case.observed), guests=guests)
 
-    def made(only: Collection[Identity] | None = None) -> Plan:
+    gone_for_now = frozenset(d.key.name for d in told if _absent(d))
+
+    def made(only: Collection[Identity] | None = None, *, playbooks: bool = True, absent: Collection[str] = ()) -> Plan:
         chosen = told if only is None else tuple(d if identity(d) in only else _left_alone(d) for d in told)
-        whole = plan(case.cluster, case.commit, chosen, roles=case.roles, reboot=cared.reboot, waves=waves)
-        steps = (replace(_complete(step, chosen, case), narrow=narrow) for step in whole.steps)
+        unmade = gone_for_now | frozenset(absent)
+        whole = plan(
+            case.cluster, case.commit, chosen, roles=case.roles, reboot=cared.reboot, waves=waves, absent=unmade
+        )
+        some = (s for s in whole.steps if playbooks or s.tool is not Tool.KUBESPRAY)
+        steps = (replace(_complete(step, chosen, case), narrow=narrow) for step in some)
         return replace(whole, steps=tuple(steps))
 
     def judged(whole: Plan) -> Plan:
@@ -88,6 +94,12 @@ def decide(case: Case) -> Plan:
 
     first = not case.observed.resources(Component.INFRASTRUCTURE, "server")
     return afforded(made(), case.quota, (case.expected, case.builds), first, made, judged)
+
+
+def _absent(d: Difference) -> bool:
+    """Is this a machine that is not there and that nobody makes now?"""
+    there = d.field or d.live is not None or d.actionable
+    return d.component is Component.INFRASTRUCTURE and d.key.kind == "server" and not there
 
 
 def _left_alone(d: Difference) -> Difference:

@@ -18,7 +18,7 @@ from .moves import going, lost
 from .sessions import ended, machines_stopped
 
 _DESTRUCTIVE = (Action.DELETE, Action.REPLACE)
-_VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
+VOLUMES = ("PersistentVolumeClaim", "PersistentVolume")
 _HANDFUL = 3
 # What a server boots from and what it runs at first boot: another one means another disk
 # (terraform-provider-openstack#1190, #1986).
@@ -125,13 +125,13 @@ def _approval(rule: Guard, plan: Plan) -> str:
     return f"{way}; or have this very plan approved by pull request, in {where}:\n{line}"
 
 
-def _undecided(plan: Plan, facts: Facts) -> set[tuple[str, str, str]]:
+def undecided(plan: Plan, facts: Facts) -> set[tuple[str, str, str]]:
     """What would be destroyed besides the machines that the autoscaler chose, each with what it has of its own."""
-    chosen = _chosen(plan, facts)
-    return {found for found in destroyed(plan) if (found[0], found[1]) not in chosen}
+    own = chosen(plan, facts)
+    return {found for found in destroyed(plan) if (found[0], found[1]) not in own}
 
 
-def _chosen(plan: Plan, facts: Facts) -> set[tuple[str, str]]:
+def chosen(plan: Plan, facts: Facts) -> set[tuple[str, str]]:
     """(kind, name) of what goes with the servers whose very ids the autoscaler's file names, by the name or the id that
     `destroyed` calls it."""
     servers = [
@@ -146,14 +146,14 @@ def _chosen(plan: Plan, facts: Facts) -> set[tuple[str, str]]:
 
 
 def _max_deletions(plan: Plan, facts: Facts) -> str | None:
-    doomed, limit = len(_undecided(plan, facts)), facts.limits.max_deletions
+    doomed, limit = len(undecided(plan, facts)), facts.limits.max_deletions
     return f"would delete or replace {doomed} resources; guards.maxDeletions allows {limit}" if doomed > limit else None
 
 
 def _max_deletion_percent(plan: Plan, facts: Facts) -> str | None:
     """Each family of things by itself: machines are not made few by many ports. Of a handful one is always a large
     share, so the percentage counts from three deletions on."""
-    doomed = Counter(FAMILIES[kind] for kind, _, _ in _undecided(plan, facts))
+    doomed = Counter(FAMILIES[kind] for kind, _, _ in undecided(plan, facts))
     limit, shares = facts.limits.max_deletion_percent, []
     for family, count in sorted(doomed.items()):
         there = max(facts.families.get(family, facts.existing), count)
@@ -166,7 +166,7 @@ def _last_workers(plan: Plan, facts: Facts) -> str | None:
     """Pods of machines that go need others to go to; those that a plan makes come after those it drains. One that is
     built anew comes back under its name: other guards ask about that."""
     going = {d.key.name for step in plan.steps for d in step.differences if d.key.kind == "server" and _goes(d)}
-    asked = {name for kind, name, _ in _undecided(plan, facts) if kind == "server"}
+    asked = {name for kind, name, _ in undecided(plan, facts) if kind == "server"}
     working = set(facts.workers)
     if not working or not working <= going or not working & asked:
         return None
@@ -230,7 +230,7 @@ def _stateful_volumes(plan: Plan, facts: Facts) -> str | None:
     """Claims are never pruned; the volume below a claim can be, where a manifest had it, and one that lies on a
     machine goes with it."""
     doomed = (d for step in plan.steps for d in step.differences if d.action in _DESTRUCTIVE)
-    hit = sorted({str(d.key) for d in doomed if d.key.kind in _VOLUMES}) + lost(facts.guests, going(plan))
+    hit = sorted({str(d.key) for d in doomed if d.key.kind in VOLUMES}) + lost(facts.guests, going(plan))
     return f"would delete or replace volumes ({_few(hit)}): their data is lost" if hit else None
 
 
@@ -301,13 +301,13 @@ def _freeze(_: Plan, facts: Facts) -> str | None:
 
 def _disruptive(plan: Plan, facts: Facts) -> bool:
     """An idle machine that the autoscaler lets go disrupts nobody: it leaves its cluster when it was chosen."""
-    chosen = {name for kind, name in _chosen(plan, facts) if kind == "server"}
+    own = {name for kind, name in chosen(plan, facts) if kind == "server"}
     playbooks = {
         s.operation
         for s in plan.steps
-        if s.tool is Tool.KUBESPRAY and not (s.operation == "remove-node.yml" and set(s.targets) <= chosen)
+        if s.tool is Tool.KUBESPRAY and not (s.operation == "remove-node.yml" and set(s.targets) <= own)
     }
-    return bool(_undecided(plan, facts) or playbooks - {"scale.yml"})
+    return bool(undecided(plan, facts) or playbooks - {"scale.yml"})
 
 
 def _replaced(plan: Plan, only: Collection[str] = ()) -> list[str]:

@@ -7,31 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from ..model.change import Action, Difference
 from ..model.plan import Plan, Step, Tool
 from ..model.resource import Component, Key
 from .able import PARTS
-from .guard import Facts, destroyed, destroys, guard, rebuilds
+from .guard import VOLUMES, Facts, chosen, destroyed, destroys, guard, rebuilds, undecided
 from .sessions import machines_stopped
 
 _INFRA, _KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
-_URGENT = "security_group_rule"
+# Nothing hangs on these: they may go while other things are kept from it.
+_FREE = ("security_group_rule", *PARTS)
 # Fields of a node by which it joins or leaves; the others (labels, taints) are its own.
 _JOINING = ("", "ready", "provider_id")
 Identity: TypeAlias = tuple[Component, Key, str, str]
-# Makes the plan of these differences alone: all others are left as they are.
-Replan: TypeAlias = Callable[[Collection[Identity]], Plan]
+_BALANCING = ("load_balancer", "listener", "pool", "monitor", "member")
+_VIP = ("floating_ip", True)
+_OF_WORK = frozenset({"sessions", "maintenance-window"})
+_UPGRADE, _RECOVERY = "upgrade-cluster.yml", "recovery"
+
+
+class Replan(Protocol):
+    """Makes the plan of these differences alone: all others are left as they are. Without `playbooks`, Kubespray does
+    nothing in it; machines that are `absent` join nothing, whatever else asks for it."""
+
+    def __call__(self, only: Collection[Identity], *, playbooks: bool = True, absent: Collection[str] = ()) -> Plan: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What the first plan of a cycle was let do: what it destroys, and which guards held something back all the same.
-    Later plans of the cycle that destroy no more than that need ask the other guards no more."""
+    """What the first plan of a cycle was let do: what it destroys, which guards held something back all the same, and
+    the machines that it drains, restarts or has a playbook work on. Later plans of the cycle that destroy no more than
+    that need ask the other guards no more, but for those that speak of machines at work, where these are more now: an
+    API that answers again may show an upgrade that nobody let through."""
 
     destroyed: frozenset[tuple[str, str, str]]
     refused: frozenset[str]
+    disturbed: frozenset[str] = frozenset()
 
 
 def identity(d: Difference) -> Identity:
@@ -46,11 +59,12 @@ def guarded(plan: Plan, facts: Facts, replan: Replan, granted: Granted | None = 
     if not objections or not objections <= _ABOUT.keys():
         return judged
     every = {identity(d): d for step in plan.steps for d in step.differences}
-    held = _with_parts({i for name in objections for i in _ABOUT[name](plan, facts)}, every)
-    rest = _judged(replan(every.keys() - held), facts, granted)
+    held = _with_parts({i for name in objections for i in _ABOUT[name](plan, facts)}, every, facts.control_plane)
+    recovers = _RECOVERY in objections
+    rest = _judged(replan(every.keys() - held, playbooks=not recovers), facts, granted)
     if not rest.steps or rest.stopped or not _does_more(rest, held):
         return judged
-    waiting = _only(replan(held), held)
+    waiting = carrying(replan(held), held, recovers=recovers)
     whole = replace(rest, steps=(*narrow(rest).steps, *(replace(s, held=True) for s in waiting.steps)))
     left = guard(waiting, _also_called(facts, waiting, (plan.digest, whole.digest)))
     if not left.refusals:  # every one of them is approved, under whichever name
@@ -71,14 +85,20 @@ def _narrow(step: Step) -> Step:
 def grant(plan: Plan) -> Granted:
     """What a plan that is about to be carried out may do."""
     goes = replace(plan, steps=tuple(s for s in plan.steps if not s.held))
-    return Granted(frozenset(destroyed(goes)), frozenset(r.guard for r in plan.refusals))
+    return Granted(frozenset(destroyed(goes)), frozenset(r.guard for r in plan.refusals), _disturbed(goes))
+
+
+def _disturbed(plan: Plan) -> frozenset[str]:
+    worked_on = {t for s in plan.steps if s.tool is Tool.KUBESPRAY and s.operation != "scale.yml" for t in s.targets}
+    return frozenset(worked_on.union(*(machines_stopped(step) for step in plan.steps)))
 
 
 def _judged(plan: Plan, facts: Facts, granted: Granted | None) -> Plan:
     judged = guard(plan, facts)
     if granted is None or not destroyed(plan) <= granted.destroyed:
         return judged
-    return replace(judged, refusals=tuple(r for r in judged.refusals if r.partial or r.guard in granted.refused))
+    asks = granted.refused | (_OF_WORK if _disturbed(plan) - granted.disturbed else frozenset())
+    return replace(judged, refusals=tuple(r for r in judged.refusals if r.partial or r.guard in asks))
 
 
 def _also_called(facts: Facts, waiting: Plan, names: Collection[str]) -> Facts:
@@ -94,33 +114,50 @@ def _does_more(rest: Plan, held: Collection[Identity]) -> bool:
     return any(identity(d) not in held for step in rest.steps if not step.held for d in step.differences)
 
 
-def _only(plan: Plan, held: Collection[Identity]) -> Plan:
-    """The steps that carry out what is held, and those of the nodes of its machines."""
+def carrying(plan: Plan, held: Collection[Identity], *, recovers: bool = False) -> Plan:
+    """The steps that carry out what is held, and those of the nodes of its machines; every playbook where etcd's
+    members are replaced."""
     names = {key.name for _, key, _, _ in held}
-    mine = (s for s in plan.steps if any(identity(d) in held for d in s.differences) or names & set(s.targets))
-    return replace(plan, steps=tuple(mine))
+
+    def mine(s: Step) -> bool:
+        carries = any(identity(d) in held for d in s.differences)
+        return carries or bool(names & set(s.targets)) or (recovers and s.tool is Tool.KUBESPRAY)
+
+    return replace(plan, steps=tuple(s for s in plan.steps if mine(s)))
 
 
-def _with_parts(held: set[Identity], every: Mapping[Identity, Difference]) -> frozenset[Identity]:
-    """With a machine waits what goes with it. While anything is kept from going, of the infrastructure only rules go:
-    what a thing hangs on must not go before it."""
+def _with_parts(
+    held: set[Identity], every: Mapping[Identity, Difference], masters: Collection[str]
+) -> frozenset[Identity]:
+    """With a machine waits what goes with it, and with a node that stays its machine. While anything is kept from
+    going, what a thing may hang on (a network, a group) is kept too; other machines go."""
+    stays = {every[i].key.name for i in held if every[i].component is _KUBE and every[i].action is Action.DELETE}
+    held = held | {i for i, d in every.items() if d.key.kind == "server" and d.key.name in stays and destroys(d)}
     machines = {every[i].key.name: every[i].action for i in held if every[i].key.kind == "server"}
     kept = any(every[i].action is Action.DELETE and every[i].component is _INFRA for i in held)
+    old = any(every[i].field == "version" and every[i].key.name in masters for i in held)
 
     def waits(d: Difference) -> bool:
         action = machines.get(d.key.name)
         if d.component is _KUBE:
-            return action is not None and d.field in _JOINING
+            return d.key.kind == "node" and d.field in _JOINING and (action is not None or (old and _joins(d)))
         if d.component is not _INFRA:
             return False
         part = action is not None and d.key.kind in PARTS
-        return part or (kept and d.action is Action.DELETE and d.key.kind != _URGENT)
+        return part or (kept and d.action is Action.DELETE and d.key.kind not in _FREE)
 
     return frozenset(held | {i for i, d in every.items() if waits(d)})
 
 
-def _destroyed(plan: Plan, _: Facts) -> Iterable[Identity]:
-    return [identity(d) for step in plan.steps for d in step.differences if destroys(d)]
+def _joins(d: Difference) -> bool:
+    """Does a playbook install this node? With another version in git that is the new one."""
+    return d.action is not Action.DELETE
+
+
+def _destroyed(plan: Plan, facts: Facts) -> Iterable[Identity]:
+    """What goes, but for the machines that the autoscaler chose."""
+    asked = undecided(plan, facts)
+    return [identity(d) for step in plan.steps for d in step.differences if destroys(d) in asked]
 
 
 def _servers(plan: Plan, wanted: Callable[[Difference], bool]) -> Iterable[Identity]:
@@ -130,6 +167,11 @@ def _servers(plan: Plan, wanted: Callable[[Difference], bool]) -> Iterable[Ident
 
 def _machines(plan: Plan, _: Facts) -> Iterable[Identity]:
     return _servers(plan, bool)
+
+
+def _last(plan: Plan, facts: Facts) -> Iterable[Identity]:
+    asked = undecided(plan, facts)
+    return _servers(plan, lambda d: destroys(d) in asked)
 
 
 def _replaced(plan: Plan, _: Facts) -> Iterable[Identity]:
@@ -146,33 +188,51 @@ def _disruptive(plan: Plan, facts: Facts) -> Iterable[Identity]:
     if facts.maintenance.changes == "all":
         return [identity(d) for step in plan.steps for d in step.differences]
     playbooks = (s for s in plan.steps if s.tool is Tool.KUBESPRAY and s.operation != "scale.yml")
-    return [*_destroyed(plan, facts), *(identity(d) for step in playbooks for d in step.differences)]
+    own = {name for kind, name in chosen(plan, facts) if kind == "server"}
+    worked_on = (d for s in playbooks for d in s.differences if d.action is not Action.DELETE or d.key.name not in own)
+    return [*_destroyed(plan, facts), *map(identity, worked_on)]
 
 
-def _volumes(plan: Plan, _: Facts) -> Iterable[Identity]:
-    doomed = (d for step in plan.steps for d in step.differences if destroys(d))
-    return [identity(d) for d in doomed if d.component is not _INFRA]
-
-
-def _emptied(plan: Plan, facts: Facts) -> Iterable[Identity]:
-    """What stops the machines with sessions: of Terraform's step only these servers, of a playbook all it is for."""
-    seen = set(facts.sessions)
+def _ending(plan: Plan, facts: Facts) -> Iterable[Identity]:
+    """What drains, restarts or takes away a machine with a session in use; any machine that pods run on may have one
+    where sessions can't be listed. An upgrade of the control plane runs on all machines, so it waits as a whole."""
     for step in plan.steps:
         stopped = machines_stopped(step)
-        hit = stopped - set(facts.control_plane) if facts.unseen_sessions else stopped & seen
-        servers = [d for d in step.differences if d.key.kind == "server" and d.key.name in hit]
-        yield from (identity(d) for d in (servers or step.differences) if hit)
+        hit = stopped - set(facts.control_plane) if facts.unseen_sessions else stopped & facts.sessions.keys()
+        whole = step.operation == _UPGRADE and "limit" not in step.arguments
+        named = [d for d in step.differences if d.key.name in hit]
+        if hit:
+            yield from map(identity, step.differences if whole or not named else named)
+
+
+def _playbooks(plan: Plan, _: Facts) -> Iterable[Identity]:
+    """While a member of etcd is to be put out, nobody joins, leaves or is upgraded; and a load balancer stays as it is,
+    for nodes are told of another one by a playbook."""
+    differences = [d for step in plan.steps for d in step.differences]
+    another = (d for d in differences if d.key.kind == "load_balancer" and (not d.field or d.action is Action.REPLACE))
+    balancers = {d.key.name for d in another}
+    told = (d for d in differences if d.key.kind in _BALANCING or (d.key.kind, d.key.name in balancers) == _VIP)
+    playbooks = (s for s in plan.steps if s.tool is Tool.KUBESPRAY)
+    return [*(identity(d) for s in playbooks for d in s.differences), *(map(identity, told) if balancers else ())]
+
+
+def _volumes(plan: Plan, facts: Facts) -> Iterable[Identity]:
+    """Volumes, and machines that have some on their disks."""
+    doomed = (d for step in plan.steps for d in step.differences if d.key.kind in VOLUMES and destroys(d))
+    holding = {g.node for g in facts.guests if g.pinned}
+    return [*map(identity, doomed), *_servers(plan, lambda d: d.key.name in holding)]
 
 
 _ABOUT: Mapping[str, Callable[[Plan, Facts], Iterable[Identity]]] = {
     "max-deletions": _destroyed,
     "max-deletion-percent": _destroyed,
-    "last-workers": _machines,
+    "last-workers": _last,
     "control-plane": lambda plan, facts: _servers(plan, lambda d: d.key.name in facts.control_plane),
     "replaced-servers": _replaced,
+    "sessions": _ending,
     "rebuild": _rebuilt,
+    _RECOVERY: _playbooks,
     "unknowns": _machines,
-    "sessions": _emptied,
     "stateful-volumes": _volumes,
     "maintenance-window": _disruptive,
 }

@@ -18,9 +18,11 @@ def plan(
     roles: Roles,
     reboot: frozenset[str] = frozenset(),
     waves: Mapping[Key, int] | None = None,
+    absent: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Make the plan of one cluster. `reboot` names servers whose nodes are not Ready; `waves` says of a workload's
-    object in which wave it is (0 where it does not say).
+    """Make the plan of one cluster. `reboot` names servers whose nodes are not Ready: those are rebooted whose node is
+    to be repaired. `waves` says of a workload's object in which wave it is (0 where it does not say); `absent` are
+    machines that are not there and that nobody makes now.
 
     A component with anything unknown gets no step, and neither does what is built on it: a missing answer is
     not a missing machine. Two exceptions: what makes the Kubernetes API answer again, and a workload's objects, of
@@ -33,7 +35,7 @@ def plan(
     if Component.INFRASTRUCTURE not in blind:
         rebuilt = {d.key.name for d in infrastructure if _makes_server(d)}
         balancer = _balancer(infrastructure)
-        before, after = kubernetes_steps(todo, roles, rebuilt=rebuilt, balancer=balancer, reboot=reboot)
+        before, after = kubernetes_steps(todo, roles, rebuilt=rebuilt, balancer=balancer, reboot=reboot, absent=absent)
         if Component.KUBERNETES in blind:
             before, after = [], fetch_steps(todo)
         steps = [*_urgent(infrastructure), *before, *_infrastructure(infrastructure), *after]

@@ -44,19 +44,22 @@ def kubernetes_steps(
     rebuilt: Collection[str],
     balancer: Action,
     reboot: frozenset[str] = frozenset(),
+    absent: frozenset[str] = frozenset(),
 ) -> tuple[list[Step], list[Step]]:
     """Return the steps before and after infrastructure is applied.
 
     `rebuilt` names the servers that this same plan makes (again): their nodes have to join, whatever the API still says
-    of them. Nodes that leave are drained before their servers go. `balancer` is what becomes of the load balancer: all
-    nodes and certificates name its address, so cluster.yml runs once it has another, and before it goes.
+    of them; `absent` those that nobody makes, which can't join. Nodes that leave are drained
+    before their servers go. `balancer` is what becomes of the load balancer: all nodes and certificates name its
+    address, so cluster.yml runs once it has another, and before it goes.
     """
     nodes = [d for d in differences if d.component is Component.KUBERNETES and d.key.kind == "node" and d.actionable]
     staying = [d for d in nodes if d.action is not Action.DELETE]
     before = _remove([d for d in nodes if d.action is Action.DELETE])
     if balancer is Action.DELETE:
         before.append(_playbook("cluster.yml", roles.control_plane, staying, "leave the load balancer"))
-    joining = _joining(staying, rebuilt, roles) - reboot
+    reboot &= {d.key.name for d in staying if d.field == "ready"}
+    joining = _joining(staying, rebuilt, roles) - reboot - absent
     outdated = {d.key.name for d in staying if d.field == "version"} - joining
     relabelled = {d.key.name for d in staying if d.field.startswith(_METADATA)} - joining
     # a kubelet must not be newer than the API: who joins waits for the upgrade (Kubernetes' version skew policy)

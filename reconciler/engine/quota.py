@@ -15,7 +15,7 @@ from ..model.plan import Plan, Refusal
 from ..model.quota import Quota
 from ..model.resource import Component, Expected, Fields, Key
 from .able import PARTS
-from .holding import Identity, identity, narrow
+from .holding import Identity, Replan, carrying, identity, narrow
 
 _INFRA, _KUBE = Component.INFRASTRUCTURE, Component.KUBERNETES
 GUARD = "quota"
@@ -23,6 +23,7 @@ _WAY = "ask the cloud's operators for more (`openstack quota show --usage`), or 
 # What each kind takes of a project's quota when it is made, besides what a server's flavor and volume take.
 _TAKES: Mapping[str, tuple[str, ...]] = {
     "server": ("instances",),
+    "server_group": ("server_groups",),
     "port": ("ports",),
     "router_interface": ("ports",),
     "load_balancer": ("ports",),
@@ -32,6 +33,14 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "network": ("networks",),
     "subnet": ("subnets",),
     "router": ("routers",),
+}
+# Fields that name what has to be there first, with its kind: Terraform would make that too, whatever it was told to do.
+_LEANS: Mapping[str, Mapping[str, str]] = {
+    "server": {"server_group": "server_group"},
+    "port": {"security_groups": "security_group", "subnet": "subnet", "ipv6_subnet": "subnet", "network": "network"},
+    "security_group_rule": {"security_group": "security_group", "remote_group": "security_group"},
+    "router_interface": {"subnet": "subnet"},
+    "subnet": {"network": "network"},
 }
 
 
@@ -59,7 +68,7 @@ def afforded(
     quota: Quota,
     sides: tuple[Expected, Builds],
     first: bool,
-    replan: Callable[[Collection[Identity]], Plan],
+    replan: Replan,
     judge: Callable[[Plan], Plan],
 ) -> Plan:
     """The plan as `judge` leaves it, without what there is no room for. `sides` are what git wants and what flavors
@@ -71,13 +80,14 @@ def afforded(
     if not short:
         return judge(plan)
     refusal = Refusal(GUARD, f"the project has no room for it: {'; '.join(map(str, short))}", _WAY)
-    held = _held(every, taken, {s.what for s in short})
-    rest = replan(every.keys() - held)
+    held = _held(every, taken, {s.what for s in short}, wanted)
+    unmade = {every[i].key.name for i in held if every[i].key.kind == "server" and not every[i].field}
+    rest = replan(every.keys() - held, absent=unmade)
     if first or not rest.steps:
         judged = judge(plan)
         return replace(judged, refusals=(refusal, *judged.refusals))
     judged = judge(narrow(rest))
-    waiting = (replace(step, held=True) for step in replan(held).steps)
+    waiting = (replace(step, held=True) for step in carrying(replan(held), held).steps)
     return replace(
         judged,
         differences=plan.differences,
@@ -117,15 +127,39 @@ def _machine(fields: Fields, builds: Builds) -> Mapping[str, int]:
 
 
 def _held(
-    every: Mapping[Identity, Difference], taken: Mapping[Identity, Mapping[str, int]], short: set[str]
+    every: Mapping[Identity, Difference],
+    taken: Mapping[Identity, Mapping[str, int]],
+    short: set[str],
+    wanted: Mapping[Key, Fields],
 ) -> frozenset[Identity]:
-    """What takes of what is short, with the machines that would be nothing without it, and their parts and nodes."""
+    """What takes of what is short, with what leans on that, the machines that would be nothing without it, and their
+    parts and nodes."""
     held = {i for i in every if short & taken[i].keys()}
+    more = held
+    while more:
+        unmade = _unmade(every, held)
+        more = {i for i, d in every.items() if i not in held and _leans(d, wanted, unmade)}
+        held |= more
     names = {every[i].key.name for i in held if every[i].key.kind in ("server", "port") and not every[i].field}
-    groups = {every[i].key.name for i in held if every[i].key.kind == "security_group"}
 
     def follows(key: Key, d: Difference) -> bool:
-        part = key.name in names and d.action is Action.CREATE and (d.component is _KUBE or key.kind in PARTS)
-        return part or (key.kind == "security_group_rule" and key.name.partition(" ")[0] in groups)
+        return key.name in names and d.action is Action.CREATE and (d.component is _KUBE or key.kind in PARTS)
 
     return frozenset(held | {i for i, d in every.items() if follows(d.key, d)})
+
+
+def _unmade(every: Mapping[Identity, Difference], held: Collection[Identity]) -> set[Key]:
+    return {every[i].key for i in held if not every[i].field and every[i].component is _INFRA}
+
+
+def _leans(d: Difference, wanted: Mapping[Key, Fields], unmade: Collection[Key]) -> bool:
+    """Does this name something that is not made? Of a resource that is there only the field that differs counts."""
+    if d.component is not _INFRA or d.action is Action.DELETE:
+        return False
+    fields = wanted.get(d.key, {})
+    for field, kind in _LEANS.get(d.key.kind, {}).items():
+        value = fields.get(field) if d.field in ("", field) else None
+        names = value if isinstance(value, tuple) else (value,)
+        if any(Key(kind, str(name)) in unmade for name in names):
+            return True
+    return False

@@ -9,8 +9,8 @@ from __future__ import annotations
 from ..model.change import Action, Class, Severity
 from ..model.naming import IN_STATE
 from ..model.resource import Component, Fields, Value
+from ..model.rules import everywhere
 
-_ANYWHERE = ("0.0.0.0/0", "::/0", None)
 _SECURITY_FIELDS = (
     "security_groups",
     "public_key",
@@ -77,6 +77,5 @@ def _rule(action: Action, fields: Fields) -> Severity:
     """A rule too many opens something; a rule too few only closes it."""
     if action is not Action.DELETE:
         return Severity.HIGH
-    open_to_all = fields.get("remote_ip_prefix") in _ANYWHERE and not fields.get("remote_group")
     ingress = fields.get("direction") == "ingress"
-    return Severity.CRITICAL if ingress and open_to_all else Severity.HIGH
+    return Severity.CRITICAL if ingress and everywhere(fields) else Severity.HIGH

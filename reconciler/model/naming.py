@@ -18,6 +18,8 @@ IN_STATE = "in_state"
 NAME = "name"
 # The field of a live security group rule that says, in pairs, how it is written where git says the same otherwise.
 WRITTEN = "written"
+# The field of a live security group rule that has the id of the address group it is about. Git has no word for these.
+ADDRESSES = "remote_address_group"
 # Fields of a live server: the id of the image it was made from, the name its root volume remembers of that, and what
 # the cloud calls it today, where git's name is another ("": it is gone); that Nova takes no change of it from anybody
 # who does not unlock it; and that it never ran.
@@ -56,8 +58,9 @@ def rule_name(fields: Mapping[str, Value]) -> str:
     low, high = fields["port_min"], fields["port_max"]
     span = "" if low is None else f" {low}" if low == high else f" {low}-{high}"
     way = "from" if fields["direction"] == "ingress" else "to"
-    group = fields["remote_group"]
+    group, addresses = fields["remote_group"], fields.get(ADDRESSES)
     remote = f"group {group}" if group else fields["remote_ip_prefix"] or "anywhere"
+    remote = f"address group {addresses}" if addresses else remote
     said = (fields["security_group"], fields["direction"], fields["ethertype"], fields["protocol"] or "any")
     return f"{' '.join(str(s) for s in said)}{span} {way} {remote}"
 

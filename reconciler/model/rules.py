@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from .naming import WRITTEN
+from .naming import ADDRESSES, WRITTEN
 from .resource import Fields, Resource, Value
 
 Meaning: TypeAlias = tuple[Value, ...]
 # Every field of a rule that Neutron compares.
 _COMPARED = (
     *("security_group", "direction", "ethertype", "protocol", "port_min", "port_max", "remote_ip_prefix"),
-    "remote_group",
+    *("remote_group", ADDRESSES),
 )
 # IANA's numbers of the protocols that Neutron knows by name.
 _PROTOCOLS: Mapping[str, int] = {
@@ -26,6 +26,9 @@ _PROTOCOLS: Mapping[str, int] = {
     "ipv6-route": 43, "ipv6-frag": 44, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "icmpv6": 58,
     "ipv6-nonxt": 59, "ipv6-opts": 60, "ospf": 89, "pgm": 113, "vrrp": 112, "sctp": 132, "udplite": 136,
 }  # fmt: skip
+# No protocol's number is longer; text from a cloud may be as long as it likes.
+_DIGITS = 3
+_WORDS = ("icmp", "tcp", "udp", "ipv6-icmp")  # what `access` calls protocols, and Neutron's own word for one of them
 _ANY_PROTOCOL = ("", "any", "-1")
 _ICMP, _ICMP_OF_IPV6 = 1, 58
 
@@ -48,7 +51,8 @@ def as_wanted(live: Iterable[Resource], wanted: Iterable[Resource]) -> dict[str,
         asked = by_meaning.get(meaning(rule.fields))
         if asked is None or (asked.name == rule.name and _same(asked, rule)):
             continue
-        own = tuple((name, rule.fields.get(name)) for name in _COMPARED if rule.fields.get(name) != asked.fields[name])
+        said = {name: rule.fields.get(name) for name in _COMPARED}
+        own = tuple((name, value) for name, value in said.items() if value != asked.fields.get(name))
         written: Fields = {WRITTEN: own} if own else {}
         found[rule.id] = replace(rule, name=asked.name, fields={**rule.fields, **asked.fields, **written})
     return found
@@ -61,6 +65,24 @@ def as_written(rule: Resource, live: Resource | None) -> Resource:
     return replace(rule, fields={**rule.fields, **{str(name): value for name, value in pairs}})
 
 
+def everywhere(fields: Fields) -> bool:
+    """Is this rule about all addresses there are?"""
+    narrower = fields.get("remote_group") or fields.get(ADDRESSES)
+    return not narrower and _network(fields.get("remote_ip_prefix")) is None
+
+
+def plainly(rule: Resource) -> Resource:
+    """A live rule in the words that git has for what it says, where it has any."""
+    fields = dict(rule.fields)
+    protocol = _protocol(fields.get("protocol"), str(fields.get("ethertype")).lower())
+    fields["protocol"] = next((word for word in _WORDS if _PROTOCOLS[word] == protocol), fields.get("protocol"))
+    if everywhere(fields):
+        fields["remote_ip_prefix"] = "::/0" if str(fields.get("ethertype")).lower() == "ipv6" else "0.0.0.0/0"
+    elif fields.get("remote_ip_prefix"):
+        fields["remote_ip_prefix"] = _network(fields["remote_ip_prefix"])
+    return replace(rule, fields=fields)
+
+
 def _same(asked: Resource, live: Resource) -> bool:
     return all(asked.fields.get(name) == live.fields.get(name) for name in _COMPARED)
 
@@ -69,7 +91,8 @@ def _protocol(value: Value, ethertype: Value) -> Value:
     name = str(value).lower() if value is not None else ""
     if name in _ANY_PROTOCOL:
         return None
-    number = int(name) if name.isascii() and name.isdigit() else _PROTOCOLS.get(name)
+    digits = name.isascii() and name.isdigit() and len(name) <= _DIGITS
+    number = int(name) if digits else _PROTOCOLS.get(name)
     if number == _ICMP and ethertype == "ipv6":
         return _ICMP_OF_IPV6
     return name if number is None else number

@@ -2,43 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from reconciler.model.change import Severity
-
+from .change import DELETE, Change, Object, deployment, drop, in_pod, made, pods, put
 from .objects import IMAGE
-
-Object = dict[str, Any]
-DELETE: Mapping[str, Any] = {"delete": True}
-
-
-@dataclass(frozen=True)
-class Change:
-    """`was` is applied; then `hand` is patched in (a JSON merge patch, as kubectl edit writes it, or a `strategic` one;
-    DELETE deletes), or git says something else. `fields` are the fields in which an apply changes something, `added`
-    those that it would leave: none of either where the two are to count as equal. `bad` is how bad an addition is at
-    least. A `refused` one can't be changed in place."""
-
-    name: str
-    was: Object
-    hand: Mapping[str, Any] | None = None
-    git: Callable[[Object], None] | None = None
-    fields: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
-    bad: Severity = Severity.LOW
-    strategic: bool = False
-    refused: bool = False
-    missing: bool = False
-
-    @property
-    def wanted(self) -> Object:
-        made = copy.deepcopy(self.was)
-        if self.git:
-            self.git(made)
-        return made
 
 
 def all_changes(namespace: str, group: str) -> list[Change]:
@@ -61,48 +28,6 @@ def all_changes(namespace: str, group: str) -> list[Change]:
     return found
 
 
-def made(api: str, kind: str, *, cluster: bool = False, labels: Mapping[str, str] | None = None, **rest: Any) -> Object:
-    metadata: Object = {"labels": {"team": "sid", **(labels or {})}, "annotations": {"note": "as git says"}}
-    return {"apiVersion": api, "kind": kind, "metadata": metadata | ({"cluster": True} if cluster else {}), **rest}
-
-
-def pods(**container: Any) -> Object:
-    one = {"name": "web", "image": IMAGE, **container}
-    return {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [one]}}
-
-
-def deployment(replicas: int = 0, **container: Any) -> Object:
-    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "x"}}, "template": pods(**container)}
-    return made("apps/v1", "Deployment", spec=spec)
-
-
-def _in_pod(**fields: Any) -> Mapping[str, Any]:
-    """A patch of the only container. A merge patch replaces the list, so it says all of it."""
-    return {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": IMAGE, **fields}]}}}}
-
-
-def _set(*path: Any, to: Any) -> Callable[[Object], None]:
-    def change(manifest: Object) -> None:
-        *before, last = path
-        at: Any = manifest
-        for step in before:
-            at = at[step]
-        at[last] = to
-
-    return change
-
-
-def _drop(*path: Any) -> Callable[[Object], None]:
-    def change(manifest: Object) -> None:
-        *before, last = path
-        at: Any = manifest
-        for step in before:
-            at = at[step]
-        del at[last]
-
-    return change
-
-
 _CONTAINER = ("spec", "template", "spec", "containers", 0)
 _WEB = "spec.template.spec.containers[web]"
 
@@ -113,37 +38,37 @@ def _deployments() -> list[Change]:
     sidecar = {"name": "spy", "image": "spy:1"}
     both = [{"name": "web", "image": IMAGE}, sidecar]
     return [
-        Change("image set by hand", deployment(), _in_pod(image="nginx"), fields=(f"{_WEB}.image",)),
+        Change("image set by hand", deployment(), in_pod(image="nginx"), fields=(f"{_WEB}.image",)),
         Change("scaled by hand", deployment(0), {"spec": {"replicas": 1}}, fields=("spec.replicas",)),
         Change(
             "environment by hand",
             deployment(env=env),
-            _in_pod(env=[{"name": "LOG", "value": "debug"}]),
+            in_pod(env=[{"name": "LOG", "value": "debug"}]),
             fields=(f"{_WEB}.env[LOG].value",),
         ),
         Change(
             "a variable more by hand",
             deployment(env=env),
-            _in_pod(env=[*env, {"name": "MORE", "value": "1"}]),
+            in_pod(env=[*env, {"name": "MORE", "value": "1"}]),
             added=(f"{_WEB}.env[MORE].value",),
         ),
-        Change("a variable less by hand", deployment(env=env), _in_pod(), fields=(f"{_WEB}.env[LOG].name",)),
+        Change("a variable less by hand", deployment(env=env), in_pod(), fields=(f"{_WEB}.env[LOG].name",)),
         Change(
             "probe by hand",
             deployment(readinessProbe=probe),
-            _in_pod(readinessProbe={**probe, "periodSeconds": 9}),
+            in_pod(readinessProbe={**probe, "periodSeconds": 9}),
             fields=(f"{_WEB}.readinessProbe.periodSeconds",),
         ),
         Change(
             "limits by hand",
             deployment(resources=limits),
-            _in_pod(resources={"limits": {"cpu": "2", "memory": "1Gi"}}),
+            in_pod(resources={"limits": {"cpu": "2", "memory": "1Gi"}}),
             fields=(f"{_WEB}.resources.limits.cpu",),
         ),
         Change(
             "quantities spelled another way",
             deployment(resources=limits),
-            git=_set(*_CONTAINER, "resources", to={"limits": {"cpu": "1000m", "memory": "1024Mi"}}),
+            git=put(*_CONTAINER, "resources", to={"limits": {"cpu": "1000m", "memory": "1024Mi"}}),
         ),
         Change(
             "a container more by hand",
@@ -190,20 +115,20 @@ def _deployments() -> list[Change]:
             {"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}},
         ),
         Change(
-            "another image in git", deployment(), git=_set(*_CONTAINER, "image", to="x:2"), fields=(f"{_WEB}.image",)
+            "another image in git", deployment(), git=put(*_CONTAINER, "image", to="x:2"), fields=(f"{_WEB}.image",)
         ),
         Change(
             "a variable less in git",
             deployment(env=env),
-            git=_drop(*_CONTAINER, "env"),
+            git=drop(*_CONTAINER, "env"),
             fields=(f"{_WEB}.env[LOG].name",),
         ),
-        Change("a default said in git", deployment(), git=_set("spec", "revisionHistoryLimit", to=10)),
-        Change("nothing said of replicas", deployment(), git=_set("spec", "strategy", to=None)),
+        Change("a default said in git", deployment(), git=put("spec", "revisionHistoryLimit", to=10)),
+        Change("nothing said of replicas", deployment(), git=put("spec", "strategy", to=None)),
         Change(
             "a toleration more in git",
             deployment(),
-            git=_set("spec", "template", "spec", "tolerations", to=[{"operator": "Exists"}]),
+            git=put("spec", "template", "spec", "tolerations", to=[{"operator": "Exists"}]),
             fields=("spec.template.spec.tolerations[0].operator",),
         ),
     ]
@@ -224,10 +149,10 @@ def _configuration() -> list[Change]:
         Change("a value by hand", config(a="1"), {"data": {"a": "2"}}, fields=("data.a",)),
         Change("a key more by hand", config(a="1"), {"data": {"b": "2"}}, added=("data.b",)),
         Change("a key less by hand", config(a="1", b="2"), {"data": {"b": None}}, fields=("data.b",)),
-        Change("a key less in git", config(a="1", b="2"), git=_drop("data", "b"), fields=("data.b",)),
-        Change("a key more in git", config(a="1"), git=_set("data", "b", to="2"), fields=("data.b",)),
-        Change("nothing in it", config(a="1"), git=_set("binaryData", to={})),
-        Change("null in git", config(a="1"), git=_set("immutable", to=None)),
+        Change("a key less in git", config(a="1", b="2"), git=drop("data", "b"), fields=("data.b",)),
+        Change("a key more in git", config(a="1"), git=put("data", "b", to="2"), fields=("data.b",)),
+        Change("nothing in it", config(a="1"), git=put("binaryData", to={})),
+        Change("null in git", config(a="1"), git=put("immutable", to=None)),
         Change("deleted", config(a="1"), DELETE, missing=True),
         Change("a secret by hand", secret(), {"data": {"password": "aHVudGVyMg=="}}, fields=("data.password",)),
         Change("a secret in base64", secret(), git=plain),
@@ -253,7 +178,7 @@ def _network() -> list[Change]:
     more = [{"port": 80, "targetPort": 8080, "protocol": "TCP"}, {"port": 81, "name": "b", "protocol": "TCP"}]
     return [
         Change("service deleted", service(), DELETE, missing=True),
-        Change("a protocol that is the default", service(), git=_set("spec", "ports", 0, "protocol", to="TCP")),
+        Change("a protocol that is the default", service(), git=put("spec", "ports", 0, "protocol", to="TCP")),
         Change("selector by hand", service(), {"spec": {"selector": {"app": "y"}}}, fields=("spec.selector.app",)),
         Change(
             "target by hand",
@@ -264,13 +189,13 @@ def _network() -> list[Change]:
         Change(
             "another port in git",
             service(),
-            git=_set("spec", "ports", 0, "port", to=90),
+            git=put("spec", "ports", 0, "port", to=90),
             fields=("spec.ports[0].port",),
         ),
         Change(
             "two ports in git",
             service(),
-            git=_set("spec", "ports", to=[{**more[0], "name": "a"}, more[1]]),
+            git=put("spec", "ports", to=[{**more[0], "name": "a"}, more[1]]),
             fields=("spec.ports[a].name", "spec.ports[b].name"),
         ),
         Change(
@@ -285,7 +210,7 @@ def _network() -> list[Change]:
         Change(
             "a path in git",
             ingress(),
-            git=_set("spec", "rules", 0, "http", "paths", 0, "path", to="/b"),
+            git=put("spec", "rules", 0, "http", "paths", 0, "path", to="/b"),
             fields=("spec.rules[0].http.paths[0].path",),
         ),
     ]
@@ -307,7 +232,7 @@ def _access() -> list[Change]:
         Change(
             "a rule in git",
             made(rbac, "ClusterRole", cluster=True, rules=rules),
-            git=_set("rules", 0, "resources", to=["pods", "services"]),
+            git=put("rules", 0, "resources", to=["pods", "services"]),
             fields=("rules[0].resources",),
         ),
         Change(
@@ -319,7 +244,7 @@ def _access() -> list[Change]:
         Change(
             "another role in git",
             made(rbac, "RoleBinding", roleRef=ref, subjects=who),
-            git=_set("roleRef", "name", to="other"),
+            git=put("roleRef", "name", to="other"),
             fields=("roleRef.name",),
             refused=True,
         ),
@@ -360,18 +285,18 @@ def _batch() -> list[Change]:
         Change(
             "a job's image in git",
             job(),
-            git=_set(*_CONTAINER, "image", to="x:2"),
+            git=put(*_CONTAINER, "image", to="x:2"),
             fields=(f"{_WEB}.image",),
             refused=True,
         ),
         Change("schedule by hand", cron(), {"spec": {"schedule": "* * * * *"}}, fields=("spec.schedule",)),
         Change("resumed by hand", cron(), {"spec": {"suspend": False}}, fields=("spec.suspend",)),
-        Change("a set's image by hand", stateful(), _in_pod(image="nginx"), fields=(f"{_WEB}.image",)),
-        Change("a set's volume as it is", stateful(), git=_set("spec", "podManagementPolicy", to="OrderedReady")),
+        Change("a set's image by hand", stateful(), in_pod(image="nginx"), fields=(f"{_WEB}.image",)),
+        Change("a set's volume as it is", stateful(), git=put("spec", "podManagementPolicy", to="OrderedReady")),
         Change(
             "a set's volume in git",
             stateful(),
-            git=_set(*size, to="2Gi"),
+            git=put(*size, to="2Gi"),
             fields=("spec.volumeClaimTemplates[0].spec.resources.requests.storage",),
             refused=True,
         ),
@@ -409,7 +334,7 @@ def _limits() -> list[Change]:
         Change(
             "a quota spelled another way",
             made("v1", "ResourceQuota", spec={"hard": {"requests.memory": "1Ti"}}),
-            git=_set("spec", "hard", "requests.memory", to="1024Gi"),
+            git=put("spec", "hard", "requests.memory", to="1024Gi"),
         ),
         Change(
             "a range by hand",
@@ -432,7 +357,7 @@ def _others(namespace: str) -> list[Change]:
         Change(
             "a claim's class in git",
             made("v1", "PersistentVolumeClaim", spec=claim),
-            git=_set("spec", "storageClassName", to="other"),
+            git=put("spec", "storageClassName", to="other"),
             fields=("spec.storageClassName",),
             refused=True,
         ),
@@ -450,7 +375,7 @@ def _instances(group: str) -> list[Change]:
         Change(
             "an instance's list in git",
             thing(list=["a", "b"]),
-            git=_set("spec", "list", to=["b", "a"]),
+            git=put("spec", "list", to=["b", "a"]),
             fields=("spec.list",),
         ),
         Change("an instance deleted", thing(size=1), DELETE, missing=True),

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.change import Severity
 
-from .changes import Change, Object, deployment, made, pods
+from .change import Change, Object, deployment, made, pods
 from .objects import IMAGE
 
 _RBAC = "rbac.authorization.k8s.io"

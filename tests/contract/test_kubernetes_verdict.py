@@ -26,7 +26,8 @@ from reconciler.model.resource import Component, Expected, Key, Observed, Owner,
 from reconciler.ports import Allowance, Comparison
 from reconciler.spec.render import objects
 
-from .changes import DELETE, Change, all_changes
+from .change import DELETE, Change
+from .changes import all_changes
 from .changes_added import added_changes
 from .objects import Spoken, definition, kubectl
 

@@ -21,6 +21,7 @@ from reconciler.app import App
 from reconciler.cli import context
 from reconciler.control.cycle import Cycle
 from reconciler.model.guest import Guest
+from reconciler.model.quota import Quota
 from reconciler.model.resource import Key, Known, Listing, Resource, Symptom, Unknown
 from reconciler.model.session import Session
 from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
@@ -198,6 +199,12 @@ class Cloud:
     def touched(self, since: object) -> tuple[Any, ...]:
         return ()
 
+    def login(self) -> None:
+        """Terraform's stand-in needs none."""
+
+    def quota(self) -> Quota:
+        return {}
+
 
 def _made(wanted: Resource, number: int, owner: str, before: Resource | None) -> Resource:
     address = {"fixed_ip": f"10.20.0.{number}", "address": f"192.0.2.{number}"} if wanted.kind == "server" else {}
@@ -219,9 +226,6 @@ class SoakApp(App):
         return replace(made, tools=tools)
 
     def _cloud(self, name: str) -> Any:
-        return Cloud(Path(os.environ[PLACE]))
-
-    def _feed(self, name: str) -> Any:
         return Cloud(Path(os.environ[PLACE]))
 
 

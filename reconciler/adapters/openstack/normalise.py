@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...model.naming import IMAGE_NAMED, OWNER_KEY, described, rule_name
+from ...model.naming import ADDRESSES, IMAGE_NAMED, OWNER_KEY, described, rule_name
 from ...model.resource import Resource, Value
 from . import addresses, conditions
 
@@ -125,6 +125,8 @@ def _rule(group: Any, rule: Mapping[str, Any], names: Names) -> Resource:
         "remote_ip_prefix": rule.get("remote_ip_prefix"),
         "remote_group": names.groups.get(remote_id, remote_id) if remote_id else None,
     }
+    if rule.get("remote_address_group_id"):
+        fields[ADDRESSES] = rule["remote_address_group_id"]
     return Resource("security_group_rule", rule_name(fields), fields, rule["id"], tagged(group))
 
 

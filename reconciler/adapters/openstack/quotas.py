@@ -7,7 +7,7 @@ from typing import Any
 
 from ...model.quota import Allotment, Quota
 
-_NOVA = {"instances": "instances", "cores": "total_cores", "ram": "total_ram"}
+_NOVA = {"instances": "instances", "cores": "total_cores", "ram": "total_ram", "server_groups": "server_groups"}
 _NEUTRON = {
     "ports": "port",
     "floating_ips": "floatingip",
@@ -39,7 +39,7 @@ def _answer(ask: Callable[[Any], Iterator[tuple[str, Any, Any]]], connection: An
 def _of_nova(connection: Any) -> Iterator[tuple[str, Any, Any]]:
     limits = connection.compute.get_limits().absolute
     for what, name in _NOVA.items():
-        yield what, getattr(limits, f"{name}_used"), getattr(limits, name)
+        yield what, getattr(limits, f"{name}_used", None), getattr(limits, name, None)
 
 
 def _of_neutron(connection: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -47,7 +47,7 @@ _KNOWN = (
         "or `restore` it, or delete it.",
     ),
     _Known(
-        r"Instance \S+ is locked|is locked",
+        r"Instance \S+ is locked",
         Permanent,
         "Somebody locked the server: `openstack server unlock` it, or take back the change in git.",
     ),

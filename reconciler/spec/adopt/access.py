@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ...model.change import Action, Difference
 from ...model.resource import Resource
+from ...model.rules import plainly
 from ..edit import Edit
 from ..render.subnets import ICMP6
 from .scene import Adoption, Found, Scene
@@ -14,6 +15,7 @@ from .scene import Adoption, Found, Scene
 def rule(scene: Scene, d: Difference) -> Found:
     gone = d.action is Action.CREATE
     found = scene.wanted(d) if gone else scene.live(d)
+    found = plainly(found) if found else None
     if found is None or found.fields.get("direction") != "ingress" or not found.fields.get("remote_ip_prefix"):
         return "access says who may come in, by network; it can't say this"
     group = str(found.fields["security_group"]).removeprefix(f"{scene.desired.name}-")

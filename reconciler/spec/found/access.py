@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ...model.naming import ADDRESSES
 from ...model.resource import Resource
+from ...model.rules import plainly
 from ..render.balancer import API_PORT
 from ..render.subnets import ICMP6
 
@@ -16,7 +18,7 @@ _TO = (("cluster", "all"), ("control-plane", "control-plane"), ("node", "nodes")
 def access(name: str, rules: Iterable[Resource], *, own: str | None) -> tuple[dict[str, Any], int]:
     """`access` and the port of SSH. `own` is the subnet's range where an API load balancer stands in it: the rule that
     lets it in comes by itself. What can't be said in `access` is left out; the comparison finds it."""
-    found = list(rules)
+    found = [plainly(r) for r in rules]
     bastion = any(r.fields["security_group"] == f"{name}-bastion" for r in found)
     door = f"{name}-{'bastion' if bastion else 'cluster'}"
     open_ = {(r.fields["security_group"], *_way(r), r.fields["remote_ip_prefix"]) for r in found if _plain(r)}
@@ -41,7 +43,8 @@ def access(name: str, rules: Iterable[Resource], *, own: str | None) -> tuple[di
 def _plain(r: Resource) -> bool:
     """A way in from a network, which is all that `access` is about."""
     f = r.fields
-    return f["direction"] == "ingress" and f["remote_group"] is None and f["remote_ip_prefix"] is not None
+    from_a_network = f["remote_ip_prefix"] is not None and f["remote_group"] is None and ADDRESSES not in f
+    return f["direction"] == "ingress" and from_a_network
 
 
 def _way(r: Resource) -> tuple[Any, Any, Any]:

@@ -156,6 +156,7 @@ class TestFailure:
             ("got 409 instead: the resource is busy", Transient, "still busy"),
             ("Error acquiring the state lock", Transient, "Another run"),
             ("got 503 instead", Transient, "next cycle"),
+            ("got 500 instead: database is locked", Transient, "next cycle"),
             ("cloud nope does not exist in clouds.yaml", Permanent, "clouds.yaml"),
             ("Cannot import non-existent remote object", Transient, "deleted"),
         ],

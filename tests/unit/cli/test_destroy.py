@@ -129,6 +129,12 @@ def test_git_says_so_and_every_verb_shows_it(run: Run, world: World) -> None:
     assert run("drift", "demo").code == 0
 
 
+def test_a_tag_that_is_no_clusters_name_is_in_no_command(run: Run, world: World) -> None:
+    world.resources.append(Resource("server", "x", {}, "g", "x`; rm -rf ~ #"))
+    (shown,) = json.loads(run("-q", "plan", "demo", "-o", "json").out)
+    assert shown["orphans"][0].endswith("`reconciler destroy NAME` ends it")
+
+
 def test_orphans_are_named_in_every_report_and_change_no_exit_code(run: Run, world: World) -> None:
     world.resources.append(Resource("server", "ghost-cp-1", {}, "g", "ghost"))
     for verb in ("plan", "drift", "apply"):
@@ -136,7 +142,9 @@ def test_orphans_are_named_in_every_report_and_change_no_exit_code(run: Run, wor
         (shown,) = json.loads(said.out)
         assert (said.code, shown["status"]) == (0, "in sync"), verb
         (orphan,) = shown["orphans"]
-        assert "1 server with the tag of 'ghost', which is in no folder" in orphan
+        assert "1 server with the tag of 'ghost', which is in no folder: it is left alone" in orphan
+        assert "bring its folder back" in orphan
+        assert orphan.endswith("`reconciler destroy ghost` ends it")
         for form in ("text", "markdown", "html"):
             assert "which is in no folder" in " ".join(run("-q", "drift", "demo", "-o", form).out.split())
     every = run("-q", "plan", "-o", "json")

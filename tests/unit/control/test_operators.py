@@ -168,6 +168,25 @@ def test_a_flavor_that_is_gone_holds_what_would_be_made_of_it(world: Clouded) ->
     assert NEW_RULE in world.told["rules"]
 
 
+def test_a_flavor_that_is_gone_and_that_a_rule_keeps_is_looked_up_by_nobody(world: Clouded) -> None:
+    rule = "  ignore: [{component: infrastructure, resource: 'server demo-worker-1', field: flavor}]\n  access:\n"
+    world.alter("server", "demo-worker-1", flavor="m1.retired")
+    world.take(changed(RULE, ("  access:\n", rule)))
+    assert world.apply().status is Status.IN_SYNC
+    assert world.told["servers"]["demo-worker-1"]["flavor_id"] == "m1.retired"
+    assert NEW_RULE in world.told["rules"]
+    assert world.workspaces[-1].only == frozenset({f'openstack_networking_secgroup_rule_v2.rule["{NEW_RULE}"]'})
+
+
+def test_a_machine_whose_image_nobody_tells_keeps_no_run_from_the_others(world: Clouded) -> None:
+    rule = "  ignore: [{component: infrastructure, resource: 'server demo-worker-1', field: image}]\n  access:\n"
+    world.alter("server", "demo-worker-1", image=None, **{IMAGE_ID: None})
+    world.take(changed(RULE, ("  access:\n", rule)))
+    assert world.apply().status is Status.IN_SYNC
+    told = world.told["servers"]["demo-worker-1"]
+    assert (told["image_id"], NEW_RULE in world.told["rules"]) == ("untold", True)
+
+
 def test_of_a_cluster_that_is_not_there_yet_a_mistake_is_one(tmp_path: Path) -> None:
     world = Clouded(tmp_path)
     world.images = []

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from reconciler.control.made_from import as_made
 from reconciler.control.take import Undecided, taken
 from reconciler.errors import Transient
 from reconciler.model.desired import Cluster
-from reconciler.model.naming import NAME, rule_name
+from reconciler.model.naming import IMAGE_ID, NAME, rule_name
 from reconciler.model.resource import Kinds, Known, Resource, Unknown, Value
 from reconciler.ports import CloudSnapshot
 from reconciler.spec.found import Choice, Guesses
@@ -134,6 +136,43 @@ class TestOurs:
         found = taken("demo", "sandbox", snapshot([*live(cluster()), odd]), {}, Choice(), GUESSES)
         assert [(d.key.name, d.cls.value) for d in found.left] == [(odd.name, "ignored")]
         assert found.suspended == ""
+
+    @pytest.mark.parametrize(
+        ("git", "own"),
+        [
+            (("egress", "IPv4", None, None), {"remote_ip_prefix": "0.0.0.0/0"}),
+            (("ingress", "IPv4", "tcp", "0.0.0.0/0"), {"remote_ip_prefix": None}),
+            (("ingress", "IPv6", "tcp", "::/0"), {"remote_ip_prefix": None, "protocol": "6"}),
+            (("ingress", "IPv4", "udp", "192.0.2.0/24"), {"protocol": "17", "remote_ip_prefix": "192.0.2.7/24"}),
+        ],
+    )
+    def test_a_rule_that_is_written_otherwise_is_the_same_rule(self, git: Any, own: dict[str, Value]) -> None:
+        web = "{name: w, ports: '80', from: [0.0.0.0/0, '::/0']}"
+        other = "{name: u, protocol: udp, ports: '9', from: [192.0.2.0/24]}"
+        before = cluster(("  access:\n", f"  access:\n    rules: [{web}, {other}]\n"))
+        way = ("direction", "ethertype", "protocol")
+
+        def otherwise(r: Resource) -> Resource:
+            meant = r.kind == "security_group_rule" and r.fields["port_min"] in (None, 80, 9)
+            if not meant or tuple(r.fields[f] for f in (*way, "remote_ip_prefix")) != git:
+                return r
+            fields = {**r.fields, **own}
+            return replace(r, fields=fields, name=rule_name(fields))
+
+        there = [otherwise(r) for r in live(before)]
+        (odd,) = (r for r in there if r.name not in {w.name for w in infrastructure(before)})
+        found = taken("demo", "sandbox", snapshot(there), {}, Choice(), GUESSES)
+        assert (found.left, found.suspended) == ((), "")
+        assert odd.id in found.live.values()
+        told = as_made(infrastructure(found.desired.cluster), found.there)
+        written = [r.fields for r in told if r.kind == "security_group_rule"]
+        assert {**odd.fields} in [dict(fields) for fields in written]
+
+    def test_an_image_goes_to_terraform_by_its_id(self) -> None:
+        there = [replace(r, fields={**r.fields, IMAGE_ID: "b1"}) if r.kind == "server" else r for r in live(cluster())]
+        found = taken("demo", "sandbox", snapshot(there), {}, Choice(), GUESSES)
+        told = as_made(infrastructure(found.desired.cluster), found.there)
+        assert {r.fields[IMAGE_ID] for r in told if r.kind == "server"} == {"b1"}
 
     def test_one_machine_of_another_flavor_keeps_it(self) -> None:
         there = [

@@ -68,6 +68,17 @@ def test_no_two_cases_have_one_name() -> None:
 
 def decide(case: Case) -> Plan:
     """The pure part of a cycle, with the facts the cycle would give."""
+    asked_of = question(case)
+    made = decision(asked_of)
+    if case.get("approved"):
+        given = approval(case["approved"], made.digest)
+        limits = asked_of.facts.limits.model_copy(update={"approvals": (given,)})
+        made = decision(replace(asked_of, facts=replace(asked_of.facts, limits=limits)))
+    return made
+
+
+def question(case: Case) -> Question:
+    """What is decided in a case."""
     now = cluster(*changes(case.get("desired", [])))
     seen = live(case, now)
     servers = seen.resources(INFRA, "server")
@@ -80,13 +91,7 @@ def decide(case: Case) -> Plan:
     at, chosen = moment(case.get("at", AT)), case.get("decided", ())
     facts = Facts(spec.guards, there, count, len(asked.resources(INFRA)), spec.maintenance, at, chosen)
     was, repair = applied(case, now), spec.kubernetes.repair
-    asked_of = Question("demo", "c0ffee", asked, was, seen, roles, facts, REPLACING, spec.ignore, repair=repair)
-    made = decision(asked_of)
-    if case.get("approved"):
-        given = approval(case["approved"], made.digest)
-        limits = spec.guards.model_copy(update={"approvals": (given,)})
-        made = decision(replace(asked_of, facts=replace(facts, limits=limits)))
-    return made
+    return Question("demo", "c0ffee", asked, was, seen, roles, facts, REPLACING, spec.ignore, repair=repair)
 
 
 def approval(said: Any, digest: str) -> Approval:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.engine.severity import severity
+from reconciler.model.change import Action, Class, Severity
 from reconciler.model.naming import WRITTEN, rule_name
-from reconciler.model.resource import Fields, Resource, Value
-from reconciler.model.rules import as_wanted, as_written, meaning
+from reconciler.model.resource import Component, Fields, Resource, Value
+from reconciler.model.rules import as_wanted, as_written, everywhere, meaning
 
 BASE: dict[str, Value] = {
     "security_group": "demo-node", "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_min": 80,
@@ -58,10 +60,25 @@ def test_one_rule_in_two_spellings(one: Fields, other: Fields) -> None:
         (rule(remote_ip_prefix=None), rule(remote_ip_prefix=None, ethertype="IPv6")),
         (rule(protocol="icmp"), rule(protocol="58")),
         (rule(protocol="0"), rule(protocol=None)),
+        (rule(remote_ip_prefix=None), rule(remote_ip_prefix=None, remote_address_group="offices")),
+        (rule(protocol="9" * 5000), rule(protocol="tcp")),  # no number, and no reason to fail
     ],
 )
 def test_two_rules(one: Fields, other: Fields) -> None:
     assert meaning(one) != meaning(other)
+
+
+@pytest.mark.parametrize("prefix", ["0.0.0.0/0", None, "", "192.0.2.1/0", "0.0.0.0/00"])
+def test_everywhere_is_everywhere_however_it_is_written(prefix: Value) -> None:
+    assert everywhere(rule(remote_ip_prefix=prefix))
+    way_in = rule(remote_ip_prefix=prefix)
+    assert _severity(way_in) is Severity.CRITICAL
+    assert _severity({**way_in, "remote_address_group": "offices"}) is Severity.HIGH
+
+
+def _severity(fields: Fields) -> Severity:
+    infrastructure, nobodys = Component.INFRASTRUCTURE, Class.UNMANAGED
+    return severity(infrastructure, "security_group_rule", "", nobodys, Action.DELETE, fields)
 
 
 def test_what_git_says_in_other_words_gets_gits_words_and_keeps_its_own_for_terraform() -> None:

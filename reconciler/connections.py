@@ -1,0 +1,104 @@
+"""What this machine reaches the world by, as its settings say: clouds, Kubernetes APIs, Terraform and Kubespray."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from . import interrupt
+from .adapters.kubernetes import KubernetesApi
+from .adapters.kubespray import UPSTREAM, Given, Kubespray, Release
+from .adapters.openstack import OpenStackCloud
+from .adapters.terraform import Encryption
+from .adapters.terraform import Terraform as OpenTofu
+from .control import kubeconfigs
+from .control.toolkit import Access
+from .errors import Invalid
+from .ports import Gate, Kubernetes, Terraform
+from .process import Redactor
+from .settings import OpenShift, Settings
+from .toolchain import Toolbox
+
+_APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
+# What terraform/openshift-app's provider calls itself; it can't be told another name.
+TERRAFORMS_MANAGER = "kubectl"
+
+
+@dataclass
+class Connections:
+    """Made at their first use and kept. `state` is the folder of this clone's state; the `toolbox` is asked for once a
+    program is needed."""
+
+    settings: Settings
+    state: Path
+    toolbox: Callable[[], Toolbox]
+    _clouds: dict[str, OpenStackCloud] = field(default_factory=dict)
+    _apis: dict[str, KubernetesApi] = field(default_factory=dict)
+    _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @cached_property
+    def gate(self) -> Gate:
+        return kubeconfigs.by_place(self.settings.state_folder)
+
+    def kubespray(self, version: bytes | None = None) -> Kubespray:
+        """Kubespray as the settings or `version`, the version file of a commit, name it; got when a playbook runs."""
+        cache = self.settings.cache_folder
+        given, url = self.settings.kubespray, self.settings.kubespray_mirror or UPSTREAM
+        return Kubespray(
+            Given(given, cache) if given else Release(version, url, cache, self.settings.fetch.allowed),
+            state=self.state,
+            private_key=self.settings.ssh_key,
+            timeout=self.settings.timeouts.playbook,
+            environment={},
+            templates=self.settings.ansible.allow_variables,
+            cancel=interrupt.requested,
+        )
+
+    def cloud(self, name: str) -> OpenStackCloud:
+        if name not in self._clouds:
+            timeout = self.settings.timeouts.cloud
+            self._clouds[name] = OpenStackCloud(name, clouds_file=self.settings.clouds_file, timeout=timeout)
+        return self._clouds[name]
+
+    def kubernetes(self, access: Access) -> Kubernetes:
+        """One connection for one content of the kubeconfig: a cluster made anew has another authority."""
+        content = access.kubeconfig.read_bytes() if access.kubeconfig.exists() else b""
+        name = hashlib.sha256(str(access).encode() + content).hexdigest()[:12]
+        if name not in self._apis:
+            self._apis[name] = KubernetesApi(
+                access.kubeconfig,
+                context=access.context,
+                field_manager=access.manager,
+                timeout=self.settings.timeouts.kubernetes,
+                cache=self.state / "seen" / f"{name}.json",
+                gate=self.gate,
+            )
+        return self._kept(name)
+
+    def _kept(self, name: str) -> KubernetesApi:
+        """The one asked for. Who was not asked for the longest lets go of its connections."""
+        with self._keeping:
+            mine = self._apis[name] = self._apis.pop(name)
+            if len(self._apis) > _APIS_KEPT:
+                tuple(self._apis.values())[-_APIS_KEPT - 1].rest()
+        return mine
+
+    def terraform(self) -> Terraform:
+        binary, phrase = self.toolbox().ensure("tofu")["tofu"].path, self.settings.terraform.passphrase()
+        redactor, sealed = Redactor([phrase] if phrase else []), Encryption(phrase) if phrase else None
+        return OpenTofu(binary, self.toolbox().cli_config(), self.settings.timeouts.terraform, redactor, sealed)
+
+    def openshift(self) -> dict[str, Access]:
+        """The OpenShifts of the settings, by name. Raises Invalid for one that nothing leads to."""
+        return {name: self._openshift(name, target) for name, target in self.settings.openshift.items()}
+
+    def _openshift(self, name: str, target: OpenShift) -> Access:
+        if target.cluster:
+            return Access(self.kubespray().kubeconfig(target.cluster), target.context, TERRAFORMS_MANAGER)
+        if target.kubeconfig:
+            return Access(target.kubeconfig, target.context, TERRAFORMS_MANAGER)
+        raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")
