@@ -26,7 +26,7 @@ SUFFIXES = (".yaml", ".yml", ".json")  # JSON is YAML as well, and is applied as
 # libyaml's parser, which every wheel of PyYAML has, makes 60,000 values in half a second; PyYAML's own needs ten.
 _FAST = yaml.__with_libyaml__
 _LOADER: Any = yaml.CSafeLoader if _FAST else yaml.SafeLoader
-MAX_BYTES = (10 << 20) if _FAST else (1 << 15)  # what is read of git at all
+MAX_BYTES = (10 << 20) if _FAST else (24 << 10)  # what is read of git at all
 _MAX_DEPTH = 100
 _MAX_VALUES = 60_000  # in one file, aliases counted as often as they are used, and more only in a large text:
 _BYTES_A_VALUE = 42  # no bomb is bigger than what it was made of, and the largest file needs less than 200 MiB
