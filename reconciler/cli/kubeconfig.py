@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from rich.text import Text
 
 from ..console import emit
 from ..control import user_kubeconfig
+from ..yaml_text import dump
 from .completion import clusters_of
 from .context import context
 from .show import out
@@ -40,7 +40,7 @@ def kubeconfig(
     tools = mine.app.toolkit
     added = user_kubeconfig.login(name or desired.name, tools.api(desired.name), tools.gate)
     if not merge:
-        emit(yaml.safe_dump(added.document(), sort_keys=False))
+        emit(dump(added.document(), sort_keys=False))
         return
     place = file or user_kubeconfig.users_file(os.environ, Path.home())
     user_kubeconfig.merge(added, place, use=use, overwrite=overwrite)

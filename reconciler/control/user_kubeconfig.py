@@ -6,13 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from .. import files
 from ..errors import Blocked, Invalid, Permanent, Transient
 from ..ports import Gate
 from ..spec import user_kubeconfig as spec
 from ..spec.user_kubeconfig import Login
+from ..yaml_text import dump
 from .toolkit import Access
 
 
@@ -60,4 +59,4 @@ def merge(added: Login, place: Path, *, use: bool, overwrite: bool) -> None:
     except OSError as error:
         raise Transient(f"cannot make {place.parent}: {error.strerror}") from None
     result = {"apiVersion": "v1", "kind": "Config", **spec.merged(document, added, use=use)}
-    files.write(place, yaml.safe_dump(result, sort_keys=False))
+    files.write(place, dump(result, sort_keys=False))

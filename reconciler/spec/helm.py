@@ -12,11 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import yaml
-
 from ..errors import Invalid, Problem
 from ..model.desired import HelmRelease, Workload
 from ..ports import Archive, Helm, Rendering
+from ..yaml_text import dump
 from . import sealed
 from .scalars import older
 from .tree import below, refuse_plain
@@ -153,7 +152,7 @@ def _values(raw: Mapping[str, bytes], release: HelmRelease, at: Place, *, at_cha
             problems.append(error.problem)
     if problems:
         raise Invalid("a chart has mistakes", problems=problems)
-    inline = yaml.safe_dump(_lists(release.values), sort_keys=True).encode() if release.values else b""
+    inline = dump(_lists(release.values)).encode() if release.values else b""
     return (*texts, inline) if inline else tuple(texts)
 
 

@@ -88,13 +88,14 @@ class Comparer:
     ) -> Comparison:
         names = Names.of(self._manager, manager)
         groups = _grouped(manifests, before, Rights(self._connection, part_of, manifests), names.manager)
-        asked = [
-            _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, names.manager))
-            for m in (prepared(manifest, part_of) for manifest in manifests)
-        ]
         equal = self._remembered.of(part_of)
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="kubernetes") as pool:
-            list(pool.map(self._list, groups.values()))
+            lists = pool.map(self._list, groups.values())
+            asked = [  # while the server makes its lists
+                _Asked(groups[m["apiVersion"], m["kind"]], m, digest(m, names.manager))
+                for m in (prepared(manifest, part_of) for manifest in manifests)
+            ]
+            list(lists)
             for one in asked:
                 one.pair = _unchanged(one, equal)
             left = [one for one in asked if one.pair is None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -66,12 +65,21 @@ def _moment(text: str) -> datetime.datetime | None:
 
 def mark(connection: Connection, movable: Mapping[str, bool]) -> None:
     """Set the mark that Cluster Autoscaler reads. One that may not be moved says so, too: it has an emptyDir at most,
-    and nothing else would keep it. Those that must stay come first: what is refused of one stops the others."""
+    and nothing else would keep it. Those that must stay come first. What is refused of one stops no other: Permanent is
+    raised of the first when all were tried, and Transient at once."""
+    refused: list[Permanent] = []
     for pod, may in sorted(movable.items(), key=lambda item: (item[1], item[0])):
         space, _, name = pod.partition("/")
+        path = f"/api/v1/namespaces/{space}/pods/{name}"
         patch = {"metadata": {"annotations": {SAFE_TO_EVICT: "true" if may else "false"}}}
-        with contextlib.suppress(NotFound):
-            connection.request("PATCH", f"/api/v1/namespaces/{space}/pods/{name}", body=patch, content_type=MERGE_PATCH)
+        try:
+            connection.request("PATCH", path, body=patch, content_type=MERGE_PATCH)
+        except NotFound:  # it ended meanwhile
+            continue
+        except Permanent as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
 
 
 def _pending(pod: Mapping[str, Any]) -> Iterator[Symptom]:

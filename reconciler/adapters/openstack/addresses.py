@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,18 @@ def of_server(server: Any) -> dict[str, Value]:
     reached = server.access_ipv4 or floating or fixed or server.access_ipv6 or fixed6
     found: dict[str, Value] = {"fixed_ip": fixed, "address": reached or None}
     return {**found, "fixed_ip6": fixed6} if fixed6 else found
+
+
+def allowed(port: Any) -> tuple[str, ...]:
+    """The other addresses that a port may send from, as git writes them: 10.0.0.5 is 10.0.0.5/32."""
+    return tuple(sorted(_network(str(pair["ip_address"])) for pair in port.allowed_address_pairs or ()))
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return text
 
 
 def join(network: Any, port: str, subnet: str) -> None:

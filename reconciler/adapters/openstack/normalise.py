@@ -139,7 +139,7 @@ def ports(found: Iterable[Any], names: Names) -> Iterator[Resource]:
             "network": names.networks.get(port.network_id, port.network_id),
             "security_groups": tuple(sorted(names.groups.get(g, g) for g in port.security_group_ids or ())),
             **addresses.of_port(port, names.subnets),
-            "allowed_address_pairs": tuple(sorted(pair["ip_address"] for pair in port.allowed_address_pairs or ())),
+            "allowed_address_pairs": addresses.allowed(port),
             "port_security_enabled": port.is_port_security_enabled,
             "admin_state_up": port.is_admin_state_up,
             "server": names.servers.get(port.device_id, port.device_id or None),

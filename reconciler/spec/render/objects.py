@@ -6,12 +6,11 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import yaml
-
 from ...errors import Invalid, Permanent, Problem
 from ...model.desired import Environment, Workload, waves
 from ...model.resource import Key, Resource
 from ...ports import Manifest
+from ...yaml_text import dump
 from .. import helm, kustomize
 from ..load import DesiredCluster
 from ..tree import below
@@ -209,4 +208,4 @@ def address(named: Key) -> str:
 
 def text(manifest: Manifest) -> str:
     """The object as YAML, the same for the same object."""
-    return yaml.safe_dump(dict(manifest), sort_keys=True, default_flow_style=False)
+    return dump(dict(manifest))

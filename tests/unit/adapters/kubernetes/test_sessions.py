@@ -55,3 +55,18 @@ def test_what_must_stay_is_marked_first() -> None:
     connection = Connection()
     pods.mark(connection, {"env-ada/a": True, "env-eve/b": False, "env-eve/c": True})  # type: ignore[arg-type]
     assert connection.marked == [("b", "false"), ("a", "true"), ("c", "true")]
+
+
+def test_what_is_refused_of_one_session_stops_no_other() -> None:
+    connection = Connection()
+    asked = connection.request
+
+    def request(method: str, path: str, **more: Any) -> None:
+        if path.endswith("/b"):
+            raise Permanent("no")
+        asked(method, path, **more)
+
+    connection.request = request  # type: ignore[method-assign]
+    with pytest.raises(Permanent, match="no"):
+        pods.mark(connection, {"env-ada/a": True, "env-eve/b": False, "env-eve/c": False})  # type: ignore[arg-type]
+    assert connection.marked == [("c", "false"), ("a", "true")]
