@@ -7,6 +7,7 @@ remembers what was equal: what a process that was just started does.
 
 from __future__ import annotations
 
+import gc
 import json
 import statistics
 import subprocess
@@ -40,6 +41,7 @@ SPACE = "bench-objects"
 
 
 def main() -> None:
+    gc.freeze()  # as the program does when it starts
     toolbox = Toolbox(Settings().cache_folder, progress=RichProgress())
     toolbox.ensure(*IMAGE)
     with tempfile.TemporaryDirectory() as folder:
