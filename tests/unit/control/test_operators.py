@@ -304,9 +304,9 @@ def test_too_little_room_for_one_more_machine_holds_that_one(world: Clouded) -> 
 
 
 def test_what_was_learned_of_images_is_read_back_and_damage_is_none() -> None:
-    made = images.text(Known((Resource("server", "a", {IMAGE_ID: A, "image": "x"}),)), {A: frozenset({"y"})})
-    assert made == f"{A}:\n- x\n- y\n"
-    assert images.read(made.encode(), lambda _: None) == {A: frozenset({"x", "y"})}
+    made = images.text(Known((Resource("server", "a", {IMAGE_ID: A, "image": "k"}),)), {A: frozenset({"l"})})
+    assert made == f"{A}:\n- k\n- l\n"
+    assert images.read(made.encode(), lambda _: None) == {A: frozenset({"k", "l"})}
     heard: list[str] = []
     assert images.read(b"[1, 2]", heard.append) == {}
     assert heard
