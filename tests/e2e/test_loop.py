@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.toolchain import Toolbox
-from tests.e2e.world import World
+from tests.e2e.world import PROJECT, World
 
 pytestmark = pytest.mark.live
 
@@ -76,18 +77,20 @@ def test_the_no_op_check_starts_no_program_and_takes_under_a_second(world: World
             from reconciler import settings
             from reconciler.app import App
             from reconciler.progress import QuietProgress
+            from tests.slowness import slowness
             app = App(settings.load(Path({str(world.config)!r})), Path({str(world.repo)!r}), QuietProgress())
             took = []
             while len(took) < 10 and min(took, default=9.0) >= 1.0:  # other tests use the machine too
-                began = time.monotonic()
+                slow, began = slowness(), time.monotonic()
                 state = app.at("HEAD")
                 plan, _ = app.cycle(state, state.clusters[0]).check()
-                took.append(time.monotonic() - began)
+                took.append((time.monotonic() - began) / min(slow, slowness()))
             print(json.dumps({{"started": started, "took": took, "in_sync": plan.in_sync}}))
             """
         )
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    command, ours = [sys.executable, str(script)], {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=ours)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["started"] == []

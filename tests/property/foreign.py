@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from reconciler.errors import ReconcilerError
-from tests.property.fuzz import _most, _mutated, _slowness
+from tests.property.fuzz import _most, _mutated
 from tests.property.parsers import PARSERS
+from tests.slowness import slowness
 
 _ODD: tuple[Any, ...] = (
     None, True, -1, 0, 1.5, 2**63, 10**400, float("inf"), float("nan"), "", "x" * 100_000, "\x1b[2J\u202e", "\ud800",
@@ -80,9 +81,9 @@ def ended(read: Callable[[bytes], object], text: bytes) -> tuple[str, float]:
     """How reading it ended, and the seconds it took on an idle core: what took long is done again."""
     name, seconds = _read(read, text)
     if seconds >= 1:
-        slow = _slowness()
+        slow = slowness()
         name, seconds = _read(read, text)
-        seconds /= max(1.0, min(slow, _slowness()))
+        seconds /= min(slow, slowness())
     return name, seconds
 
 

@@ -17,6 +17,7 @@ import yaml as pyyaml
 
 from reconciler.errors import Invalid
 from reconciler.spec import desired_state, secrets, yaml
+from tests.slowness import slowness
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -106,24 +107,10 @@ def load(files: Files, path: str) -> tuple[str, float]:
     for _ in range(_TRIES):
         if seconds < 1:
             break
-        slow = _slowness()
+        slow = slowness()
         ended, again = _loaded(files, path)
-        seconds = min(seconds, again / max(1.0, min(slow, _slowness())))
+        seconds = min(seconds, again / min(slow, slowness()))
     return ended, seconds
-
-
-_MEASURE = "[" + "a," * 1_000 + "]"
-_MEASURED = 0.023  # seconds an idle core takes to parse it (Python 3.11 at 2.5 GHz)
-
-
-def _slowness() -> float:
-    """How many times longer than on an idle core a parser takes now: neighbours on the core, in its caches or on the
-    host of a virtual machine can double the processor time of anything that makes many objects, and a loop that makes
-    none does not show it."""
-    began = time.process_time()
-    for _ in pyyaml.parse(_MEASURE, Loader=pyyaml.SafeLoader):
-        pass
-    return (time.process_time() - began) / _MEASURED
 
 
 def _loaded(files: Files, path: str) -> tuple[str, float]:

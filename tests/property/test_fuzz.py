@@ -37,13 +37,14 @@ def test_whatever_is_committed_is_loaded_or_refused_with_a_position(run: tuple[s
 _LARGEST = """
 import json, time
 from reconciler.spec import yaml
-from tests.property.fuzz import _most, _slowness
+from tests.property.fuzz import _most
+from tests.slowness import slowness
 text = b"a: " + b"[" * 30 + b"a," * (yaml.MAX_BYTES // 42 - 100) + b"]" * 30
 text += b"#" * (yaml.MAX_BYTES - len(text))
 began = time.process_time()
 yaml.parse("x.yaml", text)
 seconds = time.process_time() - began
-print(json.dumps({"seconds": seconds / max(1.0, _slowness()), "mib": _most(), "size": len(text) >> 20}))
+print(json.dumps({"seconds": seconds / slowness(), "mib": _most(), "size": len(text) >> 20}))
 """
 
 
