@@ -40,7 +40,7 @@ def dump(value: Any, *, sort_keys: bool = True, width: int = 120) -> str:
 
 def _text(dumper: Any, value: str) -> Any:
     value = _SURROGATES.sub(lambda found: visible(found[0]), value)
-    style = '"' if hidden(value) or _NO_TEXT.fullmatch(value) else None
+    style = '"' if hidden(value) else "'" if _NO_TEXT.fullmatch(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

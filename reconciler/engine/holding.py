@@ -140,18 +140,15 @@ def _with_parts(
     def waits(d: Difference) -> bool:
         action = machines.get(d.key.name)
         if d.component is _KUBE:
-            return d.key.kind == "node" and d.field in _JOINING and (action is not None or (old and _joins(d)))
+            # what a playbook installs with another version in git is the new one
+            joins = old and d.action is not Action.DELETE
+            return d.key.kind == "node" and d.field in _JOINING and (action is not None or joins)
         if d.component is not _INFRA:
             return False
         part = action is not None and d.key.kind in PARTS
         return part or (kept and d.action is Action.DELETE and d.key.kind not in _FREE)
 
     return frozenset(held | {i for i, d in every.items() if waits(d)})
-
-
-def _joins(d: Difference) -> bool:
-    """Does a playbook install this node? With another version in git that is the new one."""
-    return d.action is not Action.DELETE
 
 
 def _destroyed(plan: Plan, facts: Facts) -> Iterable[Identity]:

@@ -38,7 +38,7 @@ def test_what_is_plain_stays_plain() -> None:
     "word", ["1e3", "1234e56", "08", "-09", "0o17", "1_000", "0b1", "0XFF", "1.", "+.5", "1E-3", "y", "N", "12345678"]
 )
 def test_what_is_a_number_to_somebody_is_in_quotes(word: str) -> None:
-    assert dump([word]) in (f'- "{word}"\n', f"- '{word}'\n")
+    assert dump([word]) == f"- '{word}'\n"
 
 
 @pytest.mark.parametrize("word", ["10.0.0.5", "1.2.3", "a1e3", "1e", "0x", "yy", "12 34", "1-2"])

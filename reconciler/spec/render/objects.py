@@ -207,5 +207,5 @@ def address(named: Key) -> str:
 
 
 def text(manifest: Manifest) -> str:
-    """The object as YAML, the same for the same object."""
-    return dump(dict(manifest))
+    """The object as YAML, the same for the same object: Terraform compares it with the text it applied before."""
+    return dump(dict(manifest), width=80)
