@@ -19,6 +19,7 @@ from ..model.session import Session
 from ..ports import CloudSnapshot, Manifest
 from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
+from ..spec.render.environment import namespace
 from ..spec.render.gpus import labelled
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes
@@ -99,7 +100,7 @@ def look(
         cloud = pool.submit(survey.aged, desired.cluster.spec.cloud)
         guess = pool.submit(_nodes, tools, desired.name)
         shown = pool.submit(_certificates, tools, desired.name)
-        working = pool.submit(running, desired.name, tools) if desired.environments else None
+        working = pool.submit(running, desired.name, tools) if _has_environments(desired, applied) else None
         told = pool.submit(outputs.live, desired, wanted, tools, targets)
         theirs = elsewhere.asked(foreign, others, before, tools, survey, pool)
         snapshot, age = cloud.result()
@@ -136,6 +137,12 @@ def look(
     observed = replace(sight.observed, symptoms=symptoms)
     sessions = () if absent or working is None else working.result()
     return replace(sight, observed=observed, shared=age is not None, age=age or 0.0, sessions=sessions)
+
+
+def _has_environments(desired: DesiredCluster, applied: Expected) -> bool:
+    """Also of those that just left git somebody may be at work in one."""
+    before = (r.name for r in applied.resources(Component.WORKLOADS) if r.kind == "StatefulSet")
+    return bool(desired.environments) or any(name.startswith(namespace("")) for name in before)
 
 
 def running(cluster: str, tools: Toolkit) -> tuple[Session, ...] | Unknown:

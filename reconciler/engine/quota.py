@@ -26,7 +26,11 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "server_group": ("server_groups",),
     "port": ("ports",),
     "router_interface": ("ports",),
-    "load_balancer": ("ports",),
+    "load_balancer": ("ports", "load_balancers"),
+    "listener": ("listeners",),
+    "pool": ("pools",),
+    "member": ("members",),
+    "monitor": ("monitors",),
     "floating_ip": ("floating_ips",),
     "security_group": ("security_groups",),
     "security_group_rule": ("security_group_rules",),
@@ -41,6 +45,11 @@ _LEANS: Mapping[str, Mapping[str, str]] = {
     "security_group_rule": {"security_group": "security_group", "remote_group": "security_group"},
     "router_interface": {"subnet": "subnet"},
     "subnet": {"network": "network"},
+    "listener": {"load_balancer": "load_balancer", "pool": "pool"},
+    "pool": {"load_balancer": "load_balancer"},
+    "monitor": {"pool": "pool"},
+    "member": {"pool": "pool", "server": "server"},
+    "floating_ip": {"load_balancer": "load_balancer", "server": "server"},
 }
 
 

@@ -16,5 +16,6 @@ class Allotment:
 
 
 # By what is counted: instances, cores, ram, volumes, gigabytes, ports, floating_ips, security_groups,
-# security_group_rules, networks, subnets, routers. What could not be asked is not in it.
+# security_group_rules, networks, subnets, routers, server_groups, load_balancers, listeners, pools, members, monitors.
+# What could not be asked is not in it.
 Quota: TypeAlias = Mapping[str, Allotment]

@@ -16,6 +16,9 @@ from .fingerprint import same_but_status, version
 from .foreign import Foreign, foreign, owner_of
 from .kinds import Kind, path_of
 
+# So many fields of an object are tried one by one where the server refuses to be without them all.
+_MOST_ALONE = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -72,8 +75,14 @@ def judged(
     told = [f for f in fields if any(True for s in f.spots for _ in _paths(s, values))]  # not the server's own
     if not told:
         return Judged()
-    without = _without(connection, kind, live, [found.cut(f.place) for f in told], names.manager)
-    real = tuple(f for f in told if without is None or _matters(f, without))
+
+    def real_of(some: Sequence[Foreign]) -> list[Foreign]:
+        without = _without(connection, kind, live, [found.cut(f.place) for f in some], names.manager)
+        if without is None and 1 < len(some) <= _MOST_ALONE:  # one that must stay says nothing of the others
+            return [f for each in some for f in real_of([each])]
+        return [f for f in some if without is None or _matters(f, without)]
+
+    real = tuple(real_of(told))
     return Judged(real, frozenset(f.place for f in told if f not in real))
 
 

@@ -1,4 +1,4 @@
-"""What a project may have, by the words of Nova, Neutron and Cinder; asked only where something is to be made."""
+"""What a project may have, by the words of Nova, Neutron, Cinder and Octavia. Asked where something is to be made."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ _NEUTRON = {
     "routers": "router",
 }
 _CINDER = ("volumes", "gigabytes")
+# Octavia says what is allowed and not what is used: that is counted, where there is a limit (its API, v2, quotas).
+_OCTAVIA = {
+    "load_balancers": ("loadbalancer", "loadbalancers"),
+    "listeners": ("listener", "listeners"),
+    "pools": ("pool", "pools"),
+    "members": ("member", "pools"),
+    "monitors": ("healthmonitor", "healthmonitors"),
+}
 
 
 def quota(connection: Any) -> Quota:
     """Each service is asked by itself: one that may not be asked says nothing of the others."""
     found: dict[str, Allotment] = {}
-    for ask in (_of_nova, _of_neutron, _of_cinder):
+    for ask in (_of_nova, _of_neutron, _of_cinder, _of_octavia):
         found.update(_answer(ask, connection))
     return found
 
@@ -57,6 +65,23 @@ def _of_cinder(connection: Any) -> Iterator[tuple[str, Any, Any]]:
     for what in _CINDER:
         one = answer.json()["quota_set"][what]
         yield what, one["in_use"] + _whole(one.get("reserved")), one["limit"]
+
+
+def _of_octavia(connection: Any) -> Iterator[tuple[str, Any, Any]]:
+    if not connection.endpoint_for("load-balancer"):
+        return
+    project = connection.current_project_id
+    limits = connection.load_balancer.get(f"/lbaas/quotas/{project}").json()["quota"]
+    listed: dict[str, list[Any]] = {}
+    for what, (name, kind) in _OCTAVIA.items():
+        limit = _whole(limits.get(name))
+        if limit < 0:
+            continue
+        if kind not in listed:
+            answer = connection.load_balancer.get(f"/lbaas/{kind}", params={"project_id": project})
+            listed[kind] = answer.json()[kind]
+        used = sum(len(pool["members"]) for pool in listed[kind]) if what == "members" else len(listed[kind])
+        yield what, used, limit
 
 
 def _whole(value: Any) -> int:

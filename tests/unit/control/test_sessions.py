@@ -59,3 +59,10 @@ def test_sessions_that_can_not_be_listed_may_be_anywhere(world: World, monkeypat
     (refusal,) = plan.refusals
     assert refusal.guard == "sessions"
     assert "demo-worker-2, and sessions can't be seen: pods: forbidden" in refusal.message
+
+
+def test_an_environment_that_left_git_with_its_machine_counts_while_it_runs(world: World) -> None:
+    world.take({path: content.decode() for path, content in world.files.items() if path != ENVIRONMENT})
+    world.sessions = [WORK]
+    plan, _ = world.cycle().check()
+    assert "sessions" in [r.guard for r in plan.refusals]

@@ -211,6 +211,19 @@ class TestRoom:
         assert "tcp 8080" in " ".join(steps(made, held=False))
         assert not any("openstack join" in s for s in steps(made, held=False))
 
+    def test_no_load_balancer_holds_its_parts_and_its_address(self) -> None:
+        balancer = ["  access:\n", "  apiLoadBalancer: {floatingIp: false}\n  access:\n"]
+        case = {"desired": [balancer, RULE], "applied": []}
+        made = decide(replace(question(case), quota={"load_balancers": Allotment(1, 1)}))
+        (refusal,) = made.refusals
+        assert refusal.message.endswith("load balancers: 1 asked, 1 used, limit 1")
+        (held, *others) = steps(made, held=True)
+        assert all(f"{kind} demo" in held for kind in ("load_balancer", "listener", "pool", "monitor", "member"))
+        free = " ".join(steps(made, held=False))
+        assert "tcp 8080" in free
+        assert not any(kind in free for kind in ("listener", "pool", "monitor", "member", "cluster.yml"))
+        assert all("cluster.yml" in other for other in others)
+
 
 class TestGranted:
     """The API does not answer at first; when it does, there is an upgrade that nobody asked the guards about."""

@@ -30,9 +30,10 @@ def live(kind: str) -> dict[str, Any]:
 
 
 class Server:
-    """Puts `default` there by itself. `now` is the version it has; `refuses` says that it takes no patch."""
+    """Puts `default` there by itself. `now` is the version it has; `refuses` says that it takes none with `what`."""
 
-    def __init__(self, kind: str, now: str = "7", refuses: Exception | None = None) -> None:
+    def __init__(self, kind: str, now: str = "7", refuses: Exception | None = None, what: str = "/") -> None:
+        self.what = what
         self.obj = live(kind)
         self.obj["metadata"]["resourceVersion"] = now
         self.refuses = refuses
@@ -41,7 +42,7 @@ class Server:
     def request(self, method: str, path: str, *, query: Any, body: Any, content_type: str) -> Any:
         assert query["dryRun"] == "All"
         self.asked = body
-        if self.refuses:
+        if self.refuses and any(self.what in op["path"] for op in body[1:]):
             raise self.refuses
         made = copy.deepcopy(self.obj)
         del made["data"]["b"], made["metadata"]["annotations"]
@@ -99,3 +100,8 @@ def test_where_nothing_is_foreign_nothing_is_asked() -> None:
     del obj["metadata"]["managedFields"]
     assert told(server, obj) == {}
     assert not server.asked
+
+
+def test_one_that_the_server_can_not_be_without_does_not_make_additions_of_the_others() -> None:
+    found = told(Server("ConfigMap", refuses=Rejected("b is needed"), what="/data/b"), live("ConfigMap"))
+    assert set(found) == {"data.b", "metadata.annotations.note"}
