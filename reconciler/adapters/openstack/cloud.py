@@ -174,7 +174,8 @@ class OpenStackCloud:
             raise explain(self._name, error) from error
 
     def quota(self) -> Quota:
-        """What the project may have, and has: three requests. What can't be asked is left out."""
+        """What the project may have, and has: three requests, and up to five of Octavia. What can't be asked is left
+        out."""
         return quotas.quota(self.connection)
 
     def touched(self, since: datetime.datetime) -> tuple[Touched, ...]:

@@ -74,8 +74,8 @@ def _of_octavia(connection: Any) -> Iterator[tuple[str, Any, Any]]:
     limits = connection.load_balancer.get(f"/lbaas/quotas/{project}").json()["quota"]
     listed: dict[str, list[Any]] = {}
     for what, (name, kind) in _OCTAVIA.items():
-        limit = _whole(limits.get(name))
-        if limit < 0:
+        limit = limits.get(name)
+        if type(limit) is not int or limit < 0:  # not said is not known, and no limit of nothing
             continue
         if kind not in listed:
             answer = connection.load_balancer.get(f"/lbaas/{kind}", params={"project_id": project})

@@ -49,3 +49,9 @@ def test_what_is_used_is_counted_where_there_is_a_limit() -> None:
 
 def test_a_cloud_without_octavia_says_nothing_of_it() -> None:
     assert quota(cloud(None)) == {}
+
+
+def test_a_limit_that_is_not_said_is_no_limit_of_nothing() -> None:
+    """Older releases call some of them otherwise (load_balancer, health_monitor)."""
+    octavia = Octavia(load_balancer=0, pool=10)
+    assert quota(cloud(octavia)) == {"pools": Allotment(2, 10)}
