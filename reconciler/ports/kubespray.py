@@ -49,3 +49,18 @@ class Logins(Protocol):
     ) -> list[str] | None:
         """The command line by which a person logs in to a machine of the inventory, or runs a command there; None for
         a machine that is not in it. Raises Invalid for a missing key."""
+
+
+class Machines(Protocol):
+    """The machines of a cluster, asked over SSH as root: with the playbooks' key and user, through the bastion, host
+    keys insisted on."""
+
+    def ask(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
+    ) -> str:
+        """Run a shell script on a machine of the inventory and return its stdout: what a machine says is a stranger's
+        word, of 1 MiB at the most. `seconds` is for all of it.
+
+        Raises Invalid for a missing key, Transient for a machine that is silent or lets nobody in, Permanent for a
+        script that failed, for sudo that asks for a password, and for an answer that is too long.
+        """

@@ -15,12 +15,13 @@ from ... import login_file
 from ...errors import Invalid, Permanent
 from ...ports import Playbook, Progress
 from . import failure, hangup
+from .ask import ask
 from .bastion import through_bastion
 from .environment import environment
 from .events import Events
 from .fetched import api_of
 from .folder import Folder
-from .login import command_line
+from .login import command_line, question
 from .offered import offered
 from .reach import explained
 from .sockets import control_sockets
@@ -121,6 +122,18 @@ class Kubespray:
         folder = self._folder(cluster)
         folder.make()  # ssh pins a host's key at first contact
         return command_line(inventory, machine, self._private_key, folder.known_hosts, command)
+
+    def ask(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
+    ) -> str:
+        """What a shell script of root's prints on a machine of the inventory; raises as the port says."""
+        self._check_key()
+        folder = self._folder(cluster)
+        folder.make()  # ssh pins a host's key at first contact
+        login = question(inventory, machine, self._private_key, folder.known_hosts)
+        if login is None:
+            raise Permanent(f"{machine} has no server in the cloud", hint=f"reconciler plan {cluster} says more")
+        return ask(login, machine, script, seconds)
 
     def versions(self) -> frozenset[str]:
         """The Kubernetes versions that this Kubespray installs; empty where it does not say, or is not here yet."""

@@ -7,6 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+# Nobody here may change the real root folder, so a machine's is its home: what root reads as a script means that one.
+_SUDO = r"""#!/bin/sh
+while [ "${1#-}" != "$1" ]; do shift; done
+[ "$*" = "sh -s" ] || exec "$@"
+paths='etc/(kubernetes|etcd|ssl/etcd|ssh)|var/lib/(etcd|kubelet|cloud)'
+sed -E "s#(^|[^A-Za-z0-9_./-])/($paths)#\1$HOME/\2#g" | sh -s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class MachineFile:
@@ -48,9 +56,17 @@ class Layout:
     def log(self) -> Path:
         return self.root / "log/machines.log"
 
+    @property
+    def root_bin(self) -> Path:
+        """Programs by which a machine's user is its root."""
+        return self.root / "machines.bin"
+
     def make(self) -> None:
-        for folder in (self.machines, self.homes, self.pid.parent, self.log.parent):
+        for folder in (self.machines, self.homes, self.pid.parent, self.log.parent, self.root_bin):
             folder.mkdir(parents=True, exist_ok=True)
+        sudo = self.root_bin / "sudo"
+        sudo.write_text(_SUDO)
+        sudo.chmod(0o755)
 
     def read(self) -> dict[str, MachineFile]:
         """Return every machine by id. A file that goes away meanwhile is a server that went away meanwhile.
