@@ -43,6 +43,7 @@ _PRUNING = (
     *("server_group", "keypair"),
 )
 _LAST_LINES = 10
+_PROGRAMS = (Tool.TERRAFORM, Tool.KUBESPRAY)  # once started, they go on for long: who has the lease is asked before
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Executor:
         """Carry out one step. A failure is part of the outcome, not an exception."""
         started = time.monotonic()
         try:
-            interrupt.check()
+            interrupt.check_certain() if step.tool in _PROGRAMS else interrupt.check()
             self._handler(step)(step, sight)
         except ReconcilerError as error:
             self._show(error)
@@ -151,6 +152,7 @@ class Executor:
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
         failed: dict[str, ReconcilerError] = {}
         for difference in sorted(differences, key=lambda d: (_PRUNING.index(d.key.kind), d.id)):
+            interrupt.check_own()
             try:
                 cloud.prune(difference.key.kind, difference.id)
                 self.tools.progress.log(f"pruned {difference.key}")
@@ -164,6 +166,7 @@ class Executor:
 
     def _join(self, step: Step, _: Sight) -> None:
         for d in step.differences:
+            interrupt.check_own()
             self.tools.cloud(self.desired.cluster.spec.cloud).join(d.id, str(d.desired))
 
     # kubernetes
@@ -239,6 +242,7 @@ class Executor:
         with self.tools.progress.task("nodes Ready") as task:
             task.total(len(wanted))
             while True:
+                interrupt.check_own()
                 missing = _not_ready(api, wanted)
                 task.status(", ".join(missing))
                 if not missing:
@@ -254,6 +258,7 @@ class Executor:
         """A node that stays away is the next cycle's: the server says when it was rebooted."""
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
         for server in (s for s in sight.servers if s.name in step.targets):
+            interrupt.check_own()
             cloud.reboot(server.id)
             self.tools.progress.log(f"rebooted {server.name}")
         with contextlib.suppress(Transient):

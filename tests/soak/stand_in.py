@@ -196,6 +196,10 @@ class Cloud:
         )
         return CloudSnapshot(kinds, flavors, images, networks, Known())
 
+    def project(self) -> str:
+        """Each process stands for a machine of its own: what keeps them apart are leases."""
+        return f"soak of {os.getpid()}"
+
     def touched(self, since: object) -> tuple[Any, ...]:
         return ()
 

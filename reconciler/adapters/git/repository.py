@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
-from ...ports import OBSERVED_AT, Files, Snapshot
+from ...model.lease import LAST_NUMBER
+from ...ports import LEASE_NUMBER, OBSERVED_AT, Files, Snapshot
 from . import ancestry, folders, promised, refs
 from . import branch as branches
 from . import snapshot as snapshots
@@ -32,6 +33,7 @@ from .vouched import Trust
 _MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
 _MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _ID = re.compile(r"[0-9a-f]{40}")
+_NUMBER = re.compile(r"[0-9]{1,16}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z", re.ASCII)
 _T = TypeVar("_T")
 
@@ -150,6 +152,12 @@ class GitRepository(OtherBranches):
         program."""
         said = self._believed.trailers(self._branch(), within(folder), OBSERVED_AT)
         return next((time for text in islice(said, 1) if (time := _time(text))), None)
+
+    def lease_number(self, folder: str) -> int:
+        """Return the fencing number of the last record of `folder` that bears one, as far as this clone's history of
+        the observed branch goes; 0 where none does. Whoever may push there may have written it. Starts no program."""
+        said = self._believed.trailers(self._branch(), within(folder), LEASE_NUMBER)
+        return next((min(int(text), LAST_NUMBER) for text in said if _NUMBER.fullmatch(text)), 0)
 
     def descends(self, commit: str, ancestor: str) -> bool | None:
         """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell: it is not in this

@@ -202,6 +202,7 @@ class World:
         self.disregarded: list[tuple[str, str]] = []
         self.named = ""
         self.signed = False
+        self.number = 0
         self.past: dict[str, set[str]] = {}
         (root / "moc").touch()
         self.take(files)
@@ -308,6 +309,9 @@ class World:
     def observed_at(self, folder: str) -> datetime.datetime | None:
         said = self.recorded[-1][1].partition("\nObserved-At: ")[2].strip() if self.recorded else ""
         return datetime.datetime.fromisoformat(said) if said else None
+
+    def lease_number(self, folder: str) -> int:
+        return self.number
 
     def descends(self, commit: str, ancestor: str) -> bool | None:
         return commit == ancestor or (ancestor in self.past[commit] if commit in self.past else None)
