@@ -76,8 +76,8 @@ def own_check() -> Callable[[], None]:
 
 
 def check_certain() -> None:
-    """Raises Transient like `check`, and asks whoever knows: called right before a program is started that changes what
-    others may change, too."""
+    """Raises Transient like `check`, and asks whoever knows: called right before something is started that changes
+    what others may change, too."""
     check()
     if reason := _certain.get()():
         raise _stopped(reason)

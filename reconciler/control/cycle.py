@@ -19,6 +19,7 @@ from ..engine.holding import Granted, grant
 from ..engine.moves import drained
 from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated, Transient
+from ..model.lease import Standing
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step, Tool
@@ -148,6 +149,8 @@ class Cycle:
             leased(tools.leases, cluster, tools.state, tools.progress, self.commit, recorded) as tenure,
             alone_here(tools.neighbours, cluster, cloud, tenure),
         ):
+            if tenure and tenure.lease.took_over == Standing.EXPIRED:  # who had it may be about to push
+                tools.repository.fence(cluster, record.takeover(cluster, tenure.lease, str(tenure.foreign)))
             if tenure and tenure.foreign:
                 self._catch_up(tenure.foreign.commit)
             self.told(Moment.LEASED)

@@ -43,7 +43,6 @@ _PRUNING = (
     *("server_group", "keypair"),
 )
 _LAST_LINES = 10
-_PROGRAMS = (Tool.TERRAFORM, Tool.KUBESPRAY)  # once started, they go on for long: who has the lease is asked before
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Executor:
         """Carry out one step. A failure is part of the outcome, not an exception."""
         started = time.monotonic()
         try:
-            interrupt.check_certain() if step.tool in _PROGRAMS else interrupt.check()
+            interrupt.check_certain()
             self._handler(step)(step, sight)
         except ReconcilerError as error:
             self._show(error)
@@ -166,7 +165,6 @@ class Executor:
 
     def _join(self, step: Step, _: Sight) -> None:
         for d in step.differences:
-            interrupt.check_own()
             self.tools.cloud(self.desired.cluster.spec.cloud).join(d.id, str(d.desired))
 
     # kubernetes

@@ -149,9 +149,19 @@ def message(outcome: Outcome, lease: Lease | None = None, looked: datetime.datet
     for difference in outcome.after.open:
         lines.append(f"- left: {difference.key} {difference.field}".rstrip() + f" ({difference.cls})")
     trailers = [("Desired-Commit", outcome.commit), ("Changes", str(len(outcome.steps)))]
-    trailers += [("Lease", lease.id), (LEASE_NUMBER, str(lease.number))] if lease else []
+    trailers += _trailers(lease) if lease else []
     trailers += [(OBSERVED_AT, looked.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z"))] if looked else []
     return commit_message(f"{outcome.cluster}: {outcome.status}", lines, trailers)
+
+
+def takeover(cluster: str, lease: Lease, before: str) -> str:
+    """The message of a commit that changes nothing: `lease` took over the one `before`, which nobody gave back."""
+    lines = [f"- applied from here on by {lease}", f"- the lease before it was never given back: {before}"]
+    return commit_message(f"{cluster}: lease taken over", lines, _trailers(lease))
+
+
+def _trailers(lease: Lease) -> list[tuple[str, str]]:
+    return [("Lease", lease.id), (LEASE_NUMBER, str(lease.number))]
 
 
 def _kinds(kinds: Kinds) -> dict[str, Any]:

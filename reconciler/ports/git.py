@@ -89,6 +89,10 @@ class Repository(Protocol):
         can't be reached or the bound is reached.
         """
 
+    def fence(self, folder: str, message: str) -> None:
+        """Put a commit on the observed branch that changes nothing, where there is a remote: what somebody made ready
+        to be pushed before comes too late. Raises what `record` raises."""
+
     def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
         """Make a branch with one commit on top of `base` that replaces `files`, push it, and return the commit's id. No
         checkout is touched. Raises Invalid when there is such a branch; Permanent when the push is refused."""

@@ -22,7 +22,7 @@ from reconciler.adapters.git import GitLeases, leases
 from reconciler.control.lease import HeldElsewhere, Terms, leased
 from reconciler.control.sightings import Sightings
 from reconciler.errors import Invalid, Permanent, Transient
-from reconciler.model.lease import LAST_NUMBER, Lease, Unreadable
+from reconciler.model.lease import Lease, Unreadable
 from reconciler.progress import QuietProgress
 from tests.contract.test_git import Make, clone, git, remote
 
@@ -191,37 +191,7 @@ def test_the_history_of_leases_does_not_grow_for_ever(
         last = one.swap("demo", last, lease(f"host {n}"))
         assert last
     assert len(git(remote, "rev-list", REF).splitlines()) == 1
-    assert number(remote) == 7
-
-
-def number(remote: Path) -> int:
-    """The number of the last lease on the remote."""
-    return int(json.loads(git(remote, "show", f"{REF}:lease.json"))["number"])
-
-
-def test_numbers_go_on_where_the_ref_was_deleted_or_holds_something_else(
-    remote: Path, clone: Make, tmp_path: Path
-) -> None:
-    """By what this machine remembers, and by what was recorded; a forged one is met and stops nobody."""
-    folder, numbers = clone("one"), []
-
-    def took(recorded: int = 0, state: str = "state") -> int:
-        (tmp_path / state / "demo").mkdir(parents=True, exist_ok=True)
-        with leased(Terms(store(folder)), "demo", tmp_path / state, QuietProgress(), recorded=recorded) as tenure:
-            assert tenure
-            tenure.check(recorded)
-            numbers.append((tenure.lease.number, number(remote)))
-        return number(remote)
-
-    assert [took(), took()] == [1, 2]
-    git(remote, "update-ref", "-d", REF)
-    assert took() == 3
-    git(remote, "update-ref", "-d", REF)
-    assert took(recorded=40, state="another machine's") == 41
-    released = git(remote, "show", f"{REF}:lease.json")
-    planted(folder, released.replace('"number": 41', f'"number": {LAST_NUMBER}'))
-    assert [took(), took(recorded=LAST_NUMBER)] == [LAST_NUMBER, LAST_NUMBER]
-    assert all(held == written for held, written in numbers)
+    assert json.loads(git(remote, "show", f"{REF}:lease.json"))["number"] == 7
 
 
 def test_clusters_have_leases_of_their_own_and_checkouts_stay(clone: Make) -> None:

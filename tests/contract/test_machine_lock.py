@@ -1,4 +1,4 @@
-"""Two clones on one machine: one applies a cluster at any time, whoever they are of, and who is refused is told whose."""
+"""Two clones on one machine: one of them applies a cluster at any time, and who is refused hears whose process does."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,7 +69,7 @@ def here(project: str, folder: Path) -> Neighbours:
     return Neighbours(lambda _: project, folder)
 
 
-def test_who_comes_second_is_told_whose_process_has_it_and_gets_it_when_that_dies(
+def test_who_comes_second_hears_whose_process_has_it_and_gets_it_when_that_dies(
     project: str, holder: Start, tmp_path: Path
 ) -> None:
     first = holder()
@@ -125,9 +127,7 @@ def test_whoever_took_the_name_may_say_what_he_likes(project: str, tmp_path: Pat
     assert len(refusal.message) < 300
 
 
-def _answers(eve: socket.socket, answer: bytes) -> object:
-    import threading
-
+def _answers(eve: socket.socket, answer: bytes) -> threading.Thread:
     def serve() -> None:
         for _ in range(2):
             caller, _address = eve.accept()
@@ -216,27 +216,17 @@ def test_a_holder_that_slept_past_its_lease_keeps_nobody_with_a_lease_off_and_st
         first.communicate()
 
 
-def _leased(place: Path, state: Path) -> object:
+@contextmanager
+def _leased(place: Path, state: Path) -> Iterator[Tenure | None]:
     """The lease, as soon as it can be had."""
     (state / "demo").mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + 60
-    while True:
-        taking = leased(Terms(store(place), 60, 0.5), "demo", state, QuietProgress())
-        try:
-            taken: Tenure | None = taking.__enter__()
-        except Transient:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        else:
-            return _Taken(taking, taken)
-
-
-class _Taken:
-    def __init__(self, taking: object, tenure: Tenure | None) -> None:
-        self._taking, self._tenure = taking, tenure
-
-    def __enter__(self) -> Tenure | None:
-        return self._tenure
-
-    def __exit__(self, *error: object) -> object:
-        return self._taking.__exit__(*error)  # type: ignore[attr-defined]
+    with ExitStack() as held:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                tenure = held.enter_context(leased(Terms(store(place), 60, 0.5), "demo", state, QuietProgress()))
+                break
+            except Transient:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        yield tenure

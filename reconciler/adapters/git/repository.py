@@ -206,6 +206,19 @@ class GitRepository(OtherBranches):
         with branch.locked():
             return self._sure(branch, lambda: self._record(branch, folder, files, message))
 
+    def fence(self, folder: str, message: str) -> None:
+        """Put a commit on the observed branch that leaves `folder` as it is believed, where there is a remote: what
+        somebody made ready to be pushed before comes too late. Raises like `record`."""
+        folder, branch = within(folder), self._branch()
+        if branch.remote is None:
+            return
+
+        def again(parent: str | None) -> str:
+            return self._commit(branch, parent, folder, self._believed.read(branch, parent, folder), message)
+
+        with branch.locked():
+            self._sure(branch, lambda: self._advance(branch, folder, again))
+
     def _resolve(self, branch: Branch, ref: str) -> str:
         objects = _objects(branch)
         id_ = ref if _ID.fullmatch(ref) else None
@@ -235,13 +248,21 @@ class GitRepository(OtherBranches):
     def _record(self, branch: Branch, folder: str, files: Files, message: str) -> str | None:
         if self._nothing_new(branch, folder, files):
             return None
+
+        def written(parent: str | None) -> str | None:
+            content = folders.wanted(files, self._believed.read(branch, parent, folder), folder)
+            return parent if content is None else self._child(branch, parent, folder, content, message)
+
+        return self._advance(branch, folder, written)
+
+    def _advance(self, branch: Branch, folder: str, make: Callable[[str | None], str | None]) -> str | None:
+        """Move the branch to what `make` makes of its tip, whoever else writes; None where it makes nothing of it."""
         refused = 0
         for attempt in range(self._attempts):
             tip = branch.tip()
             self._heard = tip, time.monotonic()
             parent = self._whole_of(branch, branch.bring(tip))
-            content = folders.wanted(files, self._believed.read(branch, parent, folder), folder)
-            commit = parent if content is None else self._child(branch, parent, folder, content, message)
+            commit = make(parent)
             if commit is None or commit == tip:
                 return None
             answer = branch.move(tip, commit)
@@ -271,12 +292,17 @@ class GitRepository(OtherBranches):
         """A commit on top of `parent` with the content, reachable from nowhere yet; `parent` itself if it has it."""
         if parent and self._believed.stands(branch, parent, folder, content):
             return parent
-        stream = commit_stream(self._author, message, parent, folder, content)
-        commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
-        made = self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
+        made = self._commit(branch, parent, folder, content, message)
         if parent and self._believed.holds(branch, parent, folder, content):  # said again, to vouch for it
             return made if self._believed.trusts(branch, made) else parent
         return made
+
+    def _commit(
+        self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
+    ) -> str:
+        stream = commit_stream(self._author, message, parent, folder, content)
+        commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
+        return self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
 
     def _note(self, branch: Branch, commit: str) -> None:
         """Let this clone know what was pushed, even where a lock is in the way."""

@@ -203,6 +203,7 @@ class World:
         self.named = ""
         self.signed = False
         self.number = 0
+        self.fences: list[str] = []
         self.past: dict[str, set[str]] = {}
         (root / "moc").touch()
         self.take(files)
@@ -335,6 +336,9 @@ class World:
         self.recorded_state = dict(files)
         self.versions.append((self.now.isoformat(), dict(files)))
         return "commit"
+
+    def fence(self, folder: str, message: str) -> None:
+        self.fences.append(message)
 
     def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
         self.did(f"propose {branch} on {base}: {' '.join(sorted(files))}")
