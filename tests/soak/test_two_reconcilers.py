@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.soak.history import History
-from tests.soak.stand_in import BEGUN, PLACE, PROJECT_ID, STOPS
+from tests.soak.stand_in import BEGUN, PLACE, PROJECT_ID, STOPS, read, write
 from tests.soak.test_race import PROJECT, Race, git
 
 pytestmark = pytest.mark.live
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.live
 class Sleeper(Race):
     """Single applies, of which one may stop itself somewhere, as if its machine slept."""
 
-    def apply(self, name: str, *clusters: str, stops: str | None = None, project: str = "") -> subprocess.Popen[str]:
+    def apply(self, name: str, *clusters: str, stops: str = "", project: str = "") -> subprocess.Popen[str]:
         """Start an apply. With a `project` on the one machine that all such share, from a clone without a remote; else
         on a machine of its own."""
         clone, config = self.root / name, self.root / f"{name}.yaml"
@@ -41,7 +41,7 @@ class Sleeper(Race):
         return subprocess.Popen(
             [*program, "--repo", str(clone), "--config", str(config), "apply", "--yes", *clusters],
             cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, PLACE: str(self.machines), STOPS: stops or "", PROJECT_ID: project},
+            env={**os.environ, PLACE: str(self.machines), STOPS: stops, PROJECT_ID: project},
         )  # fmt: skip
 
     def begun(self, process: subprocess.Popen[str]) -> list[str]:
@@ -82,6 +82,10 @@ def test_who_wakes_after_another_applied_starts_nothing_and_records_nothing(
     try:
         until(lambda: all(stopped(process) for process in asleep.values()))
         before = {cluster: made.begun(process) for cluster, process in asleep.items()}
+        for cluster in asleep:  # there is something to do for who comes next, whatever the first one did
+            live = read(made.machines, cluster)
+            live.objects.clear()
+            write(made.machines, cluster, live)
         two, told = None, ""
         while two is None or two.returncode:  # it is refused as long as the leases last
             time.sleep(2)
