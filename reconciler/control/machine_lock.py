@@ -122,7 +122,7 @@ class MachineLock:
         if holder and tenure and tenure.fenced(holder.pid, began(holder.pid)):
             return None
         return HeldElsewhere(
-            f"{self.cluster!r} is applied by another reconciler on this machine: {holder or 'it does not say which'}",
+            f"{self.cluster!r} is applied on this machine by another reconciler: {holder or 'it does not say which'}",
             holder=str(holder or "another reconciler on this machine"),
             hint=holder.hint if holder else "wait for it to end, or look for it with: ps aux | grep reconciler",
         )

@@ -47,6 +47,14 @@ def project(tmp_path: Path) -> str:
 Start = Callable[[], subprocess.Popen[str]]
 
 
+def stop(process: subprocess.Popen[str]) -> None:
+    """Stop a process with all its threads, and see it stopped."""
+    process.send_signal(signal.SIGSTOP)
+    threads = list(Path(f"/proc/{process.pid}/task").glob("*/stat"))
+    while any(thread.read_text().rpartition(")")[2].split()[0] != "T" for thread in threads):
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def holder(project: str, tmp_path: Path) -> Iterator[Start]:
     """Another process, of another clone, that holds the lock of demo."""
@@ -76,7 +84,7 @@ def test_who_comes_second_hears_whose_process_has_it_and_gets_it_when_that_dies(
     began_at = began(first.pid)
     assert began_at
     assert abs(began_at - datetime.datetime.now(datetime.UTC)) < datetime.timedelta(minutes=5)
-    refused = pytest.raises(HeldElsewhere, match="'demo' is applied by another reconciler on this machine")
+    refused = pytest.raises(HeldElsewhere, match="'demo' is applied on this machine by another reconciler")
     with refused as caught, alone_here(here(project, tmp_path), "demo", "moc", None):
         pass
     assert f"process {first.pid} of " in caught.value.message
@@ -94,7 +102,7 @@ def test_who_comes_second_hears_whose_process_has_it_and_gets_it_when_that_dies(
 
 def test_of_a_holder_that_is_stopped_the_kernel_says_whose_it_is(project: str, holder: Start, tmp_path: Path) -> None:
     first = holder()
-    first.send_signal(signal.SIGSTOP)
+    stop(first)
     with pytest.raises(HeldElsewhere) as caught, alone_here(here(project, tmp_path), "demo", "moc", None):
         pass
     assert f"process {first.pid} of " in caught.value.message
@@ -122,7 +130,7 @@ def test_whoever_took_the_name_may_say_what_he_likes(project: str, tmp_path: Pat
             refusal = lock.refused()
             answering.join()
     assert refusal
-    assert f"on this machine: process {os.getpid()} of " in refusal.message
+    assert f"on this machine by another reconciler: process {os.getpid()} of " in refusal.message
     assert refusal.message.isprintable()
     assert len(refusal.message) < 300
 
@@ -195,7 +203,7 @@ def test_a_holder_that_slept_past_its_lease_keeps_nobody_with_a_lease_off_and_st
     try:
         assert first.stdout
         assert first.stdout.readline() == "has it\n"
-        first.send_signal(signal.SIGSTOP)
+        stop(first)
         there, place = here(project, tmp_path), clone("two")
         with pytest.raises(HeldElsewhere), alone_here(there, "demo", "moc", None):
             pass

@@ -117,7 +117,7 @@ def test_who_applies_from_another_clone_of_this_machine_keeps_an_apply_off(world
     with alone_here(Neighbours(lambda _: project, tmp_path / "their clone"), world.name, "sandbox", None):
         said = world.reconciler("apply", world.name)
         assert said.code == 1, said.all
-        assert f"{world.name!r} is applied by another reconciler on this machine: process {os.getpid()} of" in said.all
+        assert f"{world.name!r} is applied on this machine by another reconciler: process {os.getpid()} of" in said.all
         assert "their clone" in said.all
         assert "backend" not in world.kubectl("-n", "sid", "get", "configmaps", "-o", "name").split("/")
         assert world.history() == commits

@@ -119,7 +119,7 @@ def test_without_a_remote_one_of_two_clones_applies_and_the_other_hears_whose_pr
         two = made.apply("two", "c1", project=project)
         said = two.communicate(timeout=120)[0]
         assert two.returncode == 1, said
-        assert "'c1' is applied by another reconciler on this machine: " in said
+        assert "'c1' is applied on this machine by another reconciler: " in said
         assert f"process {one.pid} of " in said
         assert made.begun(two) == []
         said = woken(one)
@@ -136,5 +136,5 @@ def test_of_two_clones_without_a_remote_that_start_at_once_one_applies(tmp_path:
     both = [made.apply(name, "c1", project=project) for name in ("one", "two")]
     said = [process.communicate(timeout=120)[0] for process in both]
     for process, words in zip(both, said, strict=True):
-        assert process.returncode == 0 or "by another reconciler on this machine: process " in words, words
+        assert process.returncode == 0 or "on this machine by another reconciler: process " in words, words
     assert sorted(made.begun(process) for process in both) == [[], ["terraform", "playbook", "objects"]], said
