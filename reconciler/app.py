@@ -23,6 +23,7 @@ from .control.cycle import Cycle, Moment
 from .control.destroy import wish_of
 from .control.executor import Executor
 from .control.lease import Terms
+from .control.machine_lock import Neighbours, alone_here
 from .control.recognise import recognised
 from .control.revision import FOLDERS, Desired, Purpose, revision
 from .control.survey import Survey
@@ -89,8 +90,10 @@ class App:
 
     def take(self, found: Taken) -> int:
         """Let Terraform's state know what runs; returns how many changes it would make next. Changes no cloud."""
-        executor = Executor(found.desired, self._on_disk(), self.toolkit)
-        return executor.take(found.live, found.left, found.there)
+        desired, neighbours = found.desired, self.toolkit.neighbours
+        with alone_here(neighbours, desired.name, desired.cluster.spec.cloud, None):
+            executor = Executor(desired, self._on_disk(), self.toolkit)
+            return executor.take(found.live, found.left, found.there)
 
     def check_versions(self, state: Desired) -> None:
         """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,
@@ -303,6 +306,7 @@ class App:
             environment={},
             ready_seconds=self.settings.timeouts.ready,
             leases=self._leases(),
+            neighbours=Neighbours(lambda cloud: self._cloud(cloud).project(), self.path.resolve()),
             kubeconfigs=self.settings.kubeconfigs,
             whisper=self._whisper,
             ephemeral=not self.settings.terraform.keeps_disk and in_ci(os.environ),

@@ -278,6 +278,7 @@ def _end(child: subprocess.Popen[bytes], stop: signal.Signals) -> None:
     for sig, wait in ((stop, _GRACE_SECONDS), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, sig)
+            os.killpg(child.pid, signal.SIGCONT)  # who stopped us may have stopped it, too: it is to hear this
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(wait)
             break

@@ -19,6 +19,7 @@ from ..engine.holding import Granted, grant
 from ..engine.moves import drained
 from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated, Transient
+from ..model.lease import Standing
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step, Tool
@@ -36,7 +37,8 @@ from .executor import Executor
 from .finished import Finished
 from .installed import installed_on, lost
 from .judging import acts, judged_by, status_of
-from .lease import Tenure, leased
+from .lease import Lost, Tenure, leased
+from .machine_lock import alone_here
 from .phases import name, next_phase
 from .recording import Recording
 from .sight import Sight, look
@@ -108,7 +110,7 @@ class Cycle:
         Then nothing was changed.
         """
         started = time.monotonic()
-        with self._alone():
+        with self.alone():
             tools = self.tools
             tools.repository.verify(self.commit)
             self._check_descent()
@@ -125,7 +127,7 @@ class Cycle:
             if not acts(first):
                 return self._ended(first, first, sight, (), started, seen=seen)
             with self._leased() as tenure:
-                if tenure:  # who had it before may have changed what we saw
+                if tenure or self.tools.neighbours:  # who applied it before us may have changed what we saw
                     self._outdated(first)
                     first, sight = self.check()
                 return self._carried_out(first, sight, started, tenure)
@@ -141,8 +143,14 @@ class Cycle:
 
     @contextmanager
     def _leased(self) -> Iterator[Tenure | None]:
-        mine = (self.desired.name, self.tools.state, self.tools.progress, self.commit)
-        with leased(self.tools.leases, *mine) as tenure:
+        tools, cluster, cloud = self.tools, self.desired.name, self.desired.cluster.spec.cloud
+        recorded = tools.repository.lease_number(cluster)
+        with (
+            leased(tools.leases, cluster, tools.state, tools.progress, self.commit, recorded) as tenure,
+            alone_here(tools.neighbours, cluster, cloud, tenure),
+        ):
+            if tenure and tenure.lease.took_over == Standing.EXPIRED:  # who had it may be about to push
+                tools.repository.fence(cluster, record.takeover(cluster, tenure.lease, str(tenure.foreign)))
             if tenure and tenure.foreign:
                 self._catch_up(tenure.foreign.commit)
             self.told(Moment.LEASED)
@@ -165,7 +173,7 @@ class Cycle:
         after, sight, steps = self._apply(first, sight)
         if self.wish:  # who could say that volumes are kept is gone
             after = replace(after, differences=(*after.open, *first.notices))
-        return self._ended(first, after, sight, steps, started, lease=tenure.lease.id if tenure else "")
+        return self._ended(first, after, sight, steps, started, tenure=tenure)
 
     def _check_state(self, first: Plan) -> None:
         """Raises Invalid, before anything is changed, where Terraform's state would be lost or would lie in clear."""
@@ -193,7 +201,7 @@ class Cycle:
         started: float,
         *,
         seen: Mapping[str, bytes] | None = None,
-        lease: str = "",
+        tenure: Tenure | None = None,
     ) -> tuple[Outcome, Sight]:
         """Remember and record how it went. `started` is a time of the monotonic clock; the rest as in `_record`."""
         status = self.judged(after, steps)
@@ -204,7 +212,11 @@ class Cycle:
         seconds = time.monotonic() - started
         error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", hands_off.reason(self.desired)))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
-        done = self._record(Recording(outcome, sight, sight.at or self.clock(), seen, lease))
+        try:
+            done = self._record(Recording(outcome, sight, sight.at or self.clock(), seen, tenure))
+        except Lost as lost:  # who has the lease now records what is there
+            self.tools.progress.log(lost.message)
+            return replace(outcome, status=Status.FAILED, error=lost.message, hint=lost.hint or ""), sight
         if done.outcome.status is Status.DESTROYED:
             destroy.forget(self.tools.state, self.desired.name)
         return done.outcome, done.sight
@@ -368,8 +380,9 @@ class Cycle:
         return recording
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One cycle per cluster on this machine. The kernel lets go of the lock when its holder dies."""
+    def alone(self) -> Iterator[None]:
+        """One cycle per cluster in this folder of state. The kernel lets go of the lock when its holder dies. Raises
+        Transient while another one runs."""
         folder = self.tools.state / self.desired.name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (folder / "lock").open("w") as lock:

@@ -58,7 +58,7 @@ class Executor:
         """Carry out one step. A failure is part of the outcome, not an exception."""
         started = time.monotonic()
         try:
-            interrupt.check()
+            interrupt.check_certain()
             self._handler(step)(step, sight)
         except ReconcilerError as error:
             self._show(error)
@@ -151,6 +151,7 @@ class Executor:
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
         failed: dict[str, ReconcilerError] = {}
         for difference in sorted(differences, key=lambda d: (_PRUNING.index(d.key.kind), d.id)):
+            interrupt.check_own()
             try:
                 cloud.prune(difference.key.kind, difference.id)
                 self.tools.progress.log(f"pruned {difference.key}")
@@ -239,6 +240,7 @@ class Executor:
         with self.tools.progress.task("nodes Ready") as task:
             task.total(len(wanted))
             while True:
+                interrupt.check_own()
                 missing = _not_ready(api, wanted)
                 task.status(", ".join(missing))
                 if not missing:
@@ -254,6 +256,7 @@ class Executor:
         """A node that stays away is the next cycle's: the server says when it was rebooted."""
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
         for server in (s for s in sight.servers if s.name in step.targets):
+            interrupt.check_own()
             cloud.reboot(server.id)
             self.tools.progress.log(f"rebooted {server.name}")
         with contextlib.suppress(Transient):

@@ -12,6 +12,7 @@ from ..model.quota import Quota
 from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform, as_it_is
 from ..spec.render.gpus import LABEL
 from .lease import Terms
+from .machine_lock import Neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Access:
 class Toolkit:
     """`state` is private to this repository; `openshift` names the targets of the settings; `terraform_state` reads
     the ids a state holds by address (None: no state there) and starts no program; `ready_seconds` is how long nodes
-    may take to become Ready after a playbook; without `leases` a cluster is kept to one cycle on this machine only.
+    may take to become Ready after a playbook; without `leases` a cluster is kept to one cycle on this machine only, and
+    without `neighbours` to one of this folder.
     `kubeconfigs` is a folder with kubeconfigs for clusters whose API is not reached by the administrator's, which a
     playbook fetched here. `whisper` shows a line to whoever sits at a terminal, and to nothing that is kept. The
     factories are lazy: what a cycle doesn't use is never made. `ephemeral`: what is left on this machine is gone when
@@ -51,6 +53,7 @@ class Toolkit:
     environment: Mapping[str, str]
     ready_seconds: float = 180.0
     leases: Terms | None = None
+    neighbours: Neighbours | None = None
     kubeconfigs: Path | None = None
     whisper: Callable[[str], None] = lambda _: None
     ephemeral: bool = False

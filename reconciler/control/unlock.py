@@ -9,6 +9,7 @@ from ..spec.render.state import backend
 from ..spec.tree import below
 from .cycle import Cycle
 from .lease import leased
+from .machine_lock import alone_here
 
 _MODULES = {"infrastructure": "openstack-cluster"}
 
@@ -18,7 +19,12 @@ def unlock(cycle: Cycle, lock: str) -> str:
     the state's name. Raises Permanent, with what each state said, when none has it."""
     tools, desired = cycle.tools, cycle.desired
     said: list[str] = []
-    with leased(tools.leases, desired.name, tools.state, tools.progress):
+    recorded, cloud = tools.repository.lease_number(desired.name), desired.cluster.spec.cloud
+    with (
+        cycle.alone(),
+        leased(tools.leases, desired.name, tools.state, tools.progress, recorded=recorded) as tenure,
+        alone_here(tools.neighbours, desired.name, cloud, tenure),
+    ):
         for name in workspaces(desired):
             folder = f"terraform/{_MODULES.get(name, 'openshift-app')}/"
             files = {path.removeprefix(folder): text for path, text in below(cycle.files, folder).items()}

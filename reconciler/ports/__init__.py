@@ -2,7 +2,18 @@
 
 from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Boundaries, Boundary, Comment, Forge, Issue, PullRequest, Standing
-from .git import OBSERVED_AT, RECORD_BYTES, Branches, Change, Files, Followed, Leases, Repository, Snapshot
+from .git import (
+    LEASE_NUMBER,
+    OBSERVED_AT,
+    RECORD_BYTES,
+    Branches,
+    Change,
+    Files,
+    Followed,
+    Leases,
+    Repository,
+    Snapshot,
+)
 from .kubernetes import Allowance, Api, Comparison, Gate, Kubernetes, Watcher, as_it_is
 from .kubespray import Kubespray, Logins, Machines, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering, goes_when_done
@@ -10,6 +21,7 @@ from .progress import Progress, Task
 from .terraform import Backend, Ids, Terraform, Workspace
 
 __all__ = [
+    "LEASE_NUMBER",
     "OBSERVED_AT",
     "RECORD_BYTES",
     "Allowance",

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import signal
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from reconciler import cli
+from reconciler.adapters.git import GitRepository
 from reconciler.app import App
 from reconciler.cli import context
 from reconciler.control.cycle import Cycle
@@ -32,7 +35,16 @@ from reconciler.spec.render.kubernetes import nodes
 from reconciler.spec.render.terraform import KINDS
 
 PLACE = "RECONCILER_SOAK_MACHINES"  # the folder of these files
+PROJECT_ID = "RECONCILER_SOAK_PROJECT"  # of the cloud, where processes share one machine
+STOPS = "RECONCILER_SOAK_STOPS"  # where a process stops itself once, as if its machine slept
+BEGUN = ".begun"  # the file with what was begun to be changed, and by which process
 _SLOWEST_SECONDS = 0.6
+
+
+def _stops_at(point: str) -> None:
+    if os.environ.get(STOPS) == point:
+        del os.environ[STOPS]
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 @dataclass
@@ -67,8 +79,11 @@ class Machines:
     cluster: DesiredCluster
 
     @contextmanager
-    def changed(self) -> Iterator[Live]:
+    def changed(self, what: str) -> Iterator[Live]:
         """Work takes its time, and a kill in the middle of it leaves half of it."""
+        with (self.place / BEGUN).open("a") as log:
+            log.write(f"{os.getpid()} {what}\n")
+        _stops_at(what)
         time.sleep(random.uniform(0, _SLOWEST_SECONDS))
         live = read(self.place, self.cluster.name)
         yield live
@@ -78,7 +93,7 @@ class Machines:
     # Terraform
 
     def apply_terraform(self) -> None:
-        with self.changed() as live:
+        with self.changed("terraform") as live:
             there = {r.key: r for r in live.resources}
             wanted = infrastructure(self.cluster.cluster)
             live.resources = [_made(r, n, self.cluster.name, there.get(r.key)) for n, r in enumerate(wanted, 1)]
@@ -88,7 +103,7 @@ class Machines:
     def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
         if playbook.name == "facts.yml":
             return
-        with self.changed() as live:
+        with self.changed("playbook") as live:
             servers = [r for r in live.resources if r.kind == "server"]
             live.nodes = [replace(n, id=f"uid-{n.name}") for n in nodes(self.cluster.cluster, servers)]
         self.kubeconfig(cluster).touch()
@@ -131,7 +146,7 @@ class Machines:
         return Comparison(tuple(expected), {k: Known(tuple(r for r in live if r.kind == k)) for k in kinds})
 
     def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, *_: Any) -> None:
-        with self.changed() as live:
+        with self.changed("objects") as live:
             live.objects |= {objects.key(m): m for m in manifests}
 
     def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, *_: Any) -> None:
@@ -145,7 +160,7 @@ class Machines:
         return tuple(manifests)
 
     def prune(self, resources: Sequence[Resource]) -> None:
-        with self.changed() as live:
+        with self.changed("prune") as live:
             for r in resources:
                 live.objects.pop(r.key, None)
 
@@ -196,6 +211,10 @@ class Cloud:
         )
         return CloudSnapshot(kinds, flavors, images, networks, Known())
 
+    def project(self) -> str:
+        """Each process stands for a machine of its own, kept apart by leases, unless a project is named."""
+        return os.environ.get(PROJECT_ID) or f"soak of {os.getpid()}"
+
     def touched(self, since: object) -> tuple[Any, ...]:
         return ()
 
@@ -218,12 +237,35 @@ class SoakApp(App):
     def cycle(self, state: Any, cluster: DesiredCluster, *args: Any, **more: Any) -> Cycle:
         made = super().cycle(state, cluster, *args, **more)
         machines = Machines(Path(os.environ[PLACE]), cluster)
+        leases = made.tools.leases
+        if STOPS in os.environ and leases:  # one clock for all
+            leases = replace(leases, grace=1.0)
         tools: Any = replace(
-            made.tools,
+            made.tools, leases=leases,
             kubernetes=lambda _: machines, terraform=lambda: Terraform(machines), kubespray=machines,
             terraform_state=lambda _: None, ready_seconds=0.0,
         )  # fmt: skip
         return replace(made, tools=tools)
+
+    @cached_property
+    def repository(self) -> GitRepository:
+        made = super().repository
+        record, advance = made.record, made._advance
+
+        def recorded(*args: Any) -> Any:
+            _stops_at("record")
+            return record(*args)
+
+        def advanced(branch: Any, folder: str, make: Callable[[str | None], str | None]) -> Any:
+            def pushed_later(parent: str | None) -> str | None:
+                commit = make(parent)
+                _stops_at("push")
+                return commit
+
+            return advance(branch, folder, pushed_later)
+
+        made.record, made._advance = recorded, advanced  # type: ignore[assignment,method-assign]
+        return made
 
     def _cloud(self, name: str) -> Any:
         return Cloud(Path(os.environ[PLACE]))

@@ -152,6 +152,19 @@ def test_the_deadline_ends_it_politely(tmp_path: Path) -> None:
     assert (tmp_path / "note").read_text() == "put away"
 
 
+def test_who_was_stopped_is_ended_politely_too(tmp_path: Path) -> None:
+    """Whoever stopped us may have stopped it as well: a stopped program hears no SIGTERM."""
+    program = (
+        "import os, pathlib, signal, sys\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(tmp_path / 'polite')!r}).touch(), sys.exit()))\n"
+        "os.kill(os.getpid(), signal.SIGSTOP)\n"
+        "signal.pause()\n"
+    )
+    with pytest.raises(Transient, match="did not finish within"):
+        run([sys.executable, "-c", program], timeout=3)
+    assert (tmp_path / "polite").exists()
+
+
 def test_the_deadline_ends_a_stubborn_program_and_its_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_GRACE_SECONDS", 0.5)
     code = """

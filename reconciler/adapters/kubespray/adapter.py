@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ... import login_file
+from ... import interrupt, login_file
 from ...errors import Invalid, Permanent
 from ...ports import Playbook, Progress
 from . import failure, hangup
@@ -170,6 +170,7 @@ class Kubespray:
         from ansible_runner.exceptions import AnsibleRunnerException
         from ansible_runner.interface import init_runner
 
+        interrupt.check_certain()
         run = f"{playbook.name}-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
         try:
             runner = init_runner(

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...errors import ReconcilerError, Transient
+from ...errors import Permanent, ReconcilerError, Transient
 from ...model.login import Login
 from ...model.naming import REBOOTED
 from ...model.quota import Quota
@@ -91,6 +91,7 @@ _AWAITED: dict[str, Callable[[Any, str], Any]] = {
     "monitor": lambda c, id: c.load_balancer.get_health_monitor(id),
     "member": lambda c, id: c.load_balancer.get_member(id.partition("/")[2], id.partition("/")[0]),
 }
+_LONGEST_ID = 255  # Keystone's are 32 or 64 characters long
 _GONE_SECONDS = 300.0
 _POLL_SECONDS = 0.5
 
@@ -129,6 +130,21 @@ class OpenStackCloud:
         usable = _listing(("images",), answers, lambda: images.usable(answers["images"]))
         flavors = _listing(("flavors",), answers, lambda: normalise.flavors(answers["flavors"]))
         return CloudSnapshot(kinds, flavors, usable, networks, types, _blind(answers, clusters))
+
+    def project(self) -> str:
+        """The id of the project that the login leads to: the same for every login to it. Raises as `observe` does;
+        Permanent where the cloud names none."""
+        try:
+            id_ = self.connection.current_project_id
+        except Exception as error:
+            raise error if isinstance(error, ReconcilerError) else explain(self._name, error) from error
+        if not isinstance(id_, str) or not 0 < len(id_) <= _LONGEST_ID:
+            raise Permanent(
+                f"cloud {self._name!r} does not say which project it logs us in to, and only so it could be told who "
+                "else applies there",
+                hint="log in to a project: by an application credential, or with project_name in clouds.yaml",
+            )
+        return id_
 
     def prune(self, kind: str, id: str) -> None:
         import openstack.exceptions as sdk

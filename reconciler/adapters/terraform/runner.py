@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ... import login_file
+from ... import interrupt, login_file
 from ...errors import Permanent, ReconcilerError
 from ...ports import Progress, Workspace
 from ...process import Redactor, run
@@ -211,6 +211,7 @@ class Terraform:
                 folder.remember(workspace.directory, keeper.pull() if state is None else state)
 
     def _apply(self, program: Program, plan: Plan, progress: Progress) -> None:
+        interrupt.check_certain()
         with progress.task(f"{self._binary.name} apply") as task:
             task.total(plan.operations)
             program(

@@ -202,6 +202,8 @@ class World:
         self.disregarded: list[tuple[str, str]] = []
         self.named = ""
         self.signed = False
+        self.number = 0
+        self.fences: list[str] = []
         self.past: dict[str, set[str]] = {}
         (root / "moc").touch()
         self.take(files)
@@ -309,6 +311,9 @@ class World:
         said = self.recorded[-1][1].partition("\nObserved-At: ")[2].strip() if self.recorded else ""
         return datetime.datetime.fromisoformat(said) if said else None
 
+    def lease_number(self, folder: str) -> int:
+        return self.number
+
     def descends(self, commit: str, ancestor: str) -> bool | None:
         return commit == ancestor or (ancestor in self.past[commit] if commit in self.past else None)
 
@@ -331,6 +336,9 @@ class World:
         self.recorded_state = dict(files)
         self.versions.append((self.now.isoformat(), dict(files)))
         return "commit"
+
+    def fence(self, folder: str, message: str) -> None:
+        self.fences.append(message)
 
     def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
         self.did(f"propose {branch} on {base}: {' '.join(sorted(files))}")
