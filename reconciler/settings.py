@@ -19,9 +19,10 @@ from .serve.access import Access
 from .serve.secret import Secret
 from .spec.render.gpus import LABEL
 from .spec.validate import validate
-from .spec.yaml import Unreadable, parse
+from .spec.yaml import Document, Unreadable, parse
 
 FILE_VARIABLE = "RECONCILER_CONFIG"
+_MISTAKE = "the settings have a mistake"
 _SHORTEST_PASSPHRASE = 16  # OpenTofu's own limit
 _DEFAULT_FILE = "reconciler/config.yaml"  # below XDG_CONFIG_HOME
 
@@ -38,6 +39,15 @@ def _network(text: str) -> str:
 _HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
 _NAME = r"^([A-Za-z0-9_.-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$"  # a host or its address; no port, no scheme
 Place = Annotated[Path, BeforeValidator(_path)]
+
+
+def _absolute(place: Path) -> Path:
+    if not place.is_absolute():
+        raise ValueError(f"{str(place)!r} depends on where the daemon is started: write the whole path")
+    return place
+
+
+Absolute = Annotated[Place, AfterValidator(_absolute)]
 
 
 class _Model(BaseModel):
@@ -258,8 +268,19 @@ class Autoscaler(_Model):
     gpu_resource: str = "nvidia.com/gpu"
 
 
+class Repository(_Model):
+    """One of several repositories of a daemon: `path` is its clone, `settings` the file of all that is its own
+    (credentials, policy, observed branch, state), `ref` what of it is followed (None: what the command line says)."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    path: Absolute
+    settings: Absolute
+    ref: str | None = Field(default=None, min_length=1)
+
+
 class Settings(_Model):
-    """Every setting has a default that suits a laptop; a daemon's machine names its own."""
+    """Every setting has a default that suits a laptop; a daemon's machine names its own. With `repositories` the file is
+    the daemon's, and each of these has settings of its own (`reconciler.repositories`)."""
 
     clouds: Place | None = None
     ssh_key: Place = Path("~/.ssh/id_ed25519").expanduser()
@@ -280,6 +301,7 @@ class Settings(_Model):
     http: Http = Http()
     webhook: Webhook = Webhook()
     autoscaler: Autoscaler = Autoscaler()
+    repositories: tuple[Repository, ...] = ()
 
     @property
     def clouds_file(self) -> Path | None:
@@ -305,24 +327,33 @@ def load(file: Path | None, environment: Mapping[str, str] = os.environ) -> Sett
     Raises Invalid, with file:line, for a file that is named and missing or that has a mistake. No file at all is
     fine: the defaults hold.
     """
+    path = place(file, environment)
+    return Settings() if path is None else read(path)[0]
+
+
+def place(file: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The file that the settings are read from, as `load` says; None where there is none."""
     named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
     path = named or _xdg("XDG_CONFIG_HOME", ".config") / _DEFAULT_FILE
-    if not path.exists() and named is None:
-        return Settings()
+    return path if named or path.exists() else None
+
+
+def read(path: Path) -> tuple[Settings, Document | None]:
+    """The settings in a file, and the file as it was written (None: nothing is in it). Raises Invalid as `load` does."""
     try:
         documents = parse(str(path), path.read_bytes())
     except OSError as error:
         raise Invalid(f"cannot read the settings {path}: {error.strerror}", hint="--config names the file") from None
     except Unreadable as error:
-        raise Invalid("the settings have a mistake", problems=[error.problem]) from None
+        raise Invalid(_MISTAKE, problems=[error.problem]) from None
     if not documents:
-        return Settings()
+        return Settings(), None
     settings, problems = validate(Settings, documents[0])
     if len(documents) > 1:
         problems.append(documents[1].problem((), "holds a second document; the settings are one"))
     if settings is None or problems:
-        raise Invalid("the settings have a mistake", problems=problems)
-    return settings
+        raise Invalid(_MISTAKE, problems=problems)
+    return settings, documents[0]
 
 
 def _xdg(variable: str, default: str) -> Path:
