@@ -29,6 +29,7 @@ from .control.survey import Survey
 from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
+from .control.ways import Terms as Options
 from .control.ways import Ways
 from .engine import sessions
 from .engine.destroy import Wish
@@ -39,7 +40,8 @@ from .ports import Boundaries, Forge, Logins, Progress, Watcher
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.connections import Limits
-from .serve.daemon import Listening, Parts
+from .serve.daemon import Listening
+from .serve.member import Begun, Parts
 from .serve.secret import Secret
 from .settings import Settings, in_ci
 from .spec import codeowners, desired_state, versions, wiring
@@ -54,11 +56,13 @@ _TRUST_SECONDS = 60.0
 
 @dataclass
 class App:
-    """One clone, one set of settings. Connections are made at their first use and kept."""
+    """One clone, one set of settings. Connections are made at their first use and kept, by this one alone. The name
+    of the repository is "" unless a daemon has several; then nothing of the machine's user lets anybody in."""
 
     settings: Settings
     path: Path
     progress: Progress
+    repository_name: str = ""
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, as a commit of it would be, for checking before that. Kustomize folders
@@ -117,7 +121,7 @@ class App:
 
     @cached_property
     def _loading(self) -> Loading:
-        return Loading(self.settings, self.repository, self.toolbox, self.progress)
+        return Loading(self.settings, self.repository, self.toolbox, self.progress, name=self.repository_name)
 
     def raw(self, commit: str) -> Mapping[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
@@ -172,19 +176,11 @@ class App:
         watches = partial(KubernetesWatches, gate=self.connections.gate)
         return Parts(self.ways, watches, lambda moved: RefWatch(self.path, moved))
 
-    def listening(self) -> Listening:
-        """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
-        http, hook = self.settings.http, self.settings.webhook
-        return Listening(
-            access=http.access,
-            port=http.port,
-            must=bool(http.model_fields_set & {"address", "port"}),
-            secret=Secret("the webhook's secret", "webhook.secretFile", hook.secret_file, hook.secret_variable),
-            token=http.token,
-            limits=Limits(http.max_connections, http.per_address),
-            max_bytes=hook.max_bytes,
-            per_minute=hook.per_minute,
-        )
+    def begun(self, terms: Options) -> Begun:
+        """What a daemon reconciles this repository by. Raises Invalid where there is no clone."""
+        hook = self.settings.webhook
+        secret = Secret("the webhook's secret", "webhook.secretFile", hook.secret_file, hook.secret_variable)
+        return Begun(self.parts(), terms, secret, self.repository.address())
 
     @cached_property
     def repository(self) -> GitRepository:
@@ -286,7 +282,7 @@ class App:
 
     @cached_property
     def connections(self) -> Connections:
-        return Connections(self.settings, self.state, lambda: self.toolbox)
+        return Connections(self.settings, self.state, lambda: self.toolbox, alone=not self.repository_name)
 
     @cached_property
     def toolkit(self) -> Toolkit:
@@ -327,3 +323,17 @@ class App:
 
     def _cloud(self, name: str) -> OpenStackCloud:
         return self.connections.cloud(name)
+
+
+def listening(settings: Settings) -> Listening:
+    """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
+    http, hook = settings.http, settings.webhook
+    return Listening(
+        access=http.access,
+        port=http.port,
+        must=bool(http.model_fields_set & {"address", "port"}),
+        token=http.token,
+        limits=Limits(http.max_connections, http.per_address),
+        max_bytes=hook.max_bytes,
+        per_minute=hook.per_minute,
+    )

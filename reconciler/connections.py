@@ -31,11 +31,13 @@ TERRAFORMS_MANAGER = "kubectl"
 @dataclass
 class Connections:
     """Made at their first use and kept. `state` is the folder of this clone's state; the `toolbox` is asked for once a
-    program is needed."""
+    program is needed. Where this process has other repositories, too (not `alone`), only what the settings name lets
+    anybody in."""
 
     settings: Settings
     state: Path
     toolbox: Callable[[], Toolbox]
+    alone: bool = True
     _clouds: dict[str, OpenStackCloud] = field(default_factory=dict)
     _apis: dict[str, KubernetesApi] = field(default_factory=dict)
     _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -60,8 +62,8 @@ class Connections:
 
     def cloud(self, name: str) -> OpenStackCloud:
         if name not in self._clouds:
-            timeout = self.settings.timeouts.cloud
-            self._clouds[name] = OpenStackCloud(name, clouds_file=self.settings.clouds_file, timeout=timeout)
+            file, timeout = self.settings.clouds_file, self.settings.timeouts.cloud
+            self._clouds[name] = OpenStackCloud(name, clouds_file=file, timeout=timeout, alone=self.alone)
         return self._clouds[name]
 
     def kubernetes(self, access: Access) -> Kubernetes:

@@ -86,14 +86,12 @@ def forget_the_environment(environment: MutableMapping[str, str]) -> None:
 Known = Callable[[Repository], Sequence[str] | None]
 
 
-def chosen(
-    repositories: Sequence[Repository], names: Sequence[str], known: Known
-) -> dict[Repository, tuple[str, ...]]:
+def chosen(repositories: Sequence[Repository], names: Sequence[str], known: Known) -> dict[Repository, tuple[str, ...]]:
     """Which of the repositories are meant by `names` (REPOSITORY/CLUSTER, or CLUSTER in whichever has one), each with
     its clusters' names (none: all). `known` tells which clusters there are, None where nobody can say now. Raises
     Invalid for a name that nothing here has."""
     if not names:
-        return {each: () for each in repositories}
+        return dict.fromkeys(repositories, ())
     there = {each: known(each) for each in repositories}
     meant: dict[Repository, list[str]] = {}
     for name in names:

@@ -279,8 +279,8 @@ class Repository(_Model):
 
 
 class Settings(_Model):
-    """Every setting has a default that suits a laptop; a daemon's machine names its own. With `repositories` the file is
-    the daemon's, and each of these has settings of its own (`reconciler.repositories`)."""
+    """Every setting has a default that suits a laptop; a daemon's machine names its own. With `repositories` the file
+    is the daemon's, and each of these has settings of its own (`reconciler.repositories`)."""
 
     clouds: Place | None = None
     ssh_key: Place = Path("~/.ssh/id_ed25519").expanduser()
@@ -339,7 +339,7 @@ def place(file: Path | None, environment: Mapping[str, str] = os.environ) -> Pat
 
 
 def read(path: Path) -> tuple[Settings, Document | None]:
-    """The settings in a file, and the file as it was written (None: nothing is in it). Raises Invalid as `load` does."""
+    """The settings in a file, and the file as it was written (None: it is empty). Raises Invalid as `load` does."""
     try:
         documents = parse(str(path), path.read_bytes())
     except OSError as error:

@@ -22,7 +22,7 @@ from reconciler.errors import Permanent
 from reconciler.serve import http as door_module
 from reconciler.serve.access import Access, Proxy
 from reconciler.serve.connections import Limits
-from reconciler.serve.http import Door, Server
+from reconciler.serve.http import Door, Hook, Server
 
 SECRET = b"between the forge and us"
 PUSH = json.dumps({"ref": "refs/heads/main", "after": "f" * 40}).encode()
@@ -54,7 +54,7 @@ class Client:
     def start(self) -> None:
         door = replace(
             self.door,
-            pushed=lambda ref, commit: self.pushed.append((ref, commit)),
+            hooks=[replace(h, pushed=lambda ref, commit: self.pushed.append((ref, commit))) for h in self.door.hooks],
             missed=lambda: self.missed.append(time.monotonic()),
             answered=lambda status, _: self.answered.append(status),
             cut=lambda reason, _: self.cut.append(reason),
@@ -86,8 +86,7 @@ def signed_by(secret: bytes, body: bytes) -> str:
 
 
 DOOR = Door(
-    secret=lambda: SECRET,
-    pushed=lambda _ref, _commit: None,
+    hooks=(Hook(lambda: SECRET, lambda _ref, _commit: None),),
     missed=lambda: None,
     status=lambda: {"clusters": []},
     metrics=lambda: b"reconciler_watches 0\n",
@@ -156,7 +155,7 @@ def test_methods_paths_and_types(client: Client) -> None:
     assert client.deliver(Content_Type="application/x-www-form-urlencoded").status == 415
 
 
-@pytest.mark.parametrize("client", [{"secret": lambda: None}], indirect=True)
+@pytest.mark.parametrize("client", [{"hooks": (Hook(lambda: None, lambda _ref, _commit: None),)}], indirect=True)
 def test_without_a_secret_nobody_is_let_in(client: Client) -> None:
     assert client.deliver().status == 404
     assert client.pushed == []
@@ -269,7 +268,7 @@ def test_whoever_is_refused_unread_takes_from_the_bad_ones(client: Client, head:
     assert [client.deliver().status for _ in range(5)] == [202] * 5
 
 
-@pytest.mark.parametrize("client", [{"secret": lambda: None}], indirect=True)
+@pytest.mark.parametrize("client", [{"hooks": (Hook(lambda: None, lambda _ref, _commit: None),)}], indirect=True)
 def test_so_does_who_comes_where_no_secret_is_set_up(client: Client) -> None:
     assert {client.deliver().status for _ in range(60)} == {404, 429}
 
@@ -311,7 +310,7 @@ def _received(wire: socket.socket) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("client", [{"pushed": None, "status": lambda: 1 / 0}], indirect=True)
+@pytest.mark.parametrize("client", [{"status": lambda: 1 / 0}], indirect=True)
 def test_a_mistake_of_ours_is_no_traceback(client: Client) -> None:
     answer = client.ask("GET", "/status")
     assert (answer.status, json.loads(answer.text)) == (500, {"message": "internal error"})
@@ -550,3 +549,57 @@ def test_when_no_file_is_left_it_waits_and_says_so_once_a_second(
         wire.close()
     assert client.trouble[0] == "accept: Too many open files"
     assert capfd.readouterr().err == ""
+
+
+@dataclass
+class Team:
+    """A repository with a secret of its own, and what its hook was told."""
+
+    secret: bytes | None
+    name: str = ""
+    pushed: list[str] = field(default_factory=list)
+
+    @property
+    def hook(self) -> Hook:
+        return Hook(lambda: self.secret, lambda ref, _: self.pushed.append(ref), lambda: self.name)
+
+
+def told(teams: list[Team], body: bytes, secret: bytes) -> tuple[int, list[bool]]:
+    """What a delivery is answered, and whom it reached."""
+    server = Server(replace(DOOR, hooks=[team.hook for team in teams]), "127.0.0.1", 0)
+    client = Client(DOOR, server=server, port=server.start())
+    try:
+        answer = client.deliver(body, signed_by(secret, body))
+    finally:
+        server.stop()
+    return answer.status, [bool(team.pushed) for team in teams]
+
+
+def push_to(name: str | None) -> bytes:
+    about = {} if name is None else {"repository": {"full_name": name}}
+    return json.dumps({"ref": "refs/heads/main", "after": "f" * 40, **about}).encode()
+
+
+def test_a_delivery_reaches_the_repository_whose_secret_signed_it_and_no_other() -> None:
+    assert told([Team(b"a"), Team(b"b"), Team(None)], push_to(None), b"b") == (202, [False, True, False])
+    assert told([Team(b"a"), Team(b"b")], push_to(None), b"c") == (401, [False, False])
+    assert told([Team(b"a"), Team(None)], push_to(None), b"") == (401, [False, False])
+    assert told([Team(None), Team(None)], push_to(None), b"") == (404, [False, False])
+
+
+def test_of_several_with_one_secret_it_is_the_one_that_was_pushed_to() -> None:
+    same = [Team(SECRET, "lab/physics"), Team(SECRET, "lab/chemistry"), Team(SECRET)]
+    assert told(same, push_to("Lab/Physics"), SECRET) == (202, [True, False, True])
+    assert told([Team(SECRET, "lab/physics")], push_to("lab/poems"), SECRET) == (202, [False])
+
+
+def test_a_flood_of_one_repository_is_no_other_s() -> None:
+    teams = [Team(b"a"), Team(b"b")]
+    server = Server(replace(DOOR, hooks=[team.hook for team in teams], per_minute=1.0), "127.0.0.1", 0)
+    client = Client(DOOR, server=server, port=server.start())
+    try:
+        flood = [client.deliver(PUSH, signed_by(b"a", PUSH)).status for _ in range(12)]
+        assert (flood[0], flood[-1]) == (202, 429)
+        assert client.deliver(PUSH, signed_by(b"b", PUSH)).status == 202
+    finally:
+        server.stop()
