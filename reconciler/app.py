@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from .adapters.openstack import OpenStackCloud
 from .adapters.terraform import known
 from .connections import Connections
 from .control import record
+from .control.claims import Claims
 from .control.cycle import Cycle, Moment
 from .control.destroy import wish_of
 from .control.executor import Executor
@@ -33,7 +35,7 @@ from .control.ways import Terms as Options
 from .control.ways import Ways
 from .engine import sessions
 from .engine.destroy import Wish
-from .errors import Invalid, ReconcilerError, Transient
+from .errors import Invalid, Permanent, ReconcilerError, Transient
 from .loading import Loading
 from .model.resource import Listing, Unknown
 from .ports import Boundaries, Forge, Logins, Progress, Watcher
@@ -63,6 +65,7 @@ class App:
     path: Path
     progress: Progress
     repository_name: str = ""
+    claims: Claims | None = None
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, as a commit of it would be, for checking before that. Kustomize folders
@@ -149,14 +152,40 @@ class App:
         kubespray = self.connections.kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
+        if self.claims is not None:
+            with contextlib.suppress(Transient, Permanent, Invalid):  # nothing is decided of what can't be seen
+                self._claim(cluster)
         wanted_elsewhere = {output for output in state.referred if output.cluster == cluster.name}
         referred = wiring.wanted(state.clusters, cluster.name) | wanted_elsewhere
         others = {other.name: other for other in (*state.clusters, *state.near)}
         return Cycle(
             cluster, state.commit, state.files, toolkit, survey,
-            expected=expected, told=told, doing=doing, referred=referred, others=others,
-            wish=wish or wish_of(cluster.cluster),
+            expected=expected, told=partial(self._claimed, cluster, told), doing=doing, referred=referred,
+            others=others, wish=wish or wish_of(cluster.cluster),
         )  # fmt: skip
+
+    def _claimed(self, cluster: DesiredCluster, told: Callable[[Moment], None], moment: Moment) -> None:
+        """Before anything is changed it must be sure that no other repository's cluster is there. Raises Blocked, and
+        what keeps us from knowing."""
+        if moment is Moment.APPLYING:
+            self._claim(cluster)
+        told(moment)
+
+    def _claim(self, cluster: DesiredCluster) -> None:
+        if self.claims is None:
+            return
+        places = {f"the project {self._cloud(cluster.cluster.spec.cloud).project()}"}
+        for name in {application.spec.target for application in cluster.applications}:
+            target = self.settings.openshift.get(name)
+            if target is not None and not target.cluster:
+                places.add(f"the OpenShift {self.connections.address(self.toolkit.openshift[name])}")
+        self.claims.take(self.repository_name, cluster.name, places)
+
+    def _fleet_survey(self, fleet: Sequence[str]) -> Survey:
+        """For a daemon, of the clusters that its repository has from now on."""
+        if self.claims is not None:
+            self.claims.keep(self.repository_name, fleet)
+        return Survey(self._cloud, fleet)
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:
         """What a daemon reaches the world by."""
@@ -164,7 +193,7 @@ class App:
             repository=self.repository,
             reader=self._loading.reader(trusted=True),
             cycle=self.cycle,
-            survey=lambda fleet: Survey(self._cloud, fleet),
+            survey=self._fleet_survey,
             feed=self._cloud,
             apis=lambda cluster, sight: watched(cluster, sight, self.toolkit),
             watcher=watcher,

@@ -18,7 +18,7 @@ from .adapters.terraform import Terraform as OpenTofu
 from .control import kubeconfigs
 from .control.toolkit import Access
 from .errors import Invalid
-from .ports import Gate, Kubernetes, Terraform
+from .ports import Gate, Terraform
 from .process import Redactor
 from .settings import OpenShift, Settings
 from .toolchain import Toolbox
@@ -66,7 +66,11 @@ class Connections:
             self._clouds[name] = OpenStackCloud(name, clouds_file=file, timeout=timeout, alone=self.alone)
         return self._clouds[name]
 
-    def kubernetes(self, access: Access) -> Kubernetes:
+    def address(self, access: Access) -> str:
+        """The API's address. Raises Permanent where no usable kubeconfig is; Transient."""
+        return self.kubernetes(access).address()
+
+    def kubernetes(self, access: Access) -> KubernetesApi:
         """One connection for one content of the kubeconfig: a cluster made anew has another authority."""
         content = access.kubeconfig.read_bytes() if access.kubeconfig.exists() else b""
         name = hashlib.sha256(str(access).encode() + content).hexdigest()[:12]

@@ -12,6 +12,7 @@ import typer
 from .. import repositories
 from ..app import App
 from ..console import complain
+from ..control.claims import Claims
 from ..control.revision import FOLDERS, Desired
 from ..errors import Invalid, ReconcilerError
 from ..ports import Progress
@@ -55,7 +56,9 @@ class Context:
     def app_of(self, repository: Repository) -> App:
         """Of one of several repositories, by its own settings alone. Raises Invalid for what is wrong with these."""
         own = repositories.own(repository, self.settings)
-        return App(own, repository.path, self.progress, repository.name)
+        names = frozenset(each.name for each in self.settings.repositories)
+        claims = Claims(self.settings.state_folder / "claims.json", names)
+        return App(own, repository.path, self.progress, repository.name, claims)
 
     def at(self, repository: Repository) -> Context:
         """The same for one of several repositories."""

@@ -10,8 +10,10 @@ import pytest
 
 from reconciler import process
 from reconciler.app import App
+from reconciler.control.claims import Claims
+from reconciler.control.cycle import Moment
 from reconciler.control.revision import Purpose, revision
-from reconciler.errors import Blocked, Invalid, Permanent
+from reconciler.errors import Blocked, Invalid, Permanent, Transient
 from reconciler.model.resource import Known, Unknown
 from reconciler.ports import CloudSnapshot, Playbook
 from reconciler.progress import QuietProgress
@@ -193,3 +195,32 @@ class TestSigners:
         self.signed(app)
         with pytest.raises(AssertionError, match="sops"):
             reader.read(revision(app.repository, "HEAD", None), "demo")
+
+
+def test_a_clusters_name_is_one_repositorys_in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of one name in one project would take each other's machines for their own."""
+
+    class Project:
+        id = "1"
+
+        def project(self) -> str:
+            if not self.id:
+                raise Transient("the cloud does not answer")
+            return self.id
+
+    claims, cloud, cycles = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"})), Project(), []
+    for name in ("physics", "chemistry"):
+        committed(tmp_path / name, "v7.0.0")
+        app = App(Settings(state=tmp_path / "state", cache=tmp_path), tmp_path / name, QuietProgress(), name, claims)
+        monkeypatch.setattr(app, "_cloud", lambda _: cloud)
+        cycles.append((app, app.at("HEAD")))
+    (first, wanted), (second, same) = cycles
+    first.cycle(wanted, wanted.clusters[0])
+    with pytest.raises(Blocked, match="'demo' of chemistry is in the project 1, where physics/demo is"):
+        second.cycle(same, same.clusters[0])
+    cloud.id = ""
+    blind = second.cycle(same, same.clusters[0])
+    with pytest.raises(Transient):
+        blind.told(Moment.APPLYING)
+    cloud.id = "2"
+    blind.told(Moment.APPLYING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ import yaml
 from reconciler import repositories
 from reconciler.errors import Invalid
 from reconciler.repositories import Places
-from reconciler.settings import Repository, Settings
+from reconciler.settings import OpenShift, Repository, Settings
 
 
 def daemon(tmp_path: Path, *entries: dict[str, object], **more: object) -> Path:
@@ -20,7 +21,7 @@ def daemon(tmp_path: Path, *entries: dict[str, object], **more: object) -> Path:
     return file
 
 
-def entry(tmp_path: Path, name: str, **more: object) -> dict[str, object]:
+def entry(tmp_path: Path, name: str, **more: object) -> dict[str, Any]:
     return {"name": name, "path": str(tmp_path / name), "settings": str(tmp_path / f"{name}.yaml"), **more}
 
 
@@ -122,7 +123,9 @@ def test_no_folder_and_no_credential_is_two_repositories(tmp_path: Path) -> None
     for shared in (
         Settings(clouds=tmp_path / "clouds.yaml", sshKey=tmp_path / "k"),
         Settings(kubeconfigs=tmp_path / "kube/more", sshKey=tmp_path / "k"),
-        Settings(openshift={"moc": {"kubeconfig": tmp_path / "state/physics/demo/admin.conf"}}, sshKey=tmp_path / "k"),
+        Settings(
+            openshift={"moc": OpenShift(kubeconfig=tmp_path / "state/physics/demo/x.conf")}, sshKey=tmp_path / "k"
+        ),
     ):
         with pytest.raises(Invalid, match="of chemistry is"):
             taken.take("chemistry", repositories.places(shared, tmp_path / "chemistry", tmp_path / "state/chemistry"))

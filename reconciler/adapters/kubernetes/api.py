@@ -56,6 +56,10 @@ class KubernetesApi:
         """Let go of connections that nobody uses now."""
         self._connection.rest()
 
+    def address(self) -> str:
+        """Where the server is, as the kubeconfig has it. Raises Permanent for one that can't be used; Transient."""
+        return self._connection.address()
+
     def server_version(self) -> str:
         """The server's version without the v, such as 1.36.3."""
         return str(self._connection.get("/version").get("gitVersion", "")).removeprefix("v")
