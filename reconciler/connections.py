@@ -95,8 +95,11 @@ class Connections:
 
     def terraform(self) -> Terraform:
         binary, phrase = self.toolbox().ensure("tofu")["tofu"].path, self.settings.terraform.passphrase()
-        redactor, sealed = Redactor([phrase] if phrase else []), Encryption(phrase) if phrase else None
-        return OpenTofu(binary, self.toolbox().cli_config(), self.settings.timeouts.terraform, redactor, sealed)
+        sealed = Encryption(phrase) if phrase else None
+        entry = self.settings.terraform.variables()
+        redactor = Redactor([*([phrase] if phrase else []), *(entry or {}).values()])
+        config, seconds = self.toolbox().cli_config(), self.settings.timeouts.terraform
+        return OpenTofu(binary, config, seconds, redactor, sealed, state_credentials=entry)
 
     def openshift(self) -> dict[str, Access]:
         """The OpenShifts of the settings, by name. Raises Invalid for one that nothing leads to."""

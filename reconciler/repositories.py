@@ -114,6 +114,7 @@ def places(found: Settings, clone: Path, state: Path) -> dict[str, Path]:
         "sshKey": found.ssh_key,
         "sops.keyFile": found.sops.key_file,
         "terraform.keyFile": found.terraform.key_file,
+        "terraform.stateCredentials": found.terraform.state_credentials,
         "webhook.secretFile": found.webhook.secret_file,
         "git.signingKey": found.git.signing_key,
         **{f"openshift.{name}.kubeconfig": target.kubeconfig for name, target in found.openshift.items()},

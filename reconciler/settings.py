@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +37,7 @@ def _network(text: str) -> str:
     return text
 
 
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
 _NAME = r"^([A-Za-z0-9_.-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$"  # a host or its address; no port, no scheme
 Place = Annotated[Path, BeforeValidator(_path)]
@@ -141,11 +143,26 @@ class Fetch(_Model):
 
 class Terraform(_Model):
     """What encrypts Terraform's state and plans: a file with a passphrase, or the variable of our environment that
-    holds it. `keeps_disk`: a CI job's machine that is there tomorrow, whose folder may keep a state."""
+    holds it. `keeps_disk`: a CI job's machine that is there tomorrow, whose folder may keep a state.
+    `state_credentials` is a file of lines NAME=value, the variables that let us in where the state is kept; left out,
+    they are those of our environment."""
 
+    state_credentials: Place | None = None
     key_file: Place | None = None
     key_variable: str | None = Field(default=None, min_length=1)
     keeps_disk: bool = False
+
+    def variables(self) -> dict[str, str] | None:
+        """What lets us in where the state is kept; None: what our environment says. Raises Invalid for a file that is
+        not there, that others can read, or that has other lines."""
+        if self.state_credentials is None:
+            return None
+        lines = [line.strip() for line in _private(self.state_credentials, "terraform.stateCredentials").splitlines()]
+        pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+        if not all(equals and _VARIABLE.fullmatch(name) for name, equals, _ in pairs):
+            hint = "write nothing but lines such as AWS_ACCESS_KEY_ID=…"
+            raise Invalid(f"{self.state_credentials} has a line that is not NAME=value", hint=hint)
+        return {name: value for name, _, value in pairs}
 
     def passphrase(self, environment: Mapping[str, str] = os.environ) -> str | None:
         """The passphrase; None where none is named. Raises Invalid for one that is not there, too short, or a file that
@@ -153,7 +170,7 @@ class Terraform(_Model):
         if self.key_file is None and self.key_variable is None:
             return None
         if self.key_file is not None:
-            place, text = str(self.key_file), _private(self.key_file)
+            place, text = str(self.key_file), _private(self.key_file, "terraform.keyFile")
         else:
             place, text = f"the variable {self.key_variable}", environment.get(str(self.key_variable), "")
         if len(text) < _SHORTEST_PASSPHRASE:
@@ -162,14 +179,14 @@ class Terraform(_Model):
         return text
 
 
-def _private(file: Path) -> str:
+def _private(file: Path, setting: str) -> str:
     try:
         if file.stat().st_mode & 0o077:
-            raise Invalid(f"others can read {file}, which holds a passphrase", hint=f"chmod 600 {file}")
+            raise Invalid(f"others can read {file}, which holds a secret", hint=f"chmod 600 {file}")
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is no text"
-        raise Invalid(f"cannot read the passphrase in {file}: {reason}", hint="terraform.keyFile names it") from None
+        raise Invalid(f"cannot read the secret in {file}: {reason}", hint=f"{setting} names it") from None
 
 
 class Ansible(_Model):

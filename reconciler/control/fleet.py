@@ -33,12 +33,12 @@ from .lease import HeldElsewhere
 from .revision import Revision, revision, uses
 from .survey import Survey
 from .ways import Terms, Told, Ways
-from .workers import Share, Workers
+from .workers import Share
 
 _SIDE_THREADS = 4  # fetches and looks at clouds: short, and never behind a cycle
 _COMMITTED = frozenset({Trigger.WEBHOOK, Trigger.LOCAL, Trigger.POLL})
 _ROUND_SECONDS = 30.0  # clusters that are checked within so long share what their cloud said
-_LONGEST_PAUSE = 5.0  # a signal that another thread was given is heard only when this one wakes
+_LONGEST_PAUSE = 5.0  # whoever asks this process to stop without calling `stop` is heard within so long
 _BUG = "this is a bug; its message is not kept, as it may hold a secret: try `reconciler plan` with RECONCILER_DEBUG=1"
 
 
@@ -74,23 +74,21 @@ class _Heard(NamedTuple):
     moment: Moment
 
 
-class _Stop: ...
-
-
-class _Turn: ...
+class _Wake:
+    """Nothing but a reason to look again what is due: it is our turn at a worker, or we are to stop."""
 
 
 @dataclass
 class Fleet:
     """Clusters by name with their schedule, and a queue of what happened. `share` is this repository's part of the
-    workers of the process; left out, there is no other repository."""
+    workers of the process."""
 
     ways: Ways
     terms: Terms
     told: Told
+    share: Share
     clock: Callable[[], float] = time.monotonic
     board: Board = field(default_factory=Board)
-    share: Share | None = None
     _inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     _slots: dict[Job, Slot] = field(default_factory=dict)
     _uses: dict[str, Uses | None] = field(default_factory=dict)
@@ -100,9 +98,6 @@ class Fleet:
     _survey: Survey | None = None
     _lost: Gone | None = None  # why the revision is no desired state any more
     _queued: bool = False  # clusters that are due wait for a worker
-
-    def __post_init__(self) -> None:
-        self._share = self.share or Workers(self.terms.workers).share("")
 
     # from any thread
 
@@ -127,7 +122,7 @@ class Fleet:
 
     def stop(self) -> None:
         """End what runs politely, and return from `run`. May be called by a signal's handler."""
-        self._inbox.put(_Stop())
+        self._inbox.put(_Wake())
 
     # the thread that decides
 
@@ -191,11 +186,11 @@ class Fleet:
             self._put(job, slot)
             (cycles if job.kind == "cluster" else side).submit(self._work, job, reasons)
         if queued_before and not self._queued:
-            self._share.rest()
+            self.share.rest()
 
     def _worker(self) -> bool:
         """Whether there is one for a cycle; who was refused one in this round asks no more in it."""
-        self._queued = self._queued or not self._share.take(lambda: self._inbox.put(_Turn()))
+        self._queued = self._queued or not self.share.take(lambda: self._inbox.put(_Wake()))
         return not self._queued
 
     def _held(self, job: Job) -> bool:
@@ -228,7 +223,7 @@ class Fleet:
         except Exception as error:  # a mistake of ours in one cluster is no reason to leave the others alone
             failed = ReconcilerError(f"internal error: {mistake(error)}", hint=_BUG)
         if job.kind == "cluster":
-            self._share.give_back()
+            self.share.give_back()
         self._inbox.put(_Ended(job, reasons, time.monotonic() - began, result, failed))
 
     def _done(self, job: Job, reasons: frozenset[Trigger]) -> object:

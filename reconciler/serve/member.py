@@ -136,7 +136,7 @@ class Member:
 
         self._watcher = watcher = begun.parts.watcher(seen)
         ways = begun.parts.ways(watcher, self.progress)
-        fleet = self._fleet = Fleet(ways, begun.terms, self._heard, board=self.board, share=share)
+        fleet = self._fleet = Fleet(ways, begun.terms, self._heard, share, board=self.board)
         refs = begun.parts.refs(fleet.moved)
         if not refs.start():
             self.told("no-file-watches", hint="raise fs.inotify.max_user_watches; polling notices the same later")

@@ -17,7 +17,7 @@ from reconciler.control.revision import Reader
 from reconciler.control.sight import Sight
 from reconciler.control.survey import Survey
 from reconciler.control.ways import Terms, Ways
-from reconciler.control.workers import Share
+from reconciler.control.workers import Share, Workers
 from reconciler.errors import Gone, Transient
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Plan
@@ -111,7 +111,7 @@ class Scene:
             watcher=self.watcher,
             progress=lambda _: QuietProgress(),
         )
-        self.fleet = Fleet(ways, self.terms, self._told, share=self.share)
+        self.fleet = Fleet(ways, self.terms, self._told, self.share or Workers(self.terms.workers).share(""))
 
     def touched(self, since: datetime.datetime) -> tuple[Touched, ...]:
         return tuple(self.feed)
