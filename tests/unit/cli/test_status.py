@@ -179,5 +179,5 @@ def test_of_several_repositories_each_line_says_whose_it_is(run: Run, config: Pa
     lines = run("--config", str(config), "status").out.splitlines()
     assert lines[0].split()[:2] == ["repository", "cluster"]
     assert [line.split()[:2] for line in lines[1:3]] == [["physics", "demo"], ["chemistry", "demo"]]
-    assert lines[3] == "broken: unusable: no clone\\x1b[1m"
+    assert lines[3] == "broken: unusable: no clone\\u001b[1m"
     assert "chemistry/demo: held by the guard rebuild: why" in lines
