@@ -120,7 +120,10 @@ class App:
         opened for it, and nothing fetched. Raises Invalid where there is no cluster at all, and for the fleet's
         mistakes; Blocked."""
         at = revision(self.repository, ref, None)
-        return self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
+        desired = self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
+        if self.claims is not None and purpose is Purpose.APPLY:
+            self.claims.keep(self.repository_name, desired.names)
+        return desired
 
     @cached_property
     def _loading(self) -> Loading:

@@ -95,10 +95,11 @@ def _once(mine: Context, clusters: list[str] | None, ref: str, folder: Path | No
     codes = []
     for repository, names in daemon.chosen(mine, clusters or (), ref).items():
         place = folder / repository.name if folder else None
+        complain(f"{repository.name}:")
+        out().print(f"{repository.name}:")
         try:
             codes.append(_cycles(mine.at(repository), list(names), repository.ref or ref, place))
         except ReconcilerError as error:  # the others go on
-            complain(f"{repository.name}:")
             failure(error)
             codes.append(error.exit_code)
     return worst(codes)

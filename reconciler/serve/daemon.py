@@ -148,7 +148,7 @@ def _together(members: Sequence[Member]) -> None:
 
 def _hook(member: Member, quiet: Quiet) -> Hook:
     def secret() -> bytes | None:
-        return _now(member.secret, quiet) if member.secret else None
+        return _now(member.secret, quiet, member.served.name) if member.secret else None
 
     return Hook(secret, member.pushed, lambda: member.forges_name)
 
@@ -179,11 +179,11 @@ def _strangers(metrics: Metrics, quiet: Quiet) -> dict[str, Any]:
     }
 
 
-def _now(secret: Secret, quiet: Quiet) -> bytes | None:
+def _now(secret: Secret, quiet: Quiet, repository: str = "") -> bytes | None:
     try:
         return secret.read()
     except Invalid as error:  # while it is being changed
-        quiet.event("no-secret", secret.setting, error=error.message)
+        quiet.event("no-secret", f"{secret.setting} {repository}".strip(), repository=repository, error=error.message)
         return None
 
 

@@ -160,7 +160,7 @@ def test_beside_other_repositories_only_files_beside_its_own_count(
     file = clouds(tmp_path, {"auth_type": "v3applicationcredential", "auth": {"auth_url": URL, **CREDENTIAL}})
     assert resolve("moc", file, 30)[1].auth["application_credential_secret"] == "another's"
     assert resolve("moc", file, 30, alone=False)[1].auth["application_credential_secret"] == "hush"
-    with pytest.raises(Permanent, match="no clouds.yaml was found"):
+    with pytest.raises(Permanent, match=r"no clouds\.yaml was found"):
         resolve("moc", None, 30, alone=False)
     clouds(tmp_path, {"auth": {"application_credential_secret": "its own"}}, "secure.yaml")
     assert resolve("moc", file, 30, alone=False)[1].auth["application_credential_secret"] == "its own"
