@@ -29,21 +29,8 @@ _FILE_INSTEAD = "every program that is started for any repository could read it:
 # process is everybody's.
 _KEPT = frozenset(
     {
-        *(
-            "PATH",
-            "LD_LIBRARY_PATH",
-            "HOME",
-            "USER",
-            "LOGNAME",
-            "SHELL",
-            "TERM",
-            "COLUMNS",
-            "LINES",
-            "LANG",
-            "LANGUAGE",
-            "TZ",
-            "TMPDIR",
-        ),
+        *("PATH", "LD_LIBRARY_PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR"),
+        *("TERM", "COLUMNS", "LINES", "LANG", "LANGUAGE", "TZ"),
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_COLOR", "CI", "VIRTUAL_ENV"),
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
         *("GOTOOLCHAIN", "GOPROXY", "GOSUMDB", "GOPATH", "GOCACHE", "NOTIFY_SOCKET", "INVOCATION_ID"),
