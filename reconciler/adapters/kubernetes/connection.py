@@ -209,10 +209,6 @@ class Connection:
                 hint="a token is one line of letters, digits and -._~+/=",
             ) from None
 
-    def address(self) -> str:
-        """Where the server is, as the kubeconfig has it. Raises Permanent or Transient when that can't be used."""
-        return str(self._open()[0].host).rstrip("/").lower()
-
     def _open(self) -> tuple[Any, Any]:
         with self._opening:
             if self._opened is None:
