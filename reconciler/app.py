@@ -121,8 +121,8 @@ class App:
         mistakes; Blocked."""
         at = revision(self.repository, ref, None)
         desired = self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
-        if self.claims is not None and purpose is Purpose.APPLY:
-            self.claims.keep(self.repository_name, desired.names)
+        if purpose is Purpose.APPLY:
+            self._keep(desired.names)
         return desired
 
     @cached_property
@@ -148,16 +148,16 @@ class App:
         told: Callable[[Moment], None] = lambda _: None,
         doing: Callable[[str], None] = lambda _: None,
         wish: Wish | None = None,
+        take: bool = False,
     ) -> Cycle:
         """One cluster's cycle, in a round of its own unless it shares a `survey`; `told` and `doing` hear of it. Where
         a change is `expected`, the lease is taken before the look. With a `wish`, or where git says so, it is
-        destroyed."""
+        destroyed. `take`: from now on its name is this repository's. Raises Blocked where it is another one's."""
         kubespray = self.connections.kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
-        if self.claims is not None:
-            with contextlib.suppress(Transient, Permanent, Invalid):  # nothing is decided of what can't be seen
-                self._claim(cluster)
+        with contextlib.suppress(Transient, Permanent, Invalid):  # nothing is decided of what can't be seen
+            self._claim(cluster, take=take)
         wanted_elsewhere = {output for output in state.referred if output.cluster == cluster.name}
         referred = wiring.wanted(state.clusters, cluster.name) | wanted_elsewhere
         others = {other.name: other for other in (*state.clusters, *state.near)}
@@ -171,31 +171,42 @@ class App:
         """Before anything is changed it must be sure that no other repository's cluster is there. Raises Blocked, and
         what keeps us from knowing."""
         if moment is Moment.APPLYING:
-            self._claim(cluster)
+            self._claim(cluster, take=True)
         told(moment)
 
-    def _claim(self, cluster: DesiredCluster) -> None:
+    def _claim(self, cluster: DesiredCluster, *, take: bool) -> None:
         if self.claims is None:
             return
-        places = {f"the project {self._cloud(cluster.cluster.spec.cloud).project()}"}
+        places, all_known = {f"the project {self._cloud(cluster.cluster.spec.cloud).project()}"}, True
         for name in {application.spec.target for application in cluster.applications}:
             target = self.settings.openshift.get(name)
             if target is not None and not target.cluster:
-                places.add(f"the OpenShift {self.connections.address(self.toolkit.openshift[name])}")
-        self.claims.take(self.repository_name, cluster.name, places)
+                try:
+                    places.add(f"the OpenShift {self.connections.address(self.toolkit.openshift[name])}")
+                except (Transient, Permanent):  # without a kubeconfig nothing is done there, and all else goes on
+                    all_known = False
+        if take:
+            self.claims.take(self.repository_name, cluster.name, places, all_known=all_known)
+        else:
+            self.claims.check(self.repository_name, cluster.name, places)
 
     def _fleet_survey(self, fleet: Sequence[str]) -> Survey:
         """For a daemon, of the clusters that its repository has from now on."""
-        if self.claims is not None:
-            self.claims.keep(self.repository_name, fleet)
+        self._keep(fleet)
         return Survey(self._cloud, fleet)
+
+    def _keep(self, clusters: Collection[str]) -> None:
+        """Names of clusters that are not in git any more are free; while nobody can tell, nothing is."""
+        if self.claims is not None:
+            with contextlib.suppress(Transient, Permanent):
+                self.claims.keep(self.repository_name, clusters)
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:
         """What a daemon reaches the world by."""
         return Ways(
             repository=self.repository,
             reader=self._loading.reader(trusted=True),
-            cycle=self.cycle,
+            cycle=partial(self.cycle, take=True),
             survey=self._fleet_survey,
             feed=self._cloud,
             apis=lambda cluster, sight: watched(cluster, sight, self.toolkit),

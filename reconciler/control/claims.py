@@ -27,22 +27,21 @@ class Claims:
     file: Path
     repositories: frozenset[str]
 
-    def take(self, repository: str, cluster: str, places: Collection[str]) -> None:
-        """The cluster of the repository is in these places, and in no other. Raises Blocked where another repository
-        has one of its name in one of them; Permanent when nobody can tell."""
-        wanted = [f"{place}: {cluster}" for place in places]
+    def check(self, repository: str, cluster: str, places: Collection[str]) -> None:
+        """Raises Blocked where another repository has a cluster of that name in one of these places; Permanent when
+        nobody can tell."""
         with self._open() as held:
-            for key in wanted:
-                holder = held.get(key, "")
-                if holder and holder != f"{repository}/{cluster}":
-                    place = key.rpartition(": ")[0]
-                    raise Blocked(
-                        f"{cluster!r} of {repository} is in {place}, where {holder} is",
-                        hint="call one of them otherwise, or give it a project of its own: each would take what the "
-                        "other has for its own",
-                    )
-            _drop(held, lambda whose: whose == f"{repository}/{cluster}")
-            held.update(dict.fromkeys(wanted, f"{repository}/{cluster}"))
+            _free(held, f"{repository}/{cluster}", _keys(cluster, places))
+
+    def take(self, repository: str, cluster: str, places: Collection[str], *, all_known: bool = True) -> None:
+        """From now on the cluster of the repository is in these places, and in no other if all are known. Raises as
+        `check` does."""
+        ours, keys = f"{repository}/{cluster}", _keys(cluster, places)
+        with self._open() as held:
+            _free(held, ours, keys)
+            if all_known:
+                _drop(held, lambda whose: whose == ours)
+            held.update(dict.fromkeys(keys, ours))
 
     def keep(self, repository: str, clusters: Collection[str]) -> None:
         """The repository has these clusters, and no others any more."""
@@ -79,6 +78,20 @@ class Claims:
                 hint="delete it while no two repositories have clusters of one name in one project",
             )
         return document
+
+
+def _keys(cluster: str, places: Collection[str]) -> list[str]:
+    return [f"{place}: {cluster}" for place in places]
+
+
+def _free(held: _Held, ours: str, keys: Collection[str]) -> None:
+    for key in keys:
+        if held.get(key, ours) != ours:
+            raise Blocked(
+                f"{ours} is in {key.rpartition(': ')[0]}, where {held[key]} is",
+                hint="call one of them otherwise, or give it a project of its own: each would take what the other has "
+                "for its own",
+            )
 
 
 def _drop(held: _Held, gone: Callable[[str], bool]) -> None:

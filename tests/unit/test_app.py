@@ -223,8 +223,9 @@ def test_a_clusters_name_is_one_repositorys_in_a_project(tmp_path: Path, monkeyp
         monkeypatch.setattr(app, "_cloud", lambda _: cloud)
         cycles.append((app, app.at("HEAD")))
     (first, wanted), (second, same) = cycles
-    first.cycle(wanted, wanted.clusters[0])
-    with pytest.raises(Blocked, match="'demo' of chemistry is in the project 1, where physics/demo is"):
+    second.cycle(same, same.clusters[0])  # who only looks takes nothing
+    first.cycle(wanted, wanted.clusters[0], take=True)
+    with pytest.raises(Blocked, match="chemistry/demo is in the project 1, where physics/demo is"):
         second.cycle(same, same.clusters[0])
     cloud.id = ""
     blind = second.cycle(same, same.clusters[0])
@@ -256,7 +257,7 @@ def test_and_on_an_openshift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     claims = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry", "biology"}))
     for name, server in (("physics", "https://api.moc.example:6443"), ("biology", "https://api.other.example:6443")):
         app, wanted = opened(name, server)
-        app.cycle(wanted, wanted.clusters[0])
+        app.cycle(wanted, wanted.clusters[0], take=True)
     app, wanted = opened("chemistry", "https://API.moc.example:6443/")
     with pytest.raises(Blocked, match=r"in the OpenShift https://api\.moc\.example:6443, where physics/demo is"):
         app.cycle(wanted, wanted.clusters[0])

@@ -19,14 +19,25 @@ def test_the_first_one_has_it_also_after_a_restart(tmp_path: Path) -> None:
     claims.take("chemistry", "demo", ["the project 2"])
     claims.take("chemistry", "laser", ["the project 1"])
     again = Claims(tmp_path / "state" / "claims.json", BOTH)
-    with pytest.raises(Blocked, match="'demo' of chemistry is in the project 1, where physics/demo is"):
+    with pytest.raises(Blocked, match="chemistry/demo is in the project 1, where physics/demo is"):
         again.take("chemistry", "demo", ["the project 2", "the project 1"])
     again.take("physics", "demo", ["the project 1"])
+
+
+def test_who_looks_takes_nothing(tmp_path: Path) -> None:
+    claims = Claims(tmp_path / "claims.json", BOTH)
+    claims.check("chemistry", "demo", ["the project 1"])
+    claims.take("physics", "demo", ["the project 1"])
+    with pytest.raises(Blocked):
+        claims.check("chemistry", "demo", ["the project 1"])
 
 
 def test_it_is_free_when_the_cluster_is_elsewhere_gone_or_its_repository_is(tmp_path: Path) -> None:
     claims = Claims(tmp_path / "claims.json", BOTH)
     claims.take("physics", "demo", ["the project 1"])
+    claims.take("physics", "demo", ["the project 2"], all_known=False)
+    with pytest.raises(Blocked):
+        claims.check("chemistry", "demo", ["the project 1"])
     claims.take("physics", "demo", ["the project 2"])
     claims.take("chemistry", "demo", ["the project 1"])
     claims.keep("chemistry", ["demo"])
