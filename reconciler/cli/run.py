@@ -223,7 +223,7 @@ def _stacked(document: dict[str, Any]) -> Group:
 
 
 def _table(document: dict[str, Any]) -> Table:
-    several = any(entry.get("repository") for entry in document["clusters"])
+    several = len(document.get("repositories", ())) > 1
     table = Table(box=None, pad_edge=False)
     for title in ("repository", *_COLUMNS) if several else _COLUMNS:
         table.add_column(title)

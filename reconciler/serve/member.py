@@ -149,7 +149,7 @@ class Member:
             watcher.close()
 
     def _heard(self, event: str, **fields: object) -> None:
-        if event == "commit" and self._failures + (not self.board.usable):
+        if event == "commit" and not self.board.usable:  # it knows its clusters
             self._failures = 0
             self.board.unusable(0, "")
         self.told(event, **fields)
