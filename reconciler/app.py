@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from .adapters.openstack import OpenStackCloud
 from .adapters.terraform import known
 from .connections import Connections
 from .control import record
+from .control.claims import Claims
 from .control.cycle import Cycle, Moment
 from .control.destroy import wish_of
 from .control.executor import Executor
@@ -30,17 +32,19 @@ from .control.survey import Survey
 from .control.take import Taken, taken
 from .control.toolkit import Access, Toolkit
 from .control.watched import watched
+from .control.ways import Terms as Options
 from .control.ways import Ways
 from .engine import sessions
 from .engine.destroy import Wish
-from .errors import Invalid, ReconcilerError, Transient
+from .errors import Invalid, Permanent, ReconcilerError, Transient
 from .loading import Loading
 from .model.resource import Listing, Unknown
 from .ports import Boundaries, Forge, Logins, Progress, Watcher
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.connections import Limits
-from .serve.daemon import Listening, Parts
+from .serve.daemon import Listening
+from .serve.member import Begun, Parts
 from .serve.secret import Secret
 from .settings import Settings, in_ci
 from .spec import codeowners, desired_state, versions, wiring
@@ -55,11 +59,14 @@ _TRUST_SECONDS = 60.0
 
 @dataclass
 class App:
-    """One clone, one set of settings. Connections are made at their first use and kept."""
+    """One clone, one set of settings. Connections are made at their first use and kept, by this one alone. The name
+    of the repository is "" unless a daemon has several; then nothing of the machine's user lets anybody in."""
 
     settings: Settings
     path: Path
     progress: Progress
+    repository_name: str = ""
+    claims: Claims | None = None
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, as a commit of it would be, for checking before that. Kustomize folders
@@ -116,11 +123,14 @@ class App:
         opened for it, and nothing fetched. Raises Invalid where there is no cluster at all, and for the fleet's
         mistakes; Blocked."""
         at = revision(self.repository, ref, None)
-        return self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
+        desired = self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
+        if purpose is Purpose.APPLY:
+            self._keep(desired.names)
+        return desired
 
     @cached_property
     def _loading(self) -> Loading:
-        return Loading(self.settings, self.repository, self.toolbox, self.progress)
+        return Loading(self.settings, self.repository, self.toolbox, self.progress, name=self.repository_name)
 
     def raw(self, commit: str) -> Mapping[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
@@ -141,29 +151,66 @@ class App:
         told: Callable[[Moment], None] = lambda _: None,
         doing: Callable[[str], None] = lambda _: None,
         wish: Wish | None = None,
+        take: bool = False,
     ) -> Cycle:
         """One cluster's cycle, in a round of its own unless it shares a `survey`; `told` and `doing` hear of it. Where
         a change is `expected`, the lease is taken before the look. With a `wish`, or where git says so, it is
-        destroyed."""
+        destroyed. `take`: from now on its name is this repository's. Raises Blocked where it is another one's."""
         kubespray = self.connections.kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
+        with contextlib.suppress(Transient, Permanent, Invalid):  # nothing is decided of what can't be seen
+            self._claim(cluster, take=take)
         wanted_elsewhere = {output for output in state.referred if output.cluster == cluster.name}
         referred = wiring.wanted(state.clusters, cluster.name) | wanted_elsewhere
         others = {other.name: other for other in (*state.clusters, *state.near)}
         return Cycle(
             cluster, state.commit, state.files, toolkit, survey,
-            expected=expected, told=told, doing=doing, referred=referred, others=others,
-            wish=wish or wish_of(cluster.cluster),
+            expected=expected, told=partial(self._claimed, cluster, told), doing=doing, referred=referred,
+            others=others, wish=wish or wish_of(cluster.cluster),
         )  # fmt: skip
+
+    def _claimed(self, cluster: DesiredCluster, told: Callable[[Moment], None], moment: Moment) -> None:
+        """Before anything is changed it must be sure that no other repository's cluster is there. Raises Blocked, and
+        what keeps us from knowing."""
+        if moment is Moment.APPLYING:
+            self._claim(cluster, take=True)
+        told(moment)
+
+    def _claim(self, cluster: DesiredCluster, *, take: bool) -> None:
+        if self.claims is None:
+            return
+        places, all_known = {f"the project {self._cloud(cluster.cluster.spec.cloud).project()}"}, True
+        for name in {application.spec.target for application in cluster.applications}:
+            target = self.settings.openshift.get(name)
+            if target is not None and not target.cluster:
+                try:
+                    places.add(f"the OpenShift {self.connections.address(self.toolkit.openshift[name])}")
+                except (Transient, Permanent):  # without a kubeconfig nothing is done there, and all else goes on
+                    all_known = False
+        if take:
+            self.claims.take(self.repository_name, cluster.name, places, all_known=all_known)
+        else:
+            self.claims.check(self.repository_name, cluster.name, places)
+
+    def _fleet_survey(self, fleet: Sequence[str]) -> Survey:
+        """For a daemon, of the clusters that its repository has from now on."""
+        self._keep(fleet)
+        return Survey(self._cloud, fleet)
+
+    def _keep(self, clusters: Collection[str]) -> None:
+        """Names of clusters that are not in git any more are free; while nobody can tell, nothing is."""
+        if self.claims is not None:
+            with contextlib.suppress(Transient, Permanent):
+                self.claims.keep(self.repository_name, clusters)
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:
         """What a daemon reaches the world by."""
         return Ways(
             repository=self.repository,
             reader=self._loading.reader(trusted=True),
-            cycle=self.cycle,
-            survey=lambda fleet: Survey(self._cloud, fleet),
+            cycle=partial(self.cycle, take=True),
+            survey=self._fleet_survey,
             feed=self._cloud,
             apis=lambda cluster, sight: watched(cluster, sight, self.toolkit),
             watcher=watcher,
@@ -175,19 +222,11 @@ class App:
         watches = partial(KubernetesWatches, gate=self.connections.gate)
         return Parts(self.ways, watches, lambda moved: RefWatch(self.path, moved))
 
-    def listening(self) -> Listening:
-        """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
-        http, hook = self.settings.http, self.settings.webhook
-        return Listening(
-            access=http.access,
-            port=http.port,
-            must=bool(http.model_fields_set & {"address", "port"}),
-            secret=Secret("the webhook's secret", "webhook.secretFile", hook.secret_file, hook.secret_variable),
-            token=http.token,
-            limits=Limits(http.max_connections, http.per_address),
-            max_bytes=hook.max_bytes,
-            per_minute=hook.per_minute,
-        )
+    def begun(self, terms: Options) -> Begun:
+        """What a daemon reconciles this repository by. Raises Invalid where there is no clone."""
+        hook = self.settings.webhook
+        secret = Secret("the webhook's secret", "webhook.secretFile", hook.secret_file, hook.secret_variable)
+        return Begun(self.parts(), terms, secret, self.repository.address())
 
     @cached_property
     def repository(self) -> GitRepository:
@@ -289,7 +328,7 @@ class App:
 
     @cached_property
     def connections(self) -> Connections:
-        return Connections(self.settings, self.state, lambda: self.toolbox)
+        return Connections(self.settings, self.state, lambda: self.toolbox, alone=not self.repository_name)
 
     @cached_property
     def toolkit(self) -> Toolkit:
@@ -331,3 +370,17 @@ class App:
 
     def _cloud(self, name: str) -> OpenStackCloud:
         return self.connections.cloud(name)
+
+
+def listening(settings: Settings) -> Listening:
+    """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
+    http, hook = settings.http, settings.webhook
+    return Listening(
+        access=http.access,
+        port=http.port,
+        must=bool(http.model_fields_set & {"address", "port"}),
+        token=http.token,
+        limits=Limits(http.max_connections, http.per_address),
+        max_bytes=hook.max_bytes,
+        per_minute=hook.per_minute,
+    )

@@ -18,7 +18,7 @@ from .adapters.terraform import Terraform as OpenTofu
 from .control import kubeconfigs
 from .control.toolkit import Access
 from .errors import Invalid
-from .ports import Gate, Kubernetes, Terraform
+from .ports import Gate, Terraform
 from .process import Redactor
 from .settings import OpenShift, Settings
 from .toolchain import Toolbox
@@ -31,11 +31,13 @@ TERRAFORMS_MANAGER = "kubectl"
 @dataclass
 class Connections:
     """Made at their first use and kept. `state` is the folder of this clone's state; the `toolbox` is asked for once a
-    program is needed."""
+    program is needed. Where this process has other repositories, too (not `alone`), only what the settings name lets
+    anybody in."""
 
     settings: Settings
     state: Path
     toolbox: Callable[[], Toolbox]
+    alone: bool = True
     _clouds: dict[str, OpenStackCloud] = field(default_factory=dict)
     _apis: dict[str, KubernetesApi] = field(default_factory=dict)
     _keeping: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -60,11 +62,15 @@ class Connections:
 
     def cloud(self, name: str) -> OpenStackCloud:
         if name not in self._clouds:
-            timeout = self.settings.timeouts.cloud
-            self._clouds[name] = OpenStackCloud(name, clouds_file=self.settings.clouds_file, timeout=timeout)
+            file, timeout = self.settings.clouds_file, self.settings.timeouts.cloud
+            self._clouds[name] = OpenStackCloud(name, clouds_file=file, timeout=timeout, alone=self.alone)
         return self._clouds[name]
 
-    def kubernetes(self, access: Access) -> Kubernetes:
+    def address(self, access: Access) -> str:
+        """The API's address. Raises Permanent where no usable kubeconfig is; Transient."""
+        return self.kubernetes(access).address()
+
+    def kubernetes(self, access: Access) -> KubernetesApi:
         """One connection for one content of the kubeconfig: a cluster made anew has another authority."""
         content = access.kubeconfig.read_bytes() if access.kubeconfig.exists() else b""
         name = hashlib.sha256(str(access).encode() + content).hexdigest()[:12]
@@ -89,8 +95,11 @@ class Connections:
 
     def terraform(self) -> Terraform:
         binary, phrase = self.toolbox().ensure("tofu")["tofu"].path, self.settings.terraform.passphrase()
-        redactor, sealed = Redactor([phrase] if phrase else []), Encryption(phrase) if phrase else None
-        return OpenTofu(binary, self.toolbox().cli_config(), self.settings.timeouts.terraform, redactor, sealed)
+        sealed = Encryption(phrase) if phrase else None
+        entry = self.settings.terraform.variables()
+        redactor = Redactor([*([phrase] if phrase else []), *(entry or {}).values()])
+        config, seconds = self.toolbox().cli_config(), self.settings.timeouts.terraform
+        return OpenTofu(binary, config, seconds, redactor, sealed, state_credentials=entry)
 
     def openshift(self) -> dict[str, Access]:
         """The OpenShifts of the settings, by name. Raises Invalid for one that nothing leads to."""

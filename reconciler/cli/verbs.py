@@ -312,7 +312,7 @@ def reconcile(
     failed = _told(mine.failed(state, names), found)
     for cluster in wiring.in_order(clusters):
         try:
-            outcome, sight = mine.app.cycle(state, cluster, survey).reconcile()
+            outcome, sight = mine.app.cycle(state, cluster, survey, take=True).reconcile()
         except ReconcilerError as error:
             failure(error)
             found.failed(error, cluster.name)

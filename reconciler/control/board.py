@@ -1,4 +1,5 @@
-"""What a status page shows of every cluster: written by the thread that decides, read by any."""
+"""What a status page shows of every cluster: written by the thread that decides, read by any. Each repository has a
+board of its own, and none can write on another's."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import datetime
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -55,9 +57,9 @@ def last_of(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: flo
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One cluster. `next` is when its next cycle begins if nothing comes before (UTC), `why` its reason; `reason` is
-    why it backs off, `holder` who has its lease, as far as we know; `step` is what is being applied, and `progress` how
-    far that is."""
+    """One cluster of one repository ("": the only one). `next` is when its next cycle begins if nothing comes before
+    (UTC), `why` its reason; `reason` is why it backs off, `holder` who has its lease, as far as we know; `step` is what
+    is being applied, and `progress` how far that is."""
 
     cluster: str
     state: State = State.IDLE
@@ -69,18 +71,23 @@ class Entry:
     holder: str = ""
     step: str = ""
     progress: str = ""
+    repository: str = ""
 
 
 @dataclass
 class Board:
+    """Of the repository so called; "" where there is only one."""
+
+    repository: str = ""
     _entries: dict[str, Entry] = field(default_factory=dict)
     _fetch: tuple[int, str] = (0, "")
+    _unusable: tuple[int, str] = (0, "")
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def scheduled(self, cluster: str, slot: Slot, wait: float) -> None:
         """`wait` is how many seconds are left until its next cycle."""
         with self._lock:
-            entry = self._entries.get(cluster, Entry(cluster))
+            entry = self._entries.get(cluster, Entry(cluster, repository=self.repository))
             state = entry.state if slot.running and entry.state is State.APPLYING else _state(slot, wait)
             begins = None if slot.running else _utc_now() + datetime.timedelta(seconds=max(0.0, wait))
             why = min(slot.waiting).value if slot.waiting else slot.why.value
@@ -120,6 +127,13 @@ class Board:
         with self._lock:
             self._fetch = (slot.failures, slot.reason)
 
+    def unusable(self, failures: int, reason: str) -> None:
+        """The repository could not be begun with, so many times in a row ("": it could, and its clusters are here)."""
+        with self._lock:
+            self._unusable = (failures, reason)
+            if reason:
+                self._entries.clear()
+
     def forget(self, cluster: str) -> None:
         with self._lock:
             self._entries.pop(cluster, None)
@@ -136,12 +150,39 @@ class Board:
             return self._fetch
 
     def document(self) -> dict[str, Any]:
-        """The board as JSON: what `/status` answers."""
-        failures, reason = self.git
-        return {
-            "git": {"failures": failures, "reason": reason},
-            "clusters": [_plain(entry) for entry in self.entries()],
-        }
+        """This board alone as JSON."""
+        return document((self,))
+
+    @property
+    def trouble(self) -> tuple[int, str]:
+        """How often in a row this repository could not be begun with, or else git not be followed, and why."""
+        with self._lock:
+            return self._unusable if self._unusable[1] else self._fetch
+
+    @property
+    def usable(self) -> bool:
+        with self._lock:
+            return not self._unusable[1]
+
+
+def document(boards: Sequence[Board]) -> dict[str, Any]:
+    """All boards as JSON: what `/status` answers. `git` is the worst of all repositories."""
+    failures, reason, name = max((*board.trouble, board.repository) for board in boards)
+    return {
+        "git": {"failures": failures, "reason": f"{name}: {reason}" if name and reason else reason},
+        "repositories": [_repository(board) for board in boards],
+        "clusters": [_plain(entry) for board in boards for entry in board.entries()],
+    }
+
+
+def _repository(board: Board) -> dict[str, Any]:
+    failures, reason = board.trouble
+    return {
+        "repository": board.repository or None,
+        "state": "running" if board.usable else "unusable",
+        "failures": failures,
+        "reason": reason,
+    }
 
 
 def _state(slot: Slot, wait: float) -> State:
@@ -155,6 +196,7 @@ def _state(slot: Slot, wait: float) -> State:
 def _plain(entry: Entry) -> dict[str, Any]:
     last = entry.last
     return {
+        "repository": entry.repository or None,
         "cluster": entry.cluster,
         "state": entry.state.value,
         "last": None

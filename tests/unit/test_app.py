@@ -10,19 +10,29 @@ import pytest
 
 from reconciler import process
 from reconciler.app import App
-from reconciler.control.revision import Purpose, revision
-from reconciler.errors import Blocked, Invalid, Permanent
+from reconciler.control.claims import Claims
+from reconciler.control.cycle import Moment
+from reconciler.control.revision import Desired, Purpose, revision
+from reconciler.errors import Blocked, Invalid, Permanent, Transient
 from reconciler.model.resource import Known, Unknown
 from reconciler.ports import CloudSnapshot, Playbook
 from reconciler.progress import QuietProgress
 from reconciler.serve.autoscaler import Ground
-from reconciler.settings import Git, Settings, Signers
+from reconciler.settings import Git, OpenShift, Settings, Signers
 from reconciler.spec.render import objects
 from reconciler.toolchain import Toolbox
 
 from .control.scene import Watched
-from .examples import CLUSTER, FILE, cluster
+from .examples import CLUSTER, FILE, application, cluster
 
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{{name: c, cluster: {{server: "{}"}}}}]
+users: [{{name: u, user: {{token: of-nobody}}}}]
+contexts: [{{name: x, context: {{cluster: c, user: u}}}}]
+current-context: x
+"""
 VERSION = "tag: {}\ncommit: 1c9add48975060f45396b34d8e022c30d7f80dab\n"
 
 
@@ -193,3 +203,61 @@ class TestSigners:
         self.signed(app)
         with pytest.raises(AssertionError, match="sops"):
             reader.read(revision(app.repository, "HEAD", None), "demo")
+
+
+def test_a_clusters_name_is_one_repositorys_in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of one name in one project would take each other's machines for their own."""
+
+    class Project:
+        id = "1"
+
+        def project(self) -> str:
+            if not self.id:
+                raise Transient("the cloud does not answer")
+            return self.id
+
+    claims, cloud, cycles = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"})), Project(), []
+    for name in ("physics", "chemistry"):
+        committed(tmp_path / name, "v7.0.0")
+        app = App(Settings(state=tmp_path / "state", cache=tmp_path), tmp_path / name, QuietProgress(), name, claims)
+        monkeypatch.setattr(app, "_cloud", lambda _: cloud)
+        cycles.append((app, app.at("HEAD")))
+    (first, wanted), (second, same) = cycles
+    second.cycle(same, same.clusters[0])  # who only looks takes nothing
+    first.cycle(wanted, wanted.clusters[0], take=True)
+    with pytest.raises(Blocked, match="chemistry/demo is in the project 1, where physics/demo is"):
+        second.cycle(same, same.clusters[0])
+    cloud.id = ""
+    blind = second.cycle(same, same.clusters[0])
+    with pytest.raises(Transient):
+        blind.told(Moment.APPLYING)
+    cloud.id = "2"
+    blind.told(Moment.APPLYING)
+
+
+def test_and_on_an_openshift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the API's address, whatever the targets and the files are called."""
+
+    class Project:
+        def __init__(self, id_: str) -> None:
+            self.id = id_
+
+        def project(self) -> str:
+            return self.id
+
+    def opened(name: str, server: str) -> tuple[App, Desired]:
+        kubeconfig = tmp_path / f"{name}.kubeconfig"
+        kubeconfig.write_text(KUBECONFIG.format(server))
+        committed(tmp_path / name, "v7.0.0", {"desired/demo/applications/web.yaml": application("web")})
+        settings = Settings(state=tmp_path / "state", openshift={"moc": OpenShift(kubeconfig=kubeconfig)})
+        app = App(settings, tmp_path / name, QuietProgress(), name, claims)
+        monkeypatch.setattr(app, "_cloud", lambda _: Project(name))
+        return app, app.at("HEAD")
+
+    claims = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry", "biology"}))
+    for name, server in (("physics", "https://api.moc.example:6443"), ("biology", "https://api.other.example:6443")):
+        app, wanted = opened(name, server)
+        app.cycle(wanted, wanted.clusters[0], take=True)
+    app, wanted = opened("chemistry", "https://API.moc.example:6443/")
+    with pytest.raises(Blocked, match=r"in the OpenShift https://api\.moc\.example:6443, where physics/demo is"):
+        app.cycle(wanted, wanted.clusters[0])

@@ -332,6 +332,12 @@ class GitRepository(OtherBranches):
             branch.keep(tip)
         self._believed.remember(branch, tip)
 
+    def address(self) -> str:
+        """Where the remote is, as this clone's configuration has it; empty where there is none. Asks nobody. Raises
+        Invalid where there is no clone."""
+        branch = self._branch()
+        return branch.git("config", "--get", f"remote.{branch.remote}.url").output.strip() if branch.remote else ""
+
     def _tips(self, branch: Branch) -> dict[str, str]:
         """Where the remote's branches are, as this clone knows them, by their full names here."""
         prefix = f"refs/remotes/{branch.remote}/"

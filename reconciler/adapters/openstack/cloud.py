@@ -97,10 +97,12 @@ _POLL_SECONDS = 0.5
 
 
 class OpenStackCloud:
-    """Implements ports.Cloud. `timeout` is in seconds and holds for each request."""
+    """Implements ports.Cloud. `timeout` is in seconds and holds for each request. Not `alone`: nothing counts but what
+    lies beside `clouds_file`, for the usual places are also others'."""
 
-    def __init__(self, name: str, *, clouds_file: Path | None, timeout: float) -> None:
+    def __init__(self, name: str, *, clouds_file: Path | None, timeout: float, alone: bool = True) -> None:
         self._name = name
+        self._alone = alone
         self._clouds_file = clouds_file
         self._timeout = timeout
         self._entered: tuple[Any, Login] | None = None
@@ -116,9 +118,18 @@ class OpenStackCloud:
         """How we are logged in, for whoever does after us. Raises as `observe` does."""
         return self._enter()[1]
 
+    def project(self) -> str:
+        """The id of the project that we are logged in to. Raises as `observe` does."""
+        try:
+            return str(self.connection.current_project_id or "")
+        except ReconcilerError:
+            raise
+        except Exception as error:
+            raise explain(self._name, error) from error
+
     def _enter(self) -> tuple[Any, Login]:
         if self._entered is None or self._written != written(self._entered[0].config):
-            self._entered = connect(self._name, self._clouds_file, self._timeout)
+            self._entered = connect(self._name, self._clouds_file, self._timeout, alone=self._alone)
             self._written = written(self._entered[0].config)
         return self._entered
 

@@ -166,3 +166,18 @@ def test_another_program_on_that_port_is_no_daemon(run: Run, config: Path, port:
 )
 def test_where_a_daemon_is_asked_that_listens_anywhere(address: str, asked: str) -> None:
     assert _host(address) == asked
+
+
+def test_of_several_repositories_each_line_says_whose_it_is(run: Run, config: Path, port: Port) -> None:
+    entry, held = DOCUMENT["clusters"][0], {"guard": "rebuild", "message": "why", "way": "so", "approval": ""}
+    entries = [{**entry, "repository": name, "blocked": [held]} for name in ("physics", "chemistry")]
+    several = [
+        {"repository": name, "state": "running", "failures": 0, "reason": ""} for name in ("physics", "chemistry")
+    ]
+    broken = {"repository": "broken", "state": "unusable", "failures": 2, "reason": "no clone\x1b[1m"}
+    port.body = json.dumps({**DOCUMENT, "repositories": [*several, broken], "clusters": entries}).encode()
+    lines = run("--config", str(config), "status").out.splitlines()
+    assert lines[0].split()[:2] == ["repository", "cluster"]
+    assert [line.split()[:2] for line in lines[1:3]] == [["physics", "demo"], ["chemistry", "demo"]]
+    assert lines[3] == "broken: unusable: no clone\\u001b[1m"
+    assert "chemistry/demo: held by the guard rebuild: why" in lines
