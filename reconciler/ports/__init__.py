@@ -4,7 +4,7 @@ from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Boundaries, Boundary, Comment, Forge, Issue, PullRequest, Standing
 from .git import OBSERVED_AT, RECORD_BYTES, Branches, Change, Files, Followed, Leases, Repository, Snapshot
 from .kubernetes import Allowance, Api, Comparison, Gate, Kubernetes, Watcher, as_it_is
-from .kubespray import Kubespray, Logins, Machines, Playbook
+from .kubespray import Kubespray, Logins, Machines, Place, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering, goes_when_done
 from .progress import Progress, Task
 from .terraform import Backend, Ids, Terraform, Workspace
@@ -39,6 +39,7 @@ __all__ = [
     "Logins",
     "Machines",
     "Manifest",
+    "Place",
     "Playbook",
     "Progress",
     "PullRequest",
