@@ -18,6 +18,7 @@ from ..model.check import Check
 from ..serve.autoscaler.journal import waiting
 from ..spec.desired_state import opens
 from ..spec.load import DesiredCluster
+from ..text import escape_json
 from .context import Context
 from .show import out
 
@@ -39,7 +40,7 @@ def examine_clusters(mine: Context, names: Sequence[str], form: LinesFormat) -> 
     by_cluster = {name: [_not_loaded(error)] for name, error in failed.items()}
     by_cluster |= {c.name: list(_checks(mine.app, state, c)) for c in loaded}
     if form is LinesFormat.JSON:
-        emit(json.dumps([_document(name, lines) for name, lines in sorted(by_cluster.items())], indent=2) + "\n")
+        emit(escape_json(json.dumps([document(*one) for one in sorted(by_cluster.items())], indent=2)) + "\n")
     else:
         for name, lines in sorted(by_cluster.items()):
             show(lines, name)
@@ -79,7 +80,8 @@ def _not_loaded(error: ReconcilerError) -> Check:
     return Check("desired state", False, error.message, error.hint or "")
 
 
-def _document(cluster: str, lines: Sequence[Check]) -> dict[str, object]:
+def document(cluster: str, lines: Sequence[Check]) -> dict[str, object]:
+    """The lines about one cluster for programs: `well` says what the exit code says."""
     marks = {True: "ok", False: "bad", None: "unknown"}
     told = [
         {"what": c.what, "state": marks[c.ok], "said": c.said, "hint": "" if c.ok else c.hint, "optional": c.optional}

@@ -95,11 +95,11 @@ def text(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit, there: b
     live = {server.id for server in servers}
     theirs = {id: k for id, k in read(there, lambda _: None).items() if id in live}
     if tools.repository.verified():
-        return _text({**known, **theirs})
+        return written({**known, **theirs})
     if tools.repository.signing:
-        return _text(known)
+        return written(known)
     same = {id for id, k in theirs.items() if id in known and known[id].vouched.keys == k.vouched.keys}
-    return _text({**theirs, **{id: k for id, k in known.items() if id not in same}})
+    return written({**theirs, **{id: k for id, k in known.items() if id not in same}})
 
 
 def record_files(
@@ -210,7 +210,8 @@ def _write(state: Path, cluster: str, after: Mapping[str, Remembered], before: M
     files.write(file, dump({id: _plain(k) | ({"asked": True} if k.asked else {}) for id, k in sorted(after.items())}))
 
 
-def _text(known: Mapping[str, Remembered]) -> str:
+def written(known: Mapping[str, Remembered]) -> str:
+    """The record of these servers, by id; "" for none."""
     return dump({id: _plain(k) for id, k in sorted(known.items())}) if known else ""
 
 
