@@ -31,7 +31,7 @@ from .toolkit import Toolkit
 
 RECORD = "hosts.yaml"
 _BOOT_SECONDS = 30.0  # how long a machine that just started may take until it has printed its keys
-_POLL_SECONDS = 1.0
+_POLL_SECONDS, _LONGEST_POLL = 1.0, 4.0
 _AT_ONCE = 8
 
 
@@ -51,7 +51,8 @@ def pin(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> None:
     if not servers:
         return
     known, places = remembered(tools.state, cluster.name), _places(cluster, servers)
-    _forget_earlier(cluster.name, known, places, tools)
+    live = {server.id for server in servers}
+    _forget_earlier(cluster.name, known, live, tools)
     record = recorded(tools.repository, cluster.name)
     answered = _answered(cluster, places, tools)
     vouched = {id: known[id].vouched for id in places if id in known and known[id].vouched.source is not Source.CONTACT}
@@ -62,14 +63,15 @@ def pin(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> None:
     if changed := {places[id]: v for id, v in vouched.items() if answered.get(id) != v}:
         tools.kubespray.pin(cluster.name, changed)
     after = {id: Remembered(v, places[id][0], asked=True) for id, v in {**answered, **vouched}.items()}
-    _write(tools.state, cluster.name, after, known)
+    _write(tools.state, cluster.name, {**{id: k for id, k in known.items() if id in live}, **after}, known)
 
 
 def learned(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> Mapping[str, Remembered]:
     """What is known here of the live servers, by id, with the keys that ssh learned since. Asks nobody."""
     known, places = remembered(tools.state, cluster.name), _places(cluster, servers)
     met = {id: place for id, place in places.items() if id not in known or known[id].vouched.source is Source.CONTACT}
-    earlier = {k.address for id, k in known.items() if id not in places}  # a key there may be of who was there before
+    live = {server.id for server in servers}
+    earlier = {k.address for id, k in known.items() if id not in live}  # a key there may be of who was there before
     first = {
         id: Remembered(vouched, places[id][0], asked=id in known and known[id].asked)
         for id, vouched in (_answered(cluster, met, tools) if met else {}).items()
@@ -77,7 +79,7 @@ def learned(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> Ma
     }
     with contextlib.suppress(Transient):  # what can't be kept is learned again
         _write(tools.state, cluster.name, {**known, **first}, known)
-    return {**{id: k for id, k in known.items() if id in places and id not in met}, **first}
+    return {**{id: k for id, k in known.items() if id in live and id not in met}, **first}
 
 
 def notices(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> tuple[Difference, ...]:
@@ -91,9 +93,9 @@ def text(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit, there: b
     """What is to be recorded of the live servers; "" for nothing. What a record says that is `there` stands, if it is
     verified; else what is known here does, and what only others know is kept where nobody believes it for our sake: who
     signs must not vouch for what somebody else pushed."""
-    known = learned(cluster, servers, tools)
-    live = {server.id for server in servers}
-    theirs = {id: k for id, k in read(there, lambda _: None).items() if id in live}
+    known = learned(cluster, servers, tools) if servers else remembered(tools.state, cluster.name)
+    live = {server.id for server in servers}  # none: who can't be listed is remembered as it was
+    theirs = {id: k for id, k in read(there, lambda _: None).items() if id in live or not live}
     if tools.repository.verified():
         return written({**known, **theirs})
     if tools.repository.signing:
@@ -156,7 +158,7 @@ def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], to
     """What the servers' consoles say, all asked side by side; those that are `patient` again until they are through."""
     cloud, deadline = tools.cloud(cluster.spec.cloud), time.monotonic() + _BOOT_SECONDS
     found: dict[str, Vouched] = {}
-    waiting = list(ids)
+    waiting, wait = list(ids), _POLL_SECONDS
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="console") as pool:
         while waiting:
             logs = dict(zip(waiting, pool.map(cloud.console, waiting), strict=True))
@@ -171,14 +173,15 @@ def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], to
             if time.monotonic() > deadline:
                 break
             if waiting:
-                time.sleep(_POLL_SECONDS)
+                time.sleep(wait)
+                wait = min(_LONGEST_POLL, wait * 2)
     return found
 
 
-def _forget_earlier(cluster: str, known: Mapping[str, Remembered], places: Mapping[str, Place], tools: Toolkit) -> None:
+def _forget_earlier(cluster: str, known: Mapping[str, Remembered], live: Collection[str], tools: Toolkit) -> None:
     """A server that is made again has another id: at the address of the one before it another key is right."""
-    living = {known[id].address for id in places if id in known}
-    if earlier := {k.address for id, k in known.items() if id not in places} - living - {""}:
+    living = {known[id].address for id in live if id in known}
+    if earlier := {k.address for id, k in known.items() if id not in live} - living - {""}:
         tools.kubespray.forget(cluster, sorted(earlier))
 
 
@@ -206,7 +209,10 @@ def _write(state: Path, cluster: str, after: Mapping[str, Remembered], before: M
     if after == before:
         return
     file = state / cluster / RECORD
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise files.unwritable(file, error) from None
     files.write(file, dump({id: _plain(k) | ({"asked": True} if k.asked else {}) for id, k in sorted(after.items())}))
 
 

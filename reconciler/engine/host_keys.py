@@ -20,6 +20,8 @@ _MOST_LINES = 64  # of a block: five keys, and what the kernel says meanwhile
 # what a line may begin with: the kernel's clock, and who wrote it
 _PREFIX = re.compile(r"^(\[ *[0-9]+\.[0-9]+\] )?([a-z-]{1,32}\[[0-9]+\]: )?")
 
+_FINISHED = re.compile(r"^Cloud-init v\. \S{1,40} finished at ")
+
 
 def of_console(log: str) -> tuple[HostKey, ...]:
     """The keys in the first whole block of a console log, sorted; none where there is no such block, or where it has
@@ -36,9 +38,10 @@ def of_console(log: str) -> tuple[HostKey, ...]:
 
 
 def printed(log: str) -> bool:
-    """Whether cloud-init is through with the keys: whether a whole block is there."""
+    """Whether cloud-init is through with the keys: a whole block is there, or it says that it has finished."""
     lines = list(_lines(log))
-    return _BEGIN in lines and _END in lines[lines.index(_BEGIN) :]
+    whole = _BEGIN in lines and _END in lines[lines.index(_BEGIN) :]
+    return whole or any(_FINISHED.match(line) for line in lines)
 
 
 def _lines(log: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.control import host_keys
+from reconciler.errors import Transient
 from reconciler.model.host_key import Source, Vouched, machines, parse
 from reconciler.model.resource import Resource
 from tests.unit.control.test_executor import altered, nodes_of
@@ -126,6 +127,25 @@ def test_of_a_record_that_is_there_only_what_is_verified_is_signed_again(world: 
     world.records_signed = True
     assert ed25519(9) in recorded(world, foreign)
     assert recorded(world, foreign, replace(SERVER, id="id-2")) == ""
+
+
+def test_servers_that_cannot_be_listed_are_remembered_as_they_were(world: World) -> None:
+    world.consoles["id-1"] = block(ed25519(1))
+    pin(world)
+    there = recorded(world).encode()
+    tools = world.cycle().tools
+    host_keys.pin(world.desired.cluster, (), tools)
+    host_keys.pin(world.desired.cluster, (replace(SERVER, fields={}),), tools)  # without an address for a moment
+    assert host_keys.text(world.desired.cluster, (), tools, there) == there.decode()
+    assert world.known_hosts == {PLACE: vouched(1, Source.CONSOLE)}
+
+
+def test_a_state_folder_that_cannot_be_written_stops_no_plan(world: World) -> None:
+    world.known_hosts[PLACE] = vouched(3, Source.CONTACT)
+    world.cycle().tools.state.write_text("no folder")
+    assert notices(world) == 1
+    with pytest.raises(Transient, match="cannot write"):
+        pin(world)
 
 
 @pytest.mark.parametrize(

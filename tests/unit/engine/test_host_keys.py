@@ -96,6 +96,7 @@ def test_half_a_block_one_too_long_and_one_that_contradicts_itself_say_nothing(l
 def test_a_machine_that_is_through_is_not_waited_for() -> None:
     assert not printed(f"booting\n{BEGIN}\n")
     assert printed(block("ssh-ed25519 nonsense"))
+    assert printed("[   30.1] cloud-init[9]: Cloud-init v. 24.1.3 finished at Tue, 24 Nov 2026\n")
 
 
 def test_a_notice_names_the_machine_and_the_fingerprint_until_somebody_vouches() -> None:
