@@ -26,12 +26,9 @@ def block(*lines: str) -> str:
     return "\r\n".join(["[    0.000000] Linux version 6.12", BEGIN, *lines, END, "login: "])
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "size"),
-    [("ssh-ed25519", 0), ("ecdsa-sha2-nistp256", 0), ("ecdsa-sha2-nistp521", 0), ("ssh-rsa", 2048)],
-)
-def test_a_key_of_each_type_is_read_and_has_the_fingerprint_that_ssh_shows(algorithm: str, size: int) -> None:
-    key = asyncssh.generate_private_key(algorithm, **({"key_size": size} if size else {}))
+@pytest.mark.parametrize("algorithm", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ssh-rsa"])
+def test_a_key_of_each_type_is_read_and_has_the_fingerprint_that_ssh_shows(algorithm: str) -> None:
+    key = asyncssh.generate_private_key(algorithm)
     line = key.export_public_key().decode().strip()
     read = parse(f"{line} root@demo")
     assert read is not None
