@@ -39,7 +39,7 @@ from .engine.destroy import Wish
 from .errors import Invalid, Permanent, ReconcilerError, Transient
 from .loading import Loading
 from .model.resource import Listing, Unknown
-from .ports import Boundaries, Forge, Logins, Progress, Watcher
+from .ports import Boundaries, Forge, Logins, Machines, Progress, Watcher
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.connections import Limits
@@ -362,6 +362,11 @@ class App:
         """What may hold anything is shown on a terminal; CI and a daemon's log keep what they are given."""
         if sys.stderr.isatty() and not os.environ.get("CI"):
             self.progress.log(text)
+
+    @property
+    def machines(self) -> Machines:
+        """How machines are asked."""
+        return self.connections.kubespray()
 
     @property
     def logins(self) -> Logins:

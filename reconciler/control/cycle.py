@@ -30,7 +30,7 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, destroy, durations, failures, fetched, hands_off, output_memory, record, removed
+from . import descent, destroy, durations, failures, fetched, hands_off, host_keys, output_memory, record, removed
 from .applied import believed, recorded
 from .drains import living_on
 from .executor import Executor
@@ -323,7 +323,11 @@ class Cycle:
             durations=durations.read(self.tools.state, self.desired.name),
             repair=cluster.spec.kubernetes.repair,
             environments=tuple(self._environments()),
-            notices=(*autoscale.notices(cluster), *namespaces.notices(sight.unmade)),
+            notices=(
+                *autoscale.notices(cluster),
+                *namespaces.notices(sight.unmade),
+                *host_keys.notices(cluster, sight.servers, self.tools),
+            ),
             missing=sight.missing,
             builds=sight.builds,
             granted=granted,

@@ -21,12 +21,12 @@ from ..ports import Allowance, Kubernetes, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
-from ..spec.render.kubernetes import Hosts, inventory, nodes, reached
+from ..spec.render.kubernetes import Hosts, hosts_of, inventory, nodes, reached
 from ..spec.render.machines import machines
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
-from . import drains, fetched, installed, kubeconfigs, removal
+from . import drains, fetched, host_keys, installed, kubeconfigs, removal
 from .allowed import removing, taken
 from .finished import Finished
 from .made_from import as_made, told, touched
@@ -170,21 +170,23 @@ class Executor:
     # kubernetes
 
     def _playbook(self, step: Step, sight: Sight) -> None:
-        """Kubespray takes what a limited run leaves out from its cache of facts, so facts.yml goes before it."""
+        """A limited run takes the others from the cache of facts: facts.yml goes before it for whom that lacks."""
         hosts, run = self._hosts(step, sight), self._run_playbook
-        said = inventory(self._cluster(sight), hosts)
+        said, name = inventory(self._cluster(sight), hosts), self.desired.name
         if step.operation == "remove-node.yml":
+            host_keys.pin(self.desired.cluster, sight.servers, self.tools)
             run(Playbook(step.operation, said, variables=removal.variables(step, sight)), step.targets)
-            installed.forget(self.tools.state, self.desired.name, step.targets)
+            installed.forget(self.tools.state, name, step.targets)
             return
         self._forget_replaced(step, sight)
+        host_keys.pin(self.desired.cluster, sight.servers, self.tools)
         if step.operation == "recover-control-plane.yml":
             run(Playbook(step.operation, said, limit=("etcd", "kube_control_plane"), variables={"etcd_retries": 10}))
             self._remember(step, sight)
             return
         limit = tuple(name for name in step.arguments.get("limit", "").split(",") if name)
-        if limit:
-            run(Playbook("facts.yml", said))
+        if limit and (lacking := self.tools.kubespray.without_facts(name, hosts_of(said))):
+            run(Playbook("facts.yml", said, lacking))
         api = reached(self.desired.cluster, hosts.servers, hosts.balancer)
         variables = {"serial": self.desired.cluster.spec.kubernetes.upgrade.batch} if _upgrades(step) else {}
         run(Playbook(step.operation, said, limit, variables, api), step.targets if _upgrades(step) else ())

@@ -11,7 +11,7 @@ from ..model.outcome import Outcome
 from ..model.resource import Component, Known
 from ..report import markdown
 from ..report.view import view
-from . import images, output_memory, outputs, record
+from . import host_keys, images, output_memory, outputs, record
 from .applied import remember
 from .finished import Finished
 from .lease import Tenure
@@ -60,6 +60,7 @@ class Recording:
             known = outputs.text(sight.outputs, folder)
             return {
                 **({f"{folder}/{output_memory.RECORD}": known} if known else {}),
+                **host_keys.record_files(sight.cluster, sight.servers, tools, there),
                 **({f"{folder}/{images.RECORD}": machines_of} if machines_of else {}),
                 f"{folder}/{record.OBSERVED}": record.observed_text(
                     folder, outcome.status, sight.observed, record.Failed(outcome.commit, outcome.error)

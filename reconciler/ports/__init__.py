@@ -15,7 +15,7 @@ from .git import (
     Snapshot,
 )
 from .kubernetes import Allowance, Api, Comparison, Gate, Kubernetes, Watcher, as_it_is
-from .kubespray import Kubespray, Logins, Machines, Playbook
+from .kubespray import Kubespray, Logins, Machines, Place, Playbook
 from .manifests import Archive, Helm, Kustomize, Manifest, Rendering, goes_when_done
 from .progress import Progress, Task
 from .terraform import Backend, Ids, Terraform, Workspace
@@ -51,6 +51,7 @@ __all__ = [
     "Logins",
     "Machines",
     "Manifest",
+    "Place",
     "Playbook",
     "Progress",
     "PullRequest",

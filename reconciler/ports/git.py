@@ -59,6 +59,10 @@ class Repository(Protocol):
     def verified(self) -> bool:
         """Say whether `observed` gives only what a known key signed, or everything that anybody pushed."""
 
+    @property
+    def signing(self) -> bool:
+        """Is what we record signed, so that others may believe it?"""
+
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Return what the file at `path` held on the observed branch, newest first, each with the time of the commit
         that wrote it (ISO 8601, UTC), as far as this clone's history goes. Lazy; starts no program."""

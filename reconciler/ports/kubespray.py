@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from ..model.host_key import Vouched
 from ..model.login import Login
 from .progress import Progress
+
+# Where a machine answers: address and port of its SSH server.
+Place: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,17 @@ class Kubespray(Protocol):
 
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         """Drop what is pinned of the machines that had these addresses before: others are there now."""
+
+    def host_keys(self, cluster: str, places: Collection[Place]) -> Mapping[Place, Vouched]:
+        """The SSH host keys that are insisted on at these places, and who vouched for them; a place where whoever
+        answers first is believed is left out."""
+
+    def pin(self, cluster: str, keys: Mapping[Place, Vouched]) -> None:
+        """From now on insist on these keys, and no others, at these places. Raises Transient where that can't be
+        written."""
+
+    def without_facts(self, cluster: str, hosts: Collection[str]) -> tuple[str, ...]:
+        """Those of the hosts of which no facts are kept here that a limited run could use, in their order."""
 
     def versions(self) -> Collection[str]:
         """The Kubernetes versions it installs, such as 1.35.4; empty where it does not say."""

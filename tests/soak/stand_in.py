@@ -24,10 +24,11 @@ from reconciler.app import App
 from reconciler.cli import context
 from reconciler.control.cycle import Cycle
 from reconciler.model.guest import Guest
+from reconciler.model.host_key import Vouched
 from reconciler.model.quota import Quota
 from reconciler.model.resource import Key, Known, Listing, Resource, Symptom, Unknown
 from reconciler.model.session import Session
-from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
+from reconciler.ports import CloudSnapshot, Comparison, Manifest, Place, Playbook, Progress, Workspace
 from reconciler.spec.load import DesiredCluster
 from reconciler.spec.render import objects
 from reconciler.spec.render.infrastructure import infrastructure
@@ -110,6 +111,15 @@ class Machines:
 
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         pass
+
+    def host_keys(self, cluster: str, places: Collection[Place]) -> Mapping[Place, Vouched]:
+        return {}
+
+    def pin(self, cluster: str, keys: Mapping[Place, Vouched]) -> None:
+        pass
+
+    def without_facts(self, cluster: str, hosts: Collection[str]) -> tuple[str, ...]:
+        return tuple(hosts)
 
     def versions(self) -> Collection[str]:
         return ()
@@ -220,6 +230,9 @@ class Cloud:
 
     def login(self) -> None:
         """Terraform's stand-in needs none."""
+
+    def console(self, server: str) -> Unknown:
+        return Unknown("no machine is behind it")
 
     def quota(self) -> Quota:
         return {}

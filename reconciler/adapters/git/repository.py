@@ -131,6 +131,11 @@ class GitRepository(OtherBranches):
         """Say whether `observed` gives only what a known key signed."""
         return bool(self._believed)
 
+    @property
+    def signing(self) -> bool:
+        """Is what we record signed?"""
+        return self._signature is not None
+
     def disregard(self, path: str, content: bytes, why: str) -> None:
         """Tell `log`, once for each content, that what the observed branch has at `path` counts as nothing."""
         self._believed.disregard(self._branch(), path, content, why)

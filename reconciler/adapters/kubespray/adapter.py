@@ -13,8 +13,9 @@ from typing import Any
 
 from ... import interrupt, login_file
 from ...errors import Invalid, Permanent
-from ...ports import Playbook, Progress
-from . import failure, hangup
+from ...model.host_key import Vouched
+from ...ports import Place, Playbook, Progress
+from . import failure, hangup, known_hosts
 from .ask import ask
 from .bastion import through_bastion
 from .environment import environment
@@ -103,7 +104,8 @@ class Kubespray:
             if refusal:
                 progress.log(refusal.message)
             failures = explained(events.failures(), playbook.inventory, self._private_key, folder.known_hosts)
-            raise failure.error(playbook.name, status, self._timeout, failures, log)
+            otherwise = partial(_otherwise, playbook.inventory, folder)
+            raise failure.error(playbook.name, status, self._timeout, failures, log, otherwise)
         if refusal:
             raise refusal
         folder.remember(playbook.name, events.results)
@@ -133,7 +135,7 @@ class Kubespray:
         login = question(inventory, machine, self._private_key, folder.known_hosts)
         if login is None:
             raise Permanent(f"{machine} has no server in the cloud", hint=f"reconciler plan {cluster} says more")
-        return ask(login, machine, script, seconds)
+        return ask(login, machine, script, seconds, partial(_otherwise, inventory, folder))
 
     def versions(self) -> frozenset[str]:
         """The Kubernetes versions that this Kubespray installs; empty where it does not say, or is not here yet."""
@@ -144,6 +146,20 @@ class Kubespray:
         """Drop what is known of the machines at these addresses, their SSH host keys and facts: for servers that were
         replaced. Whoever answers there next is trusted at first contact."""
         self._folder(cluster).forget(addresses)
+
+    def host_keys(self, cluster: str, places: Collection[Place]) -> Mapping[Place, Vouched]:
+        """The host keys that are insisted on at these places, and who vouched for them."""
+        return known_hosts.read(self._folder(cluster).known_hosts, places)
+
+    def pin(self, cluster: str, keys: Mapping[Place, Vouched]) -> None:
+        """From now on insist on these host keys at these places."""
+        folder = self._folder(cluster)
+        folder.make()
+        known_hosts.pin(folder.known_hosts, keys)
+
+    def without_facts(self, cluster: str, hosts: Collection[str]) -> tuple[str, ...]:
+        """Those of the hosts whose facts have to be gathered before a run that is limited to others."""
+        return self._folder(cluster).lacking(hosts)
 
     def _folder(self, cluster: str) -> Folder:
         return Folder(self._state / cluster / "kubespray")
@@ -198,6 +214,14 @@ class Kubespray:
         except AnsibleRunnerException as error:
             raise Permanent(f"ansible-runner could not run {playbook.name}: {error}") from None
         return str(status), folder.log(run)
+
+
+def _otherwise(inventory: Mapping[str, Any], folder: Folder, host: str) -> str:
+    """What a machine with another host key contradicts, and what to do: a hint."""
+    everything = inventory.get("all") or {}
+    bastions = ((everything.get("children") or {}).get("bastion") or {}).get("hosts") or {}
+    at = {**(everything.get("hosts") or {}), **bastions}.get(host) or {}
+    return known_hosts.otherwise(folder.known_hosts, (str(at.get("ansible_host", host)), at.get("ansible_port", 22)))
 
 
 def _hosts(playbook: Playbook) -> int:

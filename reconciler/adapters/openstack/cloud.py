@@ -16,7 +16,7 @@ from ...model.naming import REBOOTED
 from ...model.quota import Quota
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot, Touched
-from . import addresses, balancers, changes, conditions, images, normalise, quotas
+from . import addresses, balancers, changes, conditions, consoles, images, normalise, quotas
 from .login import connect, explain
 from .normalise import Names
 from .resolve import written
@@ -199,6 +199,14 @@ class OpenStackCloud:
             compute.wait_for_server(compute.get_server(server), interval=0.5, wait=300)
         except Exception as error:
             raise explain(self._name, error) from error
+
+    def console(self, server: str) -> str | Unknown:
+        """What the server wrote to its console: one request."""
+        try:
+            return consoles.log(self.connection, server)
+        except Exception as error:
+            said = error if isinstance(error, ReconcilerError) else explain(self._name, error)
+            return Unknown(said.message, said.hint)
 
     def quota(self) -> Quota:
         """What the project may have, and has: three requests. What can't be asked is left out."""

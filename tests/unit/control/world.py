@@ -17,6 +17,7 @@ from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.guest import Guest
+from reconciler.model.host_key import Vouched
 from reconciler.model.quota import Allotment
 from reconciler.model.resource import Addition, Key, Known, Listing, Owner, Resource, Symptom, Unknown
 from reconciler.model.session import Session
@@ -27,6 +28,7 @@ from reconciler.ports import (
     Files,
     Ids,
     Manifest,
+    Place,
     Playbook,
     Progress,
     Snapshot,
@@ -198,6 +200,10 @@ class World:
         self.guests: tuple[Guest, ...] = ()
         self.sessions: list[Session] = []
         self.outliving: list[Resource] = []
+        self.consoles: dict[str, str | Unknown] = {}
+        self.consoles_asked: list[str] = []
+        self.known_hosts: dict[Place, Vouched] = {}
+        self.cached_facts: set[str] = set()
         self.versions: list[tuple[str, dict[str, str]]] = []
         self.disregarded: list[tuple[str, str]] = []
         self.named = ""
@@ -280,6 +286,10 @@ class World:
     def reboot(self, server: str) -> None:
         self.did(f"cloud reboot {server}")
 
+    def console(self, server: str) -> str | Unknown:
+        self.consoles_asked.append(server)
+        return self.consoles.get(server, Unknown("consoles are not for everybody"))
+
     # Repository
 
     def resolve(self, ref: str) -> str:
@@ -294,6 +304,7 @@ class World:
 
     recorded_state: Mapping[str, str] = {}
     records_signed = False
+    signing = False
 
     def verified(self) -> bool:
         return self.records_signed
@@ -416,7 +427,19 @@ class Kubespray:
             world.nodes = [replace(n, id=f"uid-{n.name}") for n in made]
             self.kubeconfig(cluster).touch()
 
+    def host_keys(self, cluster: str, places: Collection[Place]) -> Mapping[Place, Vouched]:
+        return {place: self.world.known_hosts[place] for place in places if place in self.world.known_hosts}
+
+    def pin(self, cluster: str, keys: Mapping[Place, Vouched]) -> None:
+        self.world.known_hosts |= keys
+
+    def without_facts(self, cluster: str, hosts: Collection[str]) -> tuple[str, ...]:
+        return tuple(host for host in hosts if host not in self.world.cached_facts)
+
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
+        gone = [place for place in self.world.known_hosts if place[0] in addresses]
+        for place in gone:
+            del self.world.known_hosts[place]
         self.world.did(f"forget {' '.join(addresses)}")
 
     def versions(self) -> Collection[str]:

@@ -1,0 +1,218 @@
+"""What this machine has for one cluster, what it would get by itself, and what it may not: the lines of
+`reconciler doctor --cluster`. Changes nothing but which host keys are insisted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import ReconcilerError
+from ..model.check import Check
+from ..model.host_key import Source
+from ..model.lease import Lease
+from ..model.resource import Resource
+from ..ports import Machines
+from ..spec.load import DesiredCluster
+from ..spec.render.kubernetes import Hosts, hosts_of, inventory
+from ..spec.render.machines import machines
+from ..spec.render.state import backend
+from . import host_keys, locks
+from .login import servers_of
+from .toolkit import Toolkit
+from .unlock import workspaces
+
+_AT_ONCE = 8
+_SECONDS = 20.0  # for one question to one machine
+# Root asks: the answer is short, and says nothing of what is in the file.
+_INSTALLED = "test -r /etc/kubernetes/admin.conf && echo yes || true"
+_YES = "yes"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One cluster as this machine sees it. `servers` are live; `answers` has for each machine that was asked whether
+    Kubernetes is installed there, or why it did not answer."""
+
+    desired: DesiredCluster
+    tools: Toolkit
+    key: Path
+    servers: Sequence[Resource] = ()
+    hosts: Mapping[str, object] = field(default_factory=dict)
+    answers: Mapping[str, bool | ReconcilerError] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The machines of the inventory, without a bastion."""
+        return hosts_of(self.hosts) if self.hosts else ()
+
+
+def checks(desired: DesiredCluster, tools: Toolkit, asked: Machines, key: Path) -> Iterator[Check]:
+    """Every line about one cluster, in the order in which they matter. `asked` is how its machines are asked; `key` is
+    the private key that logs in. Raises nothing of ours: what can't be seen is a line."""
+    scene = Scene(desired, tools, key)
+    yield _key(scene)
+    try:
+        scene = _looked(scene, asked)
+    except ReconcilerError as error:
+        yield Check("machines", None, error.message, error.hint or "")
+    for part in _PARTS:
+        try:
+            yield from part(scene)
+        except ReconcilerError as error:
+            yield Check(part.__name__.strip("_").replace("_", " "), None, error.message, error.hint or "")
+
+
+def _looked(scene: Scene, asked: Machines) -> Scene:
+    """With what the cloud and the machines say. Raises what the cloud raises."""
+    cluster = scene.desired.cluster
+    servers = servers_of(cluster, scene.tools)
+    hosts = inventory(cluster, Hosts(servers))
+    host_keys.pin(cluster, servers, scene.tools)
+
+    def ask(name: str) -> bool | ReconcilerError:
+        try:
+            return asked.ask(cluster.name, hosts, name, _INSTALLED, seconds=_SECONDS).strip() == _YES
+        except ReconcilerError as error:
+            return error
+
+    names = hosts_of(hosts)
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ask") as pool:
+        answers = dict(zip(names, pool.map(ask, names), strict=True))
+    return Scene(scene.desired, scene.tools, scene.key, servers, hosts, answers)
+
+
+def _key(scene: Scene) -> Check:
+    if not scene.key.is_file():
+        return Check("ssh key", False, f"there is no {scene.key}", "say in the settings where it lies (sshKey)")
+    if scene.key.stat().st_mode & 0o077:
+        return Check("ssh key", False, f"others may read {scene.key}", f"chmod 600 {scene.key}")
+    return Check("ssh key", True, str(scene.key))
+
+
+def _machines(scene: Scene) -> Iterator[Check]:
+    """Whether each machine answers, and lets root do things without a password."""
+    for name, answer in scene.answers.items():
+        what = f"machine {name}"
+        if isinstance(answer, ReconcilerError):
+            yield Check(what, False, answer.message, answer.hint or "")
+        else:
+            yield Check(what, True, "answers, and its user is root without a password")
+    missing = sorted({m.name for m in machines(scene.desired.cluster)} - {s.name for s in scene.servers})
+    if scene.hosts and missing:
+        yield Check("machines", True, f"not there, the next apply makes them: {', '.join(missing)}")
+
+
+def _host_keys(scene: Scene) -> Iterator[Check]:
+    """Who vouches for each machine's key."""
+    if not scene.servers:
+        return
+    known = host_keys.learned(scene.desired.cluster, scene.servers, scene.tools)
+    for server in scene.servers:
+        what = f"host key {server.name}"
+        if server.id not in known:
+            yield Check(what, None, "not known yet: whoever answers first is believed", optional=True)
+            continue
+        vouched = known[server.id].vouched
+        hint = "compare it with the machine's console; a verified record keeps it" if _met(vouched.source) else ""
+        said = f"{vouched.fingerprints}, by {vouched.source}"
+        yield Check(what, None if _met(vouched.source) else True, said, hint, optional=True)
+
+
+def _met(source: Source) -> bool:
+    return source is Source.CONTACT
+
+
+def _kubeconfig(scene: Scene) -> Iterator[Check]:
+    """The one that is here, or where it would be read."""
+    tools, name = scene.tools, scene.desired.name
+    if own := tools.given(name):
+        yield Check("kubeconfig", True, f"of an account of its own: {own}")
+    elif (fetched := tools.kubespray.kubeconfig(name)).exists():
+        yield Check("kubeconfig", True, f"the administrator's, fetched before: {fetched}")
+    else:
+        yield _elsewhere(scene)
+
+
+def _elsewhere(scene: Scene) -> Check:
+    """Where a kubeconfig that is not here could be had."""
+    masters = [m.name for m in machines(scene.desired.cluster) if m.role == "control-plane"]
+    has = [name for name in masters if scene.answers.get(name) is True]
+    if has:
+        return Check("kubeconfig", True, f"not here; would be read over SSH from {has[0]}")
+    silent = [name for name in masters if isinstance(scene.answers.get(name), ReconcilerError)]
+    if silent or not scene.hosts:
+        said = f"not here, and nobody knows whether {', '.join(silent) or 'a machine'} has one"
+        return Check("kubeconfig", None, said, "make the machines answer: see their lines")
+    return Check("kubeconfig", True, "not here, and none on the machines: Kubernetes is not installed yet")
+
+
+def _facts(scene: Scene) -> Iterator[Check]:
+    if not scene.names:
+        return
+    lacking = scene.tools.kubespray.without_facts(scene.desired.name, scene.names)
+    there = f"cached of {len(scene.names) - len(lacking)} machines"
+    more = f"; gathered when a limited playbook needs them: {', '.join(lacking)}" if lacking else ""
+    yield Check("facts", True, there + more)
+
+
+def _terraform(scene: Scene) -> Iterator[Check]:
+    """Where each of the cluster's states is."""
+    for name in workspaces(scene.desired):
+        kept = backend(scene.desired.state, scene.desired.name, name)
+        ids = scene.tools.terraform_state(scene.tools.workspace(scene.desired.name, name))
+        place = f"in {kept.kind}" if kept else "in a folder of this machine"
+        if ids is not None:
+            said = f"{place}, {len(ids.by_address)} resources when it was last read here"
+        elif kept:
+            said = f"{place}, not read here yet: the next apply reads it"
+        else:
+            said = "not here: would be imported from what is live"
+        yield Check(f"terraform state {name}", True, said)
+
+
+def _records(scene: Scene) -> Iterator[Check]:
+    repository = scene.tools.repository
+    if repository.verified():
+        yield Check("records", True, "verified: what known keys signed is believed")
+        return
+    hint = "git.recordSigners names the keys whose records are believed"
+    yield Check("records", None, "not verified: what other machines recorded decides words only", hint, optional=True)
+
+
+def _lease(scene: Scene) -> Iterator[Check]:
+    terms = scene.tools.leases
+    if terms is None or not terms.store.shared():
+        yield Check("lease", True, "there is no remote: none is needed")
+        return
+    there = terms.store.read(scene.desired.name)
+    lease = there[1] if there else None
+    if lease is None or (isinstance(lease, Lease) and (lease.released or lease.expires < terms.clock())):
+        yield Check("lease", True, "free")
+    else:
+        yield Check("lease", isinstance(lease, Lease), f"held by {lease}", "wait for it; it expires by itself")
+
+
+def _lock(scene: Scene) -> Iterator[Check]:
+    """Who has the lock of this machine."""
+    holder = locks.holder(scene.tools.state / scene.desired.name / "lock")
+    yield Check("lock of this machine", True, f"held by process {holder}: a cycle runs" if holder else "free")
+
+
+def _kubespray(scene: Scene) -> Iterator[Check]:
+    here = bool(scene.tools.kubespray.versions())
+    yield Check("kubespray", True, "here" if here else "not here or without its checksums: got when a playbook runs")
+
+
+_PARTS: tuple[Callable[[Scene], Iterator[Check]], ...] = (
+    _machines,
+    _host_keys,
+    _kubeconfig,
+    _facts,
+    _terraform,
+    _records,
+    _lease,
+    _lock,
+    _kubespray,
+)

@@ -1,0 +1,123 @@
+"""What doctor says of a cluster: here, to be had, or in the way; each line with what to do."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from reconciler.control import host_keys, locks, standing
+from reconciler.errors import Permanent, ReconcilerError, Transient
+from reconciler.model.check import Check
+from reconciler.model.resource import Unknown
+from tests.unit.control.world import World
+from tests.unit.engine.test_host_keys import block, ed25519
+
+FIRST = "demo-cp-1"
+REFUSED = Transient("demo-worker-1 can't be asked over SSH: Connection refused", hint="is its port open to us?")
+
+
+class Asked:
+    """Machines that answer as a test says; `yes` where it says nothing."""
+
+    def __init__(self, **answers: str | ReconcilerError) -> None:
+        self.answers = {name.replace("_", "-"): answer for name, answer in answers.items()}
+
+    def ask(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
+    ) -> str:
+        answer = self.answers.get(machine, "yes\n")
+        if isinstance(answer, ReconcilerError):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    return path
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(host_keys, "_BOOT_SECONDS", 0.0)
+    made = World(tmp_path)
+    made.settle()
+    made.consoles = {r.id: block(ed25519(n)) for n, r in enumerate(made.resources) if r.kind == "server"}
+    (tmp_path / "kubeconfig").unlink(missing_ok=True)
+    return made
+
+
+def lines(world: World, key: Path, asked: Asked | None = None) -> dict[str, Check]:
+    tools = world.cycle().tools
+    return {check.what: check for check in standing.checks(world.desired, tools, asked or Asked(), key)}
+
+
+def test_a_machine_that_lost_everything_gets_it_by_itself(world: World, key: Path) -> None:
+    told = lines(world, key)
+    assert all(check.well for check in told.values()), told
+    assert told["kubeconfig"].said == f"not here; would be read over SSH from {FIRST}"
+    assert told[f"host key {FIRST}"].said.endswith("by its console log in Nova")
+    assert told["facts"].said.startswith("cached of 0 machines; gathered when")
+    assert told["terraform state infrastructure"].said == "not here: would be imported from what is live"
+    assert told["lease"].said == "there is no remote: none is needed"
+    assert told["records"].ok is None
+
+
+def test_a_machine_that_does_not_answer_is_bad_and_the_others_are_not(world: World, key: Path) -> None:
+    told = lines(world, key, Asked(demo_worker_1=REFUSED))
+    line = told["machine demo-worker-1"]
+    assert (line.ok, line.hint) == (False, "is its port open to us?")
+    assert told[f"machine {FIRST}"].ok
+    assert told["kubeconfig"].ok
+
+
+def test_sudo_that_asks_is_bad(world: World, key: Path) -> None:
+    sudo = Permanent("demo-cp-1 could not answer: sudo: a password is required", hint="needs sudo without a password")
+    assert lines(world, key, Asked(demo_cp_1=sudo))["machine demo-cp-1"].ok is False
+
+
+def test_a_control_plane_that_is_silent_is_not_one_without_kubernetes(world: World, key: Path) -> None:
+    masters = [r.name for r in world.resources if r.kind == "server" and r.name.startswith("demo-cp-")]
+    silent = Asked(**{name.replace("-", "_"): REFUSED for name in masters})
+    told = lines(world, key, silent)["kubeconfig"]
+    assert (told.ok, "nobody knows whether" in told.said) == (None, True)
+    empty = Asked(**{name.replace("-", "_"): "" for name in masters})
+    told = lines(world, key, empty)["kubeconfig"]
+    assert told.said == "not here, and none on the machines: Kubernetes is not installed yet"
+
+
+def test_a_cloud_that_does_not_say_is_unknown(world: World, key: Path) -> None:
+    world.kinds["server"] = Unknown("Nova is down", "look at it")
+    told = lines(world, key)
+    assert told["machines"].ok is None
+    assert told["kubeconfig"].ok is None
+    assert not any(what.startswith("host key") for what in told)
+
+
+def test_a_missing_key_and_one_that_others_may_read_are_bad(world: World, key: Path) -> None:
+    key.chmod(0o644)
+    assert lines(world, key)["ssh key"].hint == f"chmod 600 {key}"
+    key.unlink()
+    assert lines(world, key)["ssh key"].ok is False
+
+
+def test_a_first_contact_is_told_and_is_no_failure(world: World, key: Path) -> None:
+    world.consoles = {}
+    told = lines(world, key)[f"host key {FIRST}"]
+    assert (told.ok, told.well) == (None, True)
+
+
+def test_who_holds_a_lock_is_read_and_not_tried(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    assert locks.holder(file) == 0
+    with file.open("w") as held:
+        assert locks.holder(file) == 0
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if Path("/proc/locks").read_text():  # some containers show none
+            assert locks.holder(file) == os.getpid()
+    assert locks.holder(file, tmp_path / "no such list") == 0
