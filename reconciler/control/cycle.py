@@ -277,8 +277,8 @@ class Cycle:
         began = self.clock()
         if self.wish:
             return replace(destroy.look(self.desired, self.files, self.tools, applied, self.survey), at=began)
-        asked = (self.files, self.tools, applied, self.survey, today, self.referred, self.others, awaited)
-        sight = look(self.desired, *asked)
+        arguments = (self.files, self.tools, applied, self.survey, today, self.referred, self.others, awaited)
+        sight = look(self.desired, *arguments)
         return replace(sight, at=began - datetime.timedelta(seconds=sight.age))
 
     def _plan(self, sight: Sight, granted: Granted | None = None) -> Plan:

@@ -30,8 +30,8 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The same while it is asked."""
+class Questions:
+    """The same while they are asked for."""
 
     nodes: Future[Listing]
     certificates: Future[tuple[Resource, ...]]
@@ -56,15 +56,15 @@ class OwnApi:
     targets: Mapping[str, Access]
     applied: Expected
 
-    def ask(self, pool: Executor) -> Asked | None:
+    def ask(self, pool: Executor) -> Questions | None:
         """Ask it all, side by side; None where there is no kubeconfig."""
         access = self.tools.api(self.desired.name)
         if not access.kubeconfig.exists():
             return None
         api = self.tools.kubernetes(access)
         working = pool.submit(api.sessions) if self._has_environments() else None
-        read = pool.submit(outputs.live, self.desired, self.wanted, self.tools, self.targets)
-        return Asked(pool.submit(api.nodes), pool.submit(api.certificates), read, working)
+        readings = pool.submit(outputs.live, self.desired, self.wanted, self.tools, self.targets)
+        return Questions(pool.submit(api.nodes), pool.submit(api.certificates), readings, working)
 
     def unasked(self, there: Presence) -> Answers:
         """What is known where it can't be asked. Raises nothing: what is not known says why."""

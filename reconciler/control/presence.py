@@ -38,11 +38,11 @@ def presence(
         return Installed()
     if nodes is not None and not _lacks(cluster, tools, nodes):
         return Installed()
-    seen = _asked(cluster, tools, infrastructure, servers, awaited, fetches=nodes is None or nodes.refused)
+    seen = _by_asking(cluster, tools, infrastructure, servers, awaited, fetches=nodes is None or nodes.refused)
     if nodes is None:
         return seen
     if nodes.refused:
-        regain.asked(tools, cluster.name)
+        regain.note(tools, cluster.name)
         return seen if isinstance(seen, Installed) else Installed()  # somebody answers there, so something is
     return Installed() if isinstance(seen, Unknown) else seen  # why its nodes are unknown is the better reason
 
@@ -70,10 +70,10 @@ def learn(cluster: Cluster, tools: Toolkit, infrastructure: Kinds, nodes: Listin
     traces = {**seen.traces, **Machines(cluster, tools, infrastructure, live).traces(silent)}
     if any(isinstance(traces.get(m), Unknown) for m in open_questions):
         return
-    found = {name: joined[name] for name in _members(cluster) if joined.get(name)}
-    found |= _by_traces(open_questions, live, traces, joined)
-    if found:
-        installed.write(tools.state, cluster.name, found)
+    hosts = {name: joined[name] for name in _members(cluster) if joined.get(name)}
+    hosts |= _by_traces(open_questions, live, traces, joined)
+    if hosts:
+        installed.write(tools.state, cluster.name, hosts)
 
 
 def _by_traces(
@@ -85,14 +85,14 @@ def _by_traces(
     """Of these members, the servers they are on. One that etcd or the API knows, and whose machine has nothing of it,
     was on a server that is gone: nobody knows its id any more."""
     known = {member for t in traces.values() if isinstance(t, Traces) for member in t.members}
-    found: dict[str, str] = {}
+    hosts: dict[str, str] = {}
     for name in names:
         answer = traces.get(name)
         if isinstance(answer, Traces) and answer.any:
-            found[name] = live[name].id
+            hosts[name] = live[name].id
         elif f"etcd-{name}" in known or name in joined:
-            found[name] = ""
-    return found
+            hosts[name] = ""
+    return hosts
 
 
 def _members(cluster: Cluster) -> list[str]:
@@ -121,7 +121,7 @@ def _lacks(cluster: Cluster, tools: Toolkit, nodes: Unknown) -> bool:
     return not tools.given(cluster.name) and not installed.installed_on(tools.state, cluster.name)
 
 
-def _asked(
+def _by_asking(
     cluster: Cluster,
     tools: Toolkit,
     infrastructure: Kinds,
@@ -137,14 +137,14 @@ def _asked(
         return Unknown(f"{lead} the cloud does not say which machines it has: {servers.reason}", servers.hint)
     live = {s.name: s for s in servers.resources}
     members = [name for name in _members(cluster) if name in live]
-    asked = Machines(cluster, tools, infrastructure, live)
-    traces = asked.traces(members, [name for name in members if name in awaited])
+    there = Machines(cluster, tools, infrastructure, live)
+    traces = there.traces(members, [name for name in members if name in awaited])
     parts = {name for name, answer in traces.items() if isinstance(answer, Traces) and answer.any}
     silent = [answer for answer in traces.values() if isinstance(answer, Unknown)]
     if parts and not silent and {(n, live[n].id) for n in parts} <= installed.begun(tools.state, cluster.name):
         return Nothing()  # an installation from here that never came to its end
     if parts:
-        return _regained(asked, traces, lead) if fetches else Installed(traces=traces)
+        return _regained(there, traces, lead) if fetches else Installed(traces=traces)
     if silent:
         return Unknown(f"{lead} {silent[0].reason}", silent[0].hint)
     prefixes = tuple(f"{cluster.name}-{group}-" for group in (CONTROL_PLANE_GROUP, ETCD_GROUP))

@@ -109,23 +109,23 @@ def may_ask_again(tools: Toolkit, cluster: str) -> bool:
     one again within an hour."""
     if tools.given(cluster):
         return False
-    note = _note(tools.state, cluster)
+    file = _note(tools.state, cluster)
     try:
-        age = time.time() - note.stat().st_mtime
-        return note.read_text() != _digest(tools, cluster) or not 0 <= age < _AGAIN_SECONDS
+        age = time.time() - file.stat().st_mtime
+        return file.read_text() != _digest(tools, cluster) or not 0 <= age < _AGAIN_SECONDS
     except OSError:
         return True
 
 
-def asked(tools: Toolkit, cluster: str) -> None:
+def note(tools: Toolkit, cluster: str) -> None:
     """Write down that the machines were asked, and which kubeconfig is here since. Raises Transient."""
-    note = _note(tools.state, cluster)
+    file = _note(tools.state, cluster)
     try:
-        note.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         digest = _digest(tools, cluster)
     except OSError as error:
         raise Transient(f"cannot read the kubeconfig of {cluster}: {error.strerror}") from None
-    files.write(note, digest)
+    files.write(file, digest)
 
 
 def forget(state: Path, cluster: str) -> None:

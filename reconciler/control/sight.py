@@ -102,7 +102,7 @@ def look(
     own = OwnApi(desired, tools, wanted, targets, applied)
     with ThreadPoolExecutor(max_workers=6, thread_name_prefix="look") as pool:
         cloud = pool.submit(survey.aged, desired.cluster.spec.cloud)
-        asked = own.ask(pool)
+        questions = own.ask(pool)
         theirs = elsewhere.asked(foreign, others, before, tools, survey, pool)
         snapshot, age = cloud.result()
         ids = tools.terraform_state(tools.workspace(desired.name))
@@ -110,10 +110,10 @@ def look(
         missing = _missing(desired, snapshot, servers)
         known = images.remembered(tools.repository, tools.state, desired.name)
         servers |= _called(desired, servers, known, applied)
-        there = presence(desired.cluster, tools, servers, asked.nodes.result() if asked else None, awaited)
+        there = presence(desired.cluster, tools, servers, questions.nodes.result() if questions else None, awaited)
         if isinstance(there, Installed) and there.regained:
-            asked = own.ask(pool)
-        answers = asked.answers(there) if asked else own.unasked(there)
+            questions = own.ask(pool)
+        answers = questions.answers(there) if questions else own.unasked(there)
         listing = answers.nodes
         learn(desired.cluster, tools, servers, listing, there)
         certificates = fetched.judged(desired, tools, applied, servers, listing, answers.certificates)
