@@ -132,42 +132,50 @@ def _by_asking(
 ) -> Presence:
     """What the machines of control plane and etcd say. With `fetches`, the kubeconfig is fetched from one that has
     it."""
-    lead = f"there is no kubeconfig of {cluster.name} here, and"
+    name = cluster.name
     if isinstance(servers, Unknown):
-        return Unknown(f"{lead} the cloud does not say which machines it has: {servers.reason}", servers.hint)
+        return _unknown(name, f"the cloud does not say which machines it has: {servers.reason}", servers.hint)
     live = {s.name: s for s in servers.resources}
-    members = [name for name in _members(cluster) if name in live]
+    members = [member for member in _members(cluster) if member in live]
     there = Machines(cluster, tools, infrastructure, live)
-    traces = there.traces(members, [name for name in members if name in awaited])
-    parts = {name for name, answer in traces.items() if isinstance(answer, Traces) and answer.any}
-    silent = [answer for answer in traces.values() if isinstance(answer, Unknown)]
-    if parts and not silent and {(n, live[n].id) for n in parts} <= installed.begun(tools.state, cluster.name):
+    traces = there.traces(members, [member for member in members if member in awaited])
+    parts = _parts(traces)
+    silent = next((answer for answer in traces.values() if isinstance(answer, Unknown)), None)
+    if parts and not silent and {(part, live[part].id) for part in parts} <= installed.begun(tools.state, name):
         return Nothing()  # an installation from here that never came to its end
     if parts:
-        return _regained(there, traces, lead) if fetches else Installed(traces=traces)
+        return _regained(there, traces, silent) if fetches else Installed(traces=traces)
     if silent:
-        return Unknown(f"{lead} {silent[0].reason}", silent[0].hint)
-    prefixes = tuple(f"{cluster.name}-{group}-" for group in (CONTROL_PLANE_GROUP, ETCD_GROUP))
-    if others := sorted(name for name in live if name.startswith(prefixes) and name not in members):
+        return _unknown(name, silent.reason, silent.hint)
+    prefixes = tuple(f"{name}-{group}-" for group in (CONTROL_PLANE_GROUP, ETCD_GROUP))
+    if others := sorted(other for other in live if other.startswith(prefixes) and other not in members):
         hint = "name them in git again, or delete their servers"
-        return Unknown(f"{lead} {some(others)} may have its control plane: git does not name them", hint)
+        return _unknown(name, f"{some(others)} may have its control plane: git does not name them", hint)
     return Nothing()
 
 
-def _regained(machines: Machines, traces: Mapping[str, Traces | Unknown], lead: str) -> Presence:
-    having = [name for name, answer in traces.items() if isinstance(answer, Traces) and answer.kubeconfig]
+def _regained(machines: Machines, traces: Mapping[str, Traces | Unknown], silent: Unknown | None) -> Presence:
+    name = machines.cluster.name
+    having = [member for member, answer in traces.items() if isinstance(answer, Traces) and answer.kubeconfig]
+    if not having and silent:
+        return _unknown(name, silent.reason, silent.hint)
     if not having:
-        silent = next((answer for answer in traces.values() if isinstance(answer, Unknown)), None)
-        if silent:
-            return Unknown(f"{lead} {silent.reason}", silent.hint)
-        parts = sorted(name for name, answer in traces.items() if isinstance(answer, Traces) and answer.any)
         hint = (
             "an installation that did not end goes on where it was begun; else look there (reconciler ssh), and delete "
             "the server of what is left of an older one"
         )
-        return Unknown(f"{lead} {some(parts)} has a part of a Kubernetes and no admin.conf", hint)
+        return _unknown(name, f"{some(_parts(traces))} has a part of a Kubernetes and no admin.conf", hint)
     try:
         machines.kubeconfig(having)
     except ReconcilerError as error:
-        return Unknown(f"{lead} none could be fetched: {error.message}", error.hint)
+        return _unknown(name, f"none could be fetched: {error.message}", error.hint)
     return Installed(regained=True, traces=traces)
+
+
+def _parts(traces: Mapping[str, Traces | Unknown]) -> list[str]:
+    return sorted(member for member, answer in traces.items() if isinstance(answer, Traces) and answer.any)
+
+
+def _unknown(cluster: str, reason: str, hint: str | None) -> Unknown:
+    cure = f"or put {cluster}.yaml into the folder `kubeconfigs` of the settings"
+    return Unknown(f"there is no kubeconfig of {cluster} here, and {reason}", f"{hint}; {cure}" if hint else cure)
