@@ -75,14 +75,13 @@ class Machines:
 
     def kubeconfig(self, names: Iterable[str]) -> None:
         """Fetch the kubeconfig from the first of these machines that gives one that is taken, rebuilt to say where we
-        reach the API, into the place where a playbook would put it. Raises what the last of them raised."""
-        balancer = balancer_of(self.cluster, self.infrastructure)
-        api = reached(self.cluster, list(self.servers.values()), balancer)
+        reach the API of that one, into the place where a playbook would put it: another one may be new, and have none.
+        Raises what the last of them raised."""
         failure: ReconcilerError = Permanent("no machine has a kubeconfig")
-        for name in names if api else ():
+        for name in names:
             try:
                 text = self._ask(name, machine_traces.KUBECONFIG_SCRIPT)
-                rebuilt = kubeconfig.rebuilt(f"admin.conf of {name}", text.encode(), api or "")
+                rebuilt = kubeconfig.rebuilt(f"admin.conf of {name}", text.encode(), self._api(name))
                 _keep(self.tools.kubespray.kubeconfig(self.cluster.name), rebuilt)
             except ReconcilerError as error:
                 failure = error
@@ -90,6 +89,13 @@ class Machines:
                 self.tools.progress.log(f"{self.cluster.name}: the kubeconfig was fetched from {name} over SSH")
                 return
         raise failure
+
+    def _api(self, name: str) -> str:
+        """Where we reach the API of this machine, or the balancer before it: never where its own file has it."""
+        balancer = balancer_of(self.cluster, self.infrastructure)
+        if api := reached(self.cluster, [self.servers[name]], balancer):
+            return api
+        raise Permanent(f"{name} has no address that its API could be reached at")
 
     def _ask(self, name: str, script: str) -> str:
         hosts = inventory(self.cluster, Hosts(list(self.servers.values())))

@@ -122,6 +122,9 @@ def test_any_that_has_it_gives_it_though_others_are_silent_or_new(tmp_path: Path
     world.machines.installed.discard("server-demo-cp-2")
     plan, _ = world.cycle().check()
     assert world.machines.asked[-1] == "demo-cp-3 kubeconfig"
+    kept = json.loads((world.root / "kubeconfig").read_text())
+    (third,) = (r for r in world.resources if (r.kind, r.name) == ("server", "demo-cp-3"))
+    assert kept["clusters"][0]["cluster"]["server"] == f"https://{third.fields['address']}:6443"
     assert installs(plan) == []
 
 
@@ -141,6 +144,17 @@ def test_what_would_do_harm_is_not_kept(world: World) -> None:
     plan, _ = world.cycle().check()
     assert installs(plan) == []
     assert "would run a program on this machine" in unknown(plan)
+    assert not (world.root / "kubeconfig").exists()
+
+
+def test_the_address_is_never_the_files(world: World) -> None:
+    lose(world)
+    world.resources = [
+        replace(r, fields={**r.fields, "address": ""}) if (r.kind, r.name) == ("server", "demo-cp-1") else r
+        for r in world.resources
+    ]
+    plan, _ = world.cycle().check()
+    assert "demo-cp-1 has no address" in unknown(plan)
     assert not (world.root / "kubeconfig").exists()
 
 
