@@ -26,11 +26,12 @@ from .control.destroy import wish_of
 from .control.executor import Executor
 from .control.lease import Terms
 from .control.machine_lock import Neighbours, alone_here
+from .control.presence import at_hand
 from .control.recognise import recognised
 from .control.revision import FOLDERS, Desired, Purpose, revision
 from .control.survey import Survey
 from .control.take import Taken, taken
-from .control.toolkit import Access, Toolkit
+from .control.toolkit import Toolkit
 from .control.watched import watched
 from .control.ways import Terms as Options
 from .control.ways import Ways
@@ -38,7 +39,9 @@ from .engine import sessions
 from .engine.destroy import Wish
 from .errors import Invalid, Permanent, ReconcilerError, Transient
 from .loading import Loading
-from .model.resource import Listing, Unknown
+from .model.desired import Cluster
+from .model.presence import Nothing
+from .model.resource import Kinds, Listing, Unknown
 from .ports import Boundaries, Forge, Logins, Machines, Progress, Watcher
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
@@ -296,19 +299,21 @@ class App:
 
     def _seen(self, ground: Ground) -> Seen:
         """What the autoscaler is told of one cluster: its machines, its nodes, and what the last cycle failed with."""
-        cluster, access = ground.cluster, self.toolkit.api(ground.cluster.name)
+        cluster = ground.cluster
         snapshot = self._cloud(cluster.spec.cloud).observe((cluster.name,))
         state = known(self.toolkit.workspace(cluster.name))
-        servers = recognised(cluster, snapshot.of(cluster.name), state)["server"]
+        found = recognised(cluster, snapshot.of(cluster.name), state)
         failed = record.last_failed(self.repository, cluster.name)
-        return Seen(servers, self._nodes(access), snapshot.flavors, failed.error, failed.commit)
+        return Seen(found["server"], self._nodes(cluster, found), snapshot.flavors, failed.error, failed.commit)
 
-    def _nodes(self, access: Access) -> Listing:
-        """Without a kubeconfig here they are unknown, and not none: another clone may have it."""
-        if not access.kubeconfig.exists():
-            hint = "serve where the cluster is installed from, or put one into the folder `kubeconfigs` of the settings"
-            return Unknown(f"there is no kubeconfig {access.kubeconfig}", hint)
-        return self.connections.kubernetes(access).nodes()
+    def _nodes(self, cluster: Cluster, infrastructure: Kinds) -> Listing:
+        """Without a kubeconfig here it is fetched from a machine; else they are unknown, and not none."""
+        there = at_hand(cluster, self.toolkit, infrastructure)
+        if isinstance(there, Nothing):
+            return Unknown(f"nothing is installed on the machines of {cluster.name}", "reconciler apply installs it")
+        if isinstance(there, Unknown):
+            return there
+        return self.connections.kubernetes(self.toolkit.api(cluster.name)).nodes()
 
     def _leases(self) -> Terms:
         git = self.settings.git
@@ -356,6 +361,7 @@ class App:
             guests=lambda access, nodes: self.connections.kubernetes(access).guests(nodes),
             quota=lambda cloud: self._cloud(cloud).quota(),
             gpu_label=self.settings.autoscaler.gpu_label,
+            machines=self.connections.kubespray(),
         )
 
     def _whisper(self, text: str) -> None:

@@ -30,7 +30,19 @@ from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machin
 from ..spec.render.owners import owners
 from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, destroy, durations, failures, fetched, hands_off, host_keys, output_memory, record, removed
+from . import (
+    descent,
+    destroy,
+    durations,
+    failures,
+    fetched,
+    hands_off,
+    host_keys,
+    output_memory,
+    record,
+    regain,
+    removed,
+)
 from .applied import believed, recorded
 from .drains import living_on
 from .executor import Executor
@@ -39,7 +51,7 @@ from .installed import installed_on, lost
 from .judging import acts, judged_by, status_of
 from .lease import Lost, Tenure, leased
 from .machine_lock import alone_here
-from .phases import name, next_phase
+from .phases import name, new_servers, next_phase
 from .recording import Recording
 from .sight import Sight, look
 from .survey import Survey
@@ -207,6 +219,7 @@ class Cycle:
         status = self.judged(after, steps)
         if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
             fetched.forget(self.tools.state, self.desired.name)
+            regain.forget(self.tools.state, self.desired.name)
         durations.remember(self.tools.state, self.desired.name, steps)
         output_memory.remember(self.tools.state, self.desired.name, sight.outputs)
         seconds = time.monotonic() - started
@@ -273,7 +286,7 @@ class Cycle:
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)
             removed.remember(self.tools.state, self.desired.name, carried, self.clock())
-            sight = self._look()
+            sight = self._look(new_servers(phase))
             current = self._plan(sight, granted)
             done += (judged_by(current, failures.explained(outcome, sight)) for outcome in carried)
             if self.wish and destroyed(current) <= destroyed(first):
@@ -282,13 +295,14 @@ class Cycle:
                 break
         return current, sight, tuple(done)
 
-    def _look(self) -> Sight:
+    def _look(self, awaited: Collection[str] = ()) -> Sight:
         today = self.clock().astimezone(datetime.UTC).date()
         applied = recorded(self.tools.repository, self.desired.name)
         began = self.clock()
         if self.wish:
             return replace(destroy.look(self.desired, self.files, self.tools, applied, self.survey), at=began)
-        sight = look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
+        arguments = (self.files, self.tools, applied, self.survey, today, self.referred, self.others, awaited)
+        sight = look(self.desired, *arguments)
         return replace(sight, at=began - datetime.timedelta(seconds=sight.age))
 
     def _plan(self, sight: Sight, granted: Granted | None = None) -> Plan:

@@ -16,6 +16,7 @@ from ..model.login import Login
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
 from ..model.plan import JOIN, Step, Tool
+from ..model.presence import Nothing
 from ..model.resource import Component, Known, Resource, Unknown, Value
 from ..ports import Allowance, Kubernetes, Playbook, Workspace
 from ..spec.load import DesiredCluster
@@ -180,6 +181,8 @@ class Executor:
             return
         self._forget_replaced(step, sight)
         host_keys.pin(self.desired.cluster, sight.servers, self.tools)
+        if step.operation == "cluster.yml" and isinstance(sight.presence, Nothing):
+            installed.begin(self.tools.state, self.desired.name, self._members(sight))
         if step.operation == "recover-control-plane.yml":
             run(Playbook(step.operation, said, limit=("etcd", "kube_control_plane"), variables={"etcd_retries": 10}))
             self._remember(step, sight)
@@ -202,7 +205,7 @@ class Executor:
         recovers = step.operation == "recover-control-plane.yml"
         return Hosts(
             servers=[s for s in sight.servers if s.name not in waiting],
-            balancer=balancer_of(self.desired, sight.observed.kinds(Component.INFRASTRUCTURE)),
+            balancer=balancer_of(self.desired.cluster, sight.observed.kinds(Component.INFRASTRUCTURE)),
             installed=before.keys() - installed.lost(before, sight.servers),
             leaving=step.targets if step.operation == "remove-node.yml" else (),
             broken=step.targets if recovers else (),
@@ -211,10 +214,13 @@ class Executor:
     def _remember(self, step: Step, sight: Sight) -> None:
         """Write down on which machines the cluster is, those excepted that were only put out of it."""
         out = step.targets if step.operation == "recover-control-plane.yml" else ()
+        left = (s for s in self._members(sight) if s.name not in out)
+        installed.remember(self.tools.state, self.desired.name, left)
+
+    def _members(self, sight: Sight) -> list[Resource]:
+        """The servers of control plane and etcd."""
         members = {m.name for m in machines(self.desired.cluster) if m.role in ("control-plane", "etcd")}
-        installed.remember(
-            self.tools.state, self.desired.name, (s for s in sight.servers if s.name in members - set(out))
-        )
+        return [s for s in sight.servers if s.name in members]
 
     def _run_playbook(self, playbook: Playbook, drained: Collection[str] = ()) -> None:
         with drains.watched(self.tools, self.desired.name, drained):

@@ -9,27 +9,42 @@ from pathlib import Path
 
 from ..model.resource import Resource
 
+_INSTALLED = "installed.json"
+_BEGUN = "installing.json"
+
 
 def installed_on(state: Path, cluster: str) -> dict[str, str]:
     """The server ids of control plane and etcd at the last installation, by host; empty when that was never written
     down."""
-    try:
-        found = json.loads(_file(state, cluster).read_text())
-    except (OSError, ValueError):
-        return {}
-    return {str(name): str(id) for name, id in found.items()} if isinstance(found, dict) else {}
+    return _read(state, cluster, _INSTALLED)
 
 
 def remember(state: Path, cluster: str, servers: Iterable[Resource]) -> None:
-    """Write it down in one step, so that a kill leaves the old answer or the new one."""
-    _write(state, cluster, {server.name: server.id for server in servers})
+    """Write it down in one step, so that a kill leaves the old answer or the new one. It is no beginning any more."""
+    write(state, cluster, {server.name: server.id for server in servers})
+    ended(state, cluster)
+
+
+def begin(state: Path, cluster: str, servers: Iterable[Resource]) -> None:
+    """Write down, before a first installation, on which servers it begins: what a kill leaves on them is ours."""
+    write(state, cluster, {server.name: server.id for server in servers}, _BEGUN)
+
+
+def begun(state: Path, cluster: str) -> frozenset[tuple[str, str]]:
+    """Hosts and server ids of a first installation from here that never came to its end."""
+    return frozenset(_read(state, cluster, _BEGUN).items())
+
+
+def ended(state: Path, cluster: str) -> None:
+    """The API answers: from now on it says what is there."""
+    _file(state, cluster, _BEGUN).unlink(missing_ok=True)
 
 
 def forget(state: Path, cluster: str, hosts: Collection[str]) -> None:
     """These left as they should: who comes under their name later is new, and replaces nobody."""
     before = installed_on(state, cluster)
     if before.keys() & set(hosts):
-        _write(state, cluster, {name: id for name, id in before.items() if name not in hosts})
+        write(state, cluster, {name: id for name, id in before.items() if name not in hosts})
 
 
 def lost(installed: Mapping[str, str], servers: Iterable[Resource]) -> frozenset[str]:
@@ -38,13 +53,22 @@ def lost(installed: Mapping[str, str], servers: Iterable[Resource]) -> frozenset
     return frozenset(name for name, id in installed.items() if live.get(name) != id)
 
 
-def _write(state: Path, cluster: str, found: Mapping[str, str]) -> None:
-    target = _file(state, cluster)
+def write(state: Path, cluster: str, found: Mapping[str, str], name: str = _INSTALLED) -> None:
+    """Write down server ids by host; an empty id is of a server that nobody knows any more."""
+    target = _file(state, cluster, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_suffix(".new")
     fresh.write_text(json.dumps(found, sort_keys=True))
     fresh.replace(target)
 
 
-def _file(state: Path, cluster: str) -> Path:
-    return state / cluster / "installed.json"
+def _read(state: Path, cluster: str, name: str) -> dict[str, str]:
+    try:
+        found = json.loads(_file(state, cluster, name).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(id) for name, id in found.items()} if isinstance(found, dict) else {}
+
+
+def _file(state: Path, cluster: str, name: str) -> Path:
+    return state / cluster / name

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..model.guest import Guest
 from ..model.login import Login
 from ..model.quota import Quota
-from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Progress, Repository, Terraform, as_it_is
+from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Machines, Progress, Repository, Terraform, as_it_is
 from ..spec.render.gpus import LABEL
 from .lease import Terms
 from .machine_lock import Neighbours
@@ -39,7 +39,7 @@ class Toolkit:
     `gate` says how kubeconfigs may be read. `login` is how a cloud is logged in to, settled; None where programs have
     ways of their own. `guests` are the pods that a drain of some nodes would evict; it raises what the port raises.
     `quota` asks what the project of a cloud may have; empty where nobody asks. `gpu_label` is the label of nodes with a
-    GPU."""
+    GPU. `machines` are asked over SSH for what this machine lacks."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -47,6 +47,7 @@ class Toolkit:
     terraform: Callable[[], Terraform]
     terraform_state: Callable[[Path], Ids | None]
     kubespray: Kubespray
+    machines: Machines
     openshift: Mapping[str, Access]
     progress: Progress
     state: Path

@@ -127,6 +127,12 @@ class Machines:
     def kubeconfig(self, cluster: str) -> Path:
         return self.place / f".{cluster}.kubeconfig"
 
+    def ask(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
+    ) -> str:
+        there = "yes" if self.kubeconfig(cluster).exists() else "no"
+        return f"traces: etcd={there} kubelet={there} kubeconfig={there} instance= members=\n"
+
     # Kubernetes
 
     def nodes(self) -> Listing:
@@ -255,7 +261,7 @@ class SoakApp(App):
             leases = replace(leases, grace=1.0)
         tools: Any = replace(
             made.tools, leases=leases,
-            kubernetes=lambda _: machines, terraform=lambda: Terraform(machines), kubespray=machines,
+            kubernetes=lambda _: machines, terraform=lambda: Terraform(machines), kubespray=machines, machines=machines,
             terraform_state=lambda _: None, ready_seconds=0.0,
         )  # fmt: skip
         return replace(made, tools=tools)

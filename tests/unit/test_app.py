@@ -14,7 +14,7 @@ from reconciler.control.claims import Claims
 from reconciler.control.cycle import Moment
 from reconciler.control.revision import Desired, Purpose, revision
 from reconciler.errors import Blocked, Invalid, Permanent, Transient
-from reconciler.model.resource import Known, Unknown
+from reconciler.model.resource import Known, Resource, Unknown
 from reconciler.ports import CloudSnapshot, Playbook
 from reconciler.progress import QuietProgress
 from reconciler.serve.autoscaler import Ground
@@ -64,18 +64,22 @@ def test_the_commit_says_which_kubespray_and_the_settings_from_where(tmp_path: P
 def test_nodes_are_unknown_to_the_autoscaler_where_no_kubeconfig_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They lie below the state of a clone: another clone has none, and the cluster has nodes all the same."""
+    """They lie below the state of a clone: another clone has none, and without the key none can be had."""
+    server = Resource("server", "demo-cp-1", {"address": "192.0.2.1", "fixed_ip": "10.20.0.1"}, "1", "demo")
 
     class Empty:
         def observe(self, _: object) -> CloudSnapshot:
-            return CloudSnapshot({"server": Known()}, Known(), Known(), Known(), Known())
+            return CloudSnapshot({"server": Known((server,))}, Known(), Known(), Known(), Known())
+
+        def console(self, _: str) -> Unknown:
+            return Unknown("not for you")
 
     committed(tmp_path / "repo", "v7.0.0")
-    app = App(Settings(state=tmp_path / "state"), tmp_path / "repo", QuietProgress())
+    app = App(Settings(state=tmp_path / "state", sshKey=tmp_path / "none"), tmp_path / "repo", QuietProgress())
     monkeypatch.setattr(app, "_cloud", lambda _: Empty())
     nodes = app._seen(Ground(cluster())).nodes
     assert isinstance(nodes, Unknown)
-    assert "there is no kubeconfig" in nodes.reason
+    assert nodes.reason.startswith("there is no kubeconfig of demo here, and there is no private key ")
     assert "`kubeconfigs`" in (nodes.hint or "")
 
 

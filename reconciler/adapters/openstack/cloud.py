@@ -118,15 +118,6 @@ class OpenStackCloud:
         """How we are logged in, for whoever does after us. Raises as `observe` does."""
         return self._enter()[1]
 
-    def project(self) -> str:
-        """The id of the project that we are logged in to. Raises as `observe` does."""
-        try:
-            return str(self.connection.current_project_id or "")
-        except ReconcilerError:
-            raise
-        except Exception as error:
-            raise explain(self._name, error) from error
-
     def _enter(self) -> tuple[Any, Login]:
         if self._entered is None or self._written != written(self._entered[0].config):
             self._entered = connect(self._name, self._clouds_file, self._timeout, alone=self._alone)

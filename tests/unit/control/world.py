@@ -36,9 +36,11 @@ from reconciler.ports import (
 )
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
+from reconciler.spec.machine_traces import KUBECONFIG_SCRIPT
 from reconciler.spec.render import objects
 from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
+from reconciler.spec.render.machines import machines
 from reconciler.spec.render.terraform import KINDS, address
 from tests.unit.examples import CLUSTER, FILE, application
 
@@ -211,6 +213,7 @@ class World:
         self.number = 0
         self.fences: list[str] = []
         self.past: dict[str, set[str]] = {}
+        self.machines = Machines(self)
         (root / "moc").touch()
         self.take(files)
 
@@ -222,7 +225,8 @@ class World:
     def cycle(self, *, ready: float = 0.0, survey: Survey | None = None) -> Cycle:
         tools = Toolkit(
             repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
-            kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
+            kubespray=Kubespray(self), machines=self.machines, openshift={"moc": Access(self.root / "moc")},
+            progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
             guests=lambda _, nodes: self.apis["own"].guests(nodes),
             quota=lambda _: self.allowed,
@@ -409,6 +413,32 @@ def _live(wanted: Resource, number: int, before: Resource | None) -> Resource:
 
 
 @dataclass
+class Machines:
+    """What machines say over SSH: those of `installed`, by server id, have all that an installation leaves there, where
+    `says` has no other line; those of `silent` say nothing. `kubeconfig` is what a control plane has."""
+
+    world: World
+    installed: set[str] = field(default_factory=set)
+    says: dict[str, str] = field(default_factory=dict)
+    silent: dict[str, ReconcilerError] = field(default_factory=dict)
+    kubeconfig: str = ""
+    asked: list[str] = field(default_factory=list)
+
+    def ask(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
+    ) -> str:
+        self.asked.append(f"{machine} {'kubeconfig' if script == KUBECONFIG_SCRIPT else 'traces'}")
+        if machine in self.silent:
+            raise self.silent[machine]
+        if script == KUBECONFIG_SCRIPT:
+            return self.kubeconfig
+        server = next(r for r in self.world.resources if (r.kind, r.name) == ("server", machine))
+        there = "yes" if server.id in self.installed else "no"
+        line = f"traces: etcd={there} kubelet={there} kubeconfig={there} instance= members=\n"
+        return self.says.get(machine, line)
+
+
+@dataclass
 class Kubespray:
     world: World
 
@@ -425,6 +455,8 @@ class Kubespray:
             servers = [r for r in world.resources if r.kind == "server"]
             made = nodes(world.desired.cluster, servers)
             world.nodes = [replace(n, id=f"uid-{n.name}") for n in made]
+            members = {m.name for m in machines(world.desired.cluster) if m.role in ("control-plane", "etcd")}
+            world.machines.installed |= {s.id for s in servers if s.name in members}
             self.kubeconfig(cluster).touch()
 
     def host_keys(self, cluster: str, places: Collection[Place]) -> Mapping[Place, Vouched]:

@@ -1,0 +1,181 @@
+"""Is a cluster's Kubernetes there? A kubeconfig that this machine does not have says nothing about that: the machines
+are asked. Only they, or there being none, can say that nothing is there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ..errors import ReconcilerError
+from ..model.desired import Cluster
+from ..model.presence import Installed, Nothing, Presence, Traces
+from ..model.resource import Kinds, Known, Listing, Resource, Unknown
+from ..report.values import some
+from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, machines
+from . import installed, regain
+from .regain import Machines
+from .toolkit import Toolkit
+
+_MEMBERS = ("control-plane", "etcd")
+
+
+def presence(
+    cluster: Cluster,
+    tools: Toolkit,
+    infrastructure: Kinds,
+    nodes: Listing | None,
+    awaited: Collection[str] = (),
+) -> Presence:
+    """Whether there is a Kubernetes, and its kubeconfig here if it can be had. `infrastructure` is what is live in the
+    cloud under git's names; `nodes` what the API says by the kubeconfig that is here, None where there is none;
+    `awaited` are machines that were made just now. No machine is asked where nothing is missing. Raises Transient
+    where a file of ours can't be written.
+    """
+    servers = infrastructure.get("server", Unknown("was not asked for"))
+    if _dead(cluster, tools, servers):
+        return Nothing()
+    if isinstance(nodes, Known):
+        installed.ended(tools.state, cluster.name)
+        return Installed()
+    if nodes is not None and not _lacks(cluster, tools, nodes):
+        return Installed()
+    seen = _by_asking(cluster, tools, infrastructure, servers, awaited, fetches=nodes is None or nodes.refused)
+    if nodes is None:
+        return seen
+    if nodes.refused:
+        regain.note(tools, cluster.name)
+        return seen if isinstance(seen, Installed) else Installed()  # somebody answers there, so something is
+    return Installed() if isinstance(seen, Unknown) else seen  # why its nodes are unknown is the better reason
+
+
+def at_hand(cluster: Cluster, tools: Toolkit, infrastructure: Kinds) -> Presence:
+    """The same for who only needs the kubeconfig: one that is here is good enough."""
+    if tools.api(cluster.name).kubeconfig.exists():
+        return Installed()
+    return presence(cluster, tools, infrastructure, None)
+
+
+def learn(cluster: Cluster, tools: Toolkit, infrastructure: Kinds, nodes: Listing, seen: Presence) -> None:
+    """Write down on which servers control plane and etcd are, where that is not known here: from the nodes'
+    providerIDs, and from what the machines say where a providerID says nothing. Where one of them says nothing at all,
+    nothing is written: half of it would have the other half installed again."""
+    servers = infrastructure.get("server")
+    if not (isinstance(nodes, Known) and isinstance(servers, Known) and isinstance(seen, Installed)):
+        return
+    if installed.installed_on(tools.state, cluster.name):
+        return
+    joined = {n.name: str(n.fields.get("provider_id") or "").rpartition("/")[2] for n in nodes.resources}
+    live = {s.name: s for s in servers.resources}
+    open_questions = [m for m in _members(cluster) if not joined.get(m) and (m in joined or m in _etcd_only(cluster))]
+    silent = [m for m in open_questions if m in live and m not in seen.traces]
+    traces = {**seen.traces, **Machines(cluster, tools, infrastructure, live).traces(silent)}
+    if any(isinstance(traces.get(m), Unknown) for m in open_questions):
+        return
+    hosts = {name: joined[name] for name in _members(cluster) if joined.get(name)}
+    hosts |= _by_traces(open_questions, live, traces, joined)
+    if hosts:
+        installed.write(tools.state, cluster.name, hosts)
+
+
+def _by_traces(
+    names: Collection[str],
+    live: Mapping[str, Resource],
+    traces: Mapping[str, Traces | Unknown],
+    joined: Collection[str],
+) -> dict[str, str]:
+    """Of these members, the servers they are on. One that etcd or the API knows, and whose machine has nothing of it,
+    was on a server that is gone: nobody knows its id any more."""
+    known = {member for t in traces.values() if isinstance(t, Traces) for member in t.members}
+    hosts: dict[str, str] = {}
+    for name in names:
+        answer = traces.get(name)
+        if isinstance(answer, Traces) and answer.any:
+            hosts[name] = live[name].id
+        elif f"etcd-{name}" in known or name in joined:
+            hosts[name] = ""
+    return hosts
+
+
+def _members(cluster: Cluster) -> list[str]:
+    return [m.name for m in machines(cluster) if m.role in _MEMBERS]
+
+
+def _etcd_only(cluster: Cluster) -> frozenset[str]:
+    return frozenset(m.name for m in machines(cluster) if m.role == "etcd")
+
+
+def _dead(cluster: Cluster, tools: Toolkit, servers: Listing) -> bool:
+    """Is every control-plane machine that it was installed on known to be gone? An API that merely doesn't answer is
+    unknown, not absent."""
+    if isinstance(servers, Unknown):
+        return False
+    prefix = f"{cluster.name}-{CONTROL_PLANE_GROUP}-"
+    known = installed.installed_on(tools.state, cluster.name)
+    before = {id for name, id in known.items() if name.startswith(prefix)}
+    return bool(before) and before.isdisjoint({s.id for s in servers.resources})
+
+
+def _lacks(cluster: Cluster, tools: Toolkit, nodes: Unknown) -> bool:
+    """Of an API that says nothing: could the machines say more than is known here?"""
+    if nodes.refused:
+        return regain.may_ask_again(tools, cluster.name)
+    return not tools.given(cluster.name) and not installed.installed_on(tools.state, cluster.name)
+
+
+def _by_asking(
+    cluster: Cluster,
+    tools: Toolkit,
+    infrastructure: Kinds,
+    servers: Listing,
+    awaited: Collection[str],
+    *,
+    fetches: bool,
+) -> Presence:
+    """What the machines of control plane and etcd say. With `fetches`, the kubeconfig is fetched from one that has
+    it."""
+    name = cluster.name
+    if isinstance(servers, Unknown):
+        return _unknown(name, f"the cloud does not say which machines it has: {servers.reason}", servers.hint)
+    live = {s.name: s for s in servers.resources}
+    members = [member for member in _members(cluster) if member in live]
+    there = Machines(cluster, tools, infrastructure, live)
+    traces = there.traces(members, [member for member in members if member in awaited])
+    parts = _parts(traces)
+    silent = next((answer for answer in traces.values() if isinstance(answer, Unknown)), None)
+    if parts and not silent and {(part, live[part].id) for part in parts} <= installed.begun(tools.state, name):
+        return Nothing()  # an installation from here that never came to its end
+    if parts:
+        return _regained(there, traces, silent) if fetches else Installed(traces=traces)
+    if silent:
+        return _unknown(name, silent.reason, silent.hint)
+    prefixes = tuple(f"{name}-{group}-" for group in (CONTROL_PLANE_GROUP, ETCD_GROUP))
+    if others := sorted(other for other in live if other.startswith(prefixes) and other not in members):
+        hint = "name them in git again, or delete their servers"
+        return _unknown(name, f"{some(others)} may have its control plane: git does not name them", hint)
+    return Nothing()
+
+
+def _regained(machines: Machines, traces: Mapping[str, Traces | Unknown], silent: Unknown | None) -> Presence:
+    name = machines.cluster.name
+    having = [member for member, answer in traces.items() if isinstance(answer, Traces) and answer.kubeconfig]
+    if not having and silent:
+        return _unknown(name, silent.reason, silent.hint)
+    if not having:
+        hint = (
+            "an installation that did not end goes on where it was begun; else look there (reconciler ssh), and delete "
+            "the server of what is left of an older one"
+        )
+        return _unknown(name, f"{some(_parts(traces))} has a part of a Kubernetes and no admin.conf", hint)
+    try:
+        machines.kubeconfig(having)
+    except ReconcilerError as error:
+        return _unknown(name, f"none could be fetched: {error.message}", error.hint)
+    return Installed(regained=True, traces=traces)
+
+
+def _parts(traces: Mapping[str, Traces | Unknown]) -> list[str]:
+    return sorted(member for member, answer in traces.items() if isinstance(answer, Traces) and answer.any)
+
+
+def _unknown(cluster: str, reason: str, hint: str | None) -> Unknown:
+    cure = f"or put {cluster}.yaml into the folder `kubeconfigs` of the settings"
+    return Unknown(f"there is no kubeconfig of {cluster} here, and {reason}", f"{hint}; {cure}" if hint else cure)
