@@ -193,8 +193,8 @@ class MachineLock:
 def _read(answer: bytes) -> str | None:
     """What a holder says of itself. Anybody may have taken the name: it is bounded text, or it counts for nothing."""
     try:
-        said = json.loads(answer)
-        clone, since = said["clone"], datetime.datetime.fromisoformat(said["since"])
+        document = json.loads(answer)
+        clone, since = document["clone"], datetime.datetime.fromisoformat(document["since"])
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     if not isinstance(clone, str) or not clone.isprintable() or len(clone) > _LONGEST:

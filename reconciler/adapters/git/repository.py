@@ -161,8 +161,8 @@ class GitRepository(OtherBranches):
     def lease_number(self, folder: str) -> int:
         """Return the fencing number of the last record of `folder` that bears one, as far as this clone's history of
         the observed branch goes; 0 where none does. Whoever may push there may have written it. Starts no program."""
-        said = self._believed.trailers(self._branch(), within(folder), LEASE_NUMBER)
-        return next((min(int(text), LAST_NUMBER) for text in said if _NUMBER.fullmatch(text)), 0)
+        numbers = self._believed.trailers(self._branch(), within(folder), LEASE_NUMBER)
+        return next((min(int(text), LAST_NUMBER) for text in numbers if _NUMBER.fullmatch(text)), 0)
 
     def descends(self, commit: str, ancestor: str) -> bool | None:
         """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell: it is not in this
