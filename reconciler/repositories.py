@@ -46,16 +46,16 @@ def load(file: Path | None) -> Settings:
     path = machine.place(file)
     if path is None:
         return Settings()
-    found, document = machine.read(path)
-    if found.repositories and document is not None:
-        _refuse([*_not_the_daemons(document), *_one_in_another(found.repositories, document)])
-    return found
+    loaded, document = machine.read(path)
+    if loaded.repositories and document is not None:
+        _refuse([*_not_the_daemons(document), *_one_in_another(loaded.repositories, document)])
+    return loaded
 
 
 def own(repository: Repository, daemon: Settings) -> Settings:
     """The settings of one of the daemon's repositories. Raises Invalid, with file:line, for what is the daemon's, what
     every program of this process could read, and what would else be the same for all."""
-    found, document = machine.read(repository.settings)
+    loaded, document = machine.read(repository.settings)
     given = document.value if document is not None and isinstance(document.value, dict) else {}
     if document is not None:
         _refuse(
@@ -68,7 +68,7 @@ def own(repository: Repository, daemon: Settings) -> Settings:
         hint = "what is not said there would be of the user whom the daemon runs as, and the same for every repository"
         raise Invalid(f"{repository.settings} names no {missing[0]}", hint=hint)
     inherited = {n: getattr(daemon, n) for n in _INHERITED if n in daemon.model_fields_set and n not in given}
-    return found.model_copy(update=inherited)
+    return loaded.model_copy(update=inherited)
 
 
 def named(repositories: Sequence[Repository], repo: Path) -> Repository | None:
@@ -105,20 +105,20 @@ def chosen(repositories: Sequence[Repository], names: Sequence[str], known: Know
     return {each: tuple(dict.fromkeys(meant[each])) for each in repositories if each in meant}
 
 
-def places(found: Settings, clone: Path, state: Path) -> dict[str, Path]:
+def places(loaded: Settings, clone: Path, state: Path) -> dict[str, Path]:
     """Where a repository has what is nobody else's, by what settings call it: its folders and what lets it in."""
     each: dict[str, Path | None] = {
         "the clone": clone,
         "the state": state,
-        "kubeconfigs": found.kubeconfigs,
-        "clouds": found.clouds,
-        "sshKey": found.ssh_key,
-        "sops.keyFile": found.sops.key_file,
-        "terraform.keyFile": found.terraform.key_file,
-        "terraform.stateCredentials": found.terraform.state_credentials,
-        "webhook.secretFile": found.webhook.secret_file,
-        "git.signingKey": found.git.signing_key,
-        **{f"openshift.{name}.kubeconfig": target.kubeconfig for name, target in found.openshift.items()},
+        "kubeconfigs": loaded.kubeconfigs,
+        "clouds": loaded.clouds,
+        "sshKey": loaded.ssh_key,
+        "sops.keyFile": loaded.sops.key_file,
+        "terraform.keyFile": loaded.terraform.key_file,
+        "terraform.stateCredentials": loaded.terraform.state_credentials,
+        "webhook.secretFile": loaded.webhook.secret_file,
+        "git.signingKey": loaded.git.signing_key,
+        **{f"openshift.{name}.kubeconfig": target.kubeconfig for name, target in loaded.openshift.items()},
     }
     return {what: place for what, place in each.items() if place is not None}
 

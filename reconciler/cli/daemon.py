@@ -17,33 +17,33 @@ from ..settings import Repository
 from .context import Context
 
 
-def served(mine: Context, names: Sequence[str], ref: str, interval: float | None) -> list[Served]:
+def served(context: Context, names: Sequence[str], ref: str, interval: float | None) -> list[Served]:
     """What a daemon has. Each is opened when it begins, and again after a failure. Raises Invalid for a cluster that
     nobody has, as far as that is known now."""
-    if not mine.settings.repositories:
-        app = mine.app
-        return [Served("", lambda: app.begun(_terms(mine, app, names, ref, interval)))]
+    if not context.settings.repositories:
+        app = context.app
+        return [Served("", lambda: app.begun(_terms(context, app, names, ref, interval)))]
     repositories.forget_the_environment(os.environ)
     places = Places()
     return [
-        Served(repository.name, _Opening(mine, repository, places, clusters, ref, interval))
-        for repository, clusters in chosen(mine, names, ref).items()
+        Served(repository.name, _Opening(context, repository, places, clusters, ref, interval))
+        for repository, clusters in chosen(context, names, ref).items()
     ]
 
 
-def chosen(mine: Context, names: Sequence[str], ref: str) -> dict[Repository, tuple[str, ...]]:
+def chosen(context: Context, names: Sequence[str], ref: str) -> dict[Repository, tuple[str, ...]]:
     """The repositories that are meant, and their clusters. Raises Invalid for a cluster that nobody has."""
-    return repositories.chosen(mine.settings.repositories, names, lambda each: _clusters(mine, each, ref))
+    return repositories.chosen(context.settings.repositories, names, lambda each: _clusters(context, each, ref))
 
 
 class _Opening:
     """One of several repositories, opened when it is called."""
 
     def __init__(
-        self, mine: Context, repository: Repository, places: Places, clusters: Sequence[str], ref: str,
+        self, context: Context, repository: Repository, places: Places, clusters: Sequence[str], ref: str,
         interval: float | None,
     ) -> None:  # fmt: skip
-        self._mine = mine
+        self._context = context
         self._repository = repository
         self._places = places
         self._clusters = clusters
@@ -52,15 +52,15 @@ class _Opening:
 
     def __call__(self) -> Begun:
         repository = self._repository
-        app = self._mine.app_of(repository)
+        app = self._context.app_of(repository)
         self._places.take(repository.name, repositories.places(app.settings, app.path, app.state))
-        return app.begun(_terms(self._mine, app, self._clusters, repository.ref or self._ref, self._interval))
+        return app.begun(_terms(self._context, app, self._clusters, repository.ref or self._ref, self._interval))
 
 
-def _clusters(mine: Context, repository: Repository, ref: str) -> Sequence[str] | None:
+def _clusters(context: Context, repository: Repository, ref: str) -> Sequence[str] | None:
     """Its clusters by their folders in git; None where it can't be read now."""
     try:
-        followed = mine.app_of(repository).repository
+        followed = context.app_of(repository).repository
         with contextlib.suppress(ReconcilerError):  # what is here counts when the remote does not answer
             followed.fetch()
         return revision(followed, repository.ref or ref, None).clusters
@@ -68,16 +68,16 @@ def _clusters(mine: Context, repository: Repository, ref: str) -> Sequence[str] 
         return None
 
 
-def _terms(mine: Context, app: App, names: Sequence[str], ref: str, interval: float | None) -> Terms:
+def _terms(context: Context, app: App, names: Sequence[str], ref: str, interval: float | None) -> Terms:
     """The settings', and what the command line says instead. Who wants checks more often wants fetches as often."""
-    said = mine.settings.daemon
-    every = interval or said.interval
+    options = context.settings.daemon
+    every = interval or options.interval
     return Terms(
         ref=ref,
         observed=app.settings.git.observed_branch,
         names=tuple(names),
         interval=every,
-        poll=min(said.poll, every),
-        cloud_poll=min(said.cloud_poll, every),
-        workers=said.workers,
+        poll=min(options.poll, every),
+        cloud_poll=min(options.cloud_poll, every),
+        workers=options.workers,
     )

@@ -1,7 +1,7 @@
 """Whose a cluster's name is in a cloud's project or on an OpenShift, where one machine has several repositories.
 
-What a cluster has there is told by its name: two of one name would take each other's machines and objects for their
-own. Who came first has it, also after a restart, until its cluster is gone from git or lies elsewhere.
+What a cluster has there is recognised by its name: two of one name would take each other's machines and objects for
+their own. Who came first has it, also after a restart, until its cluster is gone from git or lies elsewhere.
 """
 
 from __future__ import annotations

@@ -214,18 +214,18 @@ class Server:
 
     def _accepted(self, headers: Mapping[str, str], body: bytes, signers: Sequence[int]) -> web.Response:
         try:
-            said = delivery(headers, body)
+            sent = delivery(headers, body)
         except Malformed as error:
             return _said(400, str(error))
-        if said.kind is Kind.PING:
+        if sent.kind is Kind.PING:
             return _said(200, "pong")
-        if said.kind is Kind.OTHER:
+        if sent.kind is Kind.OTHER:
             return _said(202, "not a push: nothing to do")
         hooks = [(self._door.hooks[index], self._good[index]) for index in signers]
-        meant = [(hook, bucket) for hook, bucket in hooks if concerns(said.names, hook.name())]
+        meant = [(hook, bucket) for hook, bucket in hooks if concerns(sent.names, hook.name())]
         # told even when it is one too many: whoever pushes in a flood must not miss the last one
         for hook, _ in meant:
-            hook.pushed(said.ref, said.commit)
+            hook.pushed(sent.ref, sent.commit)
         wait = max((bucket.take(time.monotonic()) for _, bucket in meant or hooks), default=0.0)
         if wait:
             return _busy(wait)

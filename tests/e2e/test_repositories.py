@@ -149,6 +149,7 @@ def config(sandbox: Sandbox, teams: tuple[Team, Team], tmp_path_factory: pytest.
     cache = yaml.safe_load(sandbox.config.read_text())["cache"]
     settings = {
         "cache": cache,
+        "state": str(folder / "state"),
         "http": {"port": free_port()},
         "daemon": {"interval": 600.0, "poll": 600.0, "workers": 2},
         "repositories": [broken, *(team.entry() for team in teams)],
@@ -219,7 +220,9 @@ def test_one_that_cant_be_used_is_said_and_keeps_nobody_waiting(daemon: Running)
     assert 'reconciler_failures{cluster="demo",repository="chemistry"} 0.0' in metrics
 
 
-def test_nothing_of_one_is_in_the_others(daemon: Running, teams: tuple[Team, Team]) -> None:
+def test_nothing_of_one_is_in_the_others(daemon: Running, teams: tuple[Team, Team], config: Path) -> None:
+    claims = json.loads((config.parent / "state/claims.json").read_text())
+    assert sorted(claims.values()) == ["chemistry/demo", "physics/demo"]
     for team, other in (teams, teams[::-1]):
         lines = json.dumps([e for e in daemon.events if e.get("repository") == team.name])
         held = team.everything() + lines
