@@ -73,6 +73,10 @@ def _journal(app: App, cluster: DesiredCluster) -> Check:
 def _encrypted(app: App, state: Desired) -> Check:
     """The state was loaded, so that what SOPS keeps was opened; unless nobody may open it for this commit."""
     count = sum(opens(path, text) for path, text in app.raw(state.commit).items())
+    try:
+        app.repository.verify(state.commit)
+    except ReconcilerError as error:
+        return Check("encrypted files", False, f"{count} in git, kept closed: {error.message}", error.hint or "")
     return Check("encrypted files", True, f"{count} in git, opened by the keys of this machine" if count else "none")
 
 

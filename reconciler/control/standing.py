@@ -158,9 +158,18 @@ def _facts(scene: Scene) -> Iterator[Check]:
 
 
 def _terraform(scene: Scene) -> Iterator[Check]:
-    """Where each of the cluster's states is."""
+    """Where each of the cluster's states is, and what keeps this machine from writing one."""
+    state = scene.desired.state
+    if state.encrypted and not scene.tools.sealing:
+        hint = "name it in the settings: terraform: {keyFile: …} or {keyVariable: …}"
+        yield Check("terraform state key", False, "git wants the state encrypted, and there is no key here", hint)
+    if state.local and scene.tools.ephemeral:
+        hint = "name in desired/fleet.yaml where the state is kept, or set terraform: {keepsDisk: true} in the settings"
+        yield Check(
+            "terraform state place", False, "this is a CI job, whose disk goes with it, and the state too", hint
+        )
     for name in workspaces(scene.desired):
-        kept = backend(scene.desired.state, scene.desired.name, name)
+        kept = backend(state, scene.desired.name, name)
         ids = scene.tools.terraform_state(scene.tools.workspace(scene.desired.name, name))
         place = f"in {kept.kind}" if kept else "in a folder of this machine"
         if ids is not None:
