@@ -157,14 +157,14 @@ def read(content: bytes, doubt: shapes.Doubt) -> dict[str, Remembered]:
 def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], tools: Toolkit) -> dict[str, Vouched]:
     """What the servers' consoles say, all asked side by side; those that are `patient` again until they are through."""
     cloud, deadline = tools.cloud(cluster.spec.cloud), time.monotonic() + _BOOT_SECONDS
-    found: dict[str, Vouched] = {}
+    vouched: dict[str, Vouched] = {}
     waiting, wait = list(ids), _POLL_SECONDS
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="console") as pool:
         while waiting:
             logs = dict(zip(waiting, pool.map(cloud.console, waiting), strict=True))
             for id, log in logs.items():
                 if isinstance(log, str) and (keys := host_keys.of_console(log)):
-                    found[id] = Vouched(keys, Source.CONSOLE)
+                    vouched[id] = Vouched(keys, Source.CONSOLE)
             if unread := {log.reason for log in logs.values() if isinstance(log, Unknown)}:
                 tools.progress.log(f"consoles that can't be read: {'; '.join(sorted(unread)[:3])}")
             waiting = [
@@ -175,7 +175,7 @@ def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], to
             if waiting:
                 time.sleep(wait)
                 wait = min(_LONGEST_POLL, wait * 2)
-    return found
+    return vouched
 
 
 def _forget_earlier(cluster: str, known: Mapping[str, Remembered], live: Collection[str], tools: Toolkit) -> None:
