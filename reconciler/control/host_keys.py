@@ -30,6 +30,7 @@ from . import shapes
 from .toolkit import Toolkit
 
 RECORD = "hosts.yaml"
+_MEMORY = "host-keys.yaml"
 _BOOT_SECONDS = 30.0  # how long a machine that just started may take until it has printed its keys
 _POLL_SECONDS, _LONGEST_POLL = 1.0, 4.0
 _AT_ONCE = 8
@@ -60,7 +61,9 @@ def pin(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> None:
     unasked = [id for id in places if id not in vouched and not (id in answered and id in known and known[id].asked)]
     if unasked:
         vouched |= _consoles(cluster, unasked, [id for id in unasked if id not in answered], tools)
-    if changed := {places[id]: v for id, v in vouched.items() if answered.get(id) != v}:
+    # another key where these were pinned before was written there by a person of this machine
+    by_hand = {id for id, v in vouched.items() if id in answered and id in known and known[id].vouched.keys == v.keys}
+    if changed := {places[id]: v for id, v in vouched.items() if answered.get(id) != v and id not in by_hand}:
         tools.kubespray.pin(cluster.name, changed)
     after = {id: Remembered(v, places[id][0], asked=True) for id, v in {**answered, **vouched}.items()}
     _write(tools.state, cluster.name, {**{id: k for id, k in known.items() if id in live}, **after}, known)
@@ -130,7 +133,7 @@ def recorded(repository: Repository, cluster: str) -> Mapping[str, Vouched]:
 def remembered(state: Path, cluster: str) -> dict[str, Remembered]:
     """What this machine knows, by server id."""
     try:
-        return read((state / cluster / RECORD).read_bytes(), lambda _: None)
+        return read((state / cluster / _MEMORY).read_bytes(), lambda _: None)
     except OSError:
         return {}
 
@@ -208,7 +211,7 @@ def _places(cluster: Cluster, servers: Iterable[Resource]) -> dict[str, Place]:
 def _write(state: Path, cluster: str, after: Mapping[str, Remembered], before: Mapping[str, Remembered]) -> None:
     if after == before:
         return
-    file = state / cluster / RECORD
+    file = state / cluster / _MEMORY
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
