@@ -30,6 +30,7 @@ from . import shapes
 from .toolkit import Toolkit
 
 RECORD = "hosts.yaml"
+_MEMORY = "host-keys.yaml"
 _BOOT_SECONDS = 30.0  # how long a machine that just started may take until it has printed its keys
 _POLL_SECONDS, _LONGEST_POLL = 1.0, 4.0
 _AT_ONCE = 8
@@ -60,7 +61,9 @@ def pin(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> None:
     unasked = [id for id in places if id not in vouched and not (id in answered and id in known and known[id].asked)]
     if unasked:
         vouched |= _consoles(cluster, unasked, [id for id in unasked if id not in answered], tools)
-    if changed := {places[id]: v for id, v in vouched.items() if answered.get(id) != v}:
+    # another key where these were pinned before was written there by a person of this machine
+    by_hand = {id for id, v in vouched.items() if id in answered and id in known and known[id].vouched.keys == v.keys}
+    if changed := {places[id]: v for id, v in vouched.items() if answered.get(id) != v and id not in by_hand}:
         tools.kubespray.pin(cluster.name, changed)
     after = {id: Remembered(v, places[id][0], asked=True) for id, v in {**answered, **vouched}.items()}
     _write(tools.state, cluster.name, {**{id: k for id, k in known.items() if id in live}, **after}, known)
@@ -130,7 +133,7 @@ def recorded(repository: Repository, cluster: str) -> Mapping[str, Vouched]:
 def remembered(state: Path, cluster: str) -> dict[str, Remembered]:
     """What this machine knows, by server id."""
     try:
-        return read((state / cluster / RECORD).read_bytes(), lambda _: None)
+        return read((state / cluster / _MEMORY).read_bytes(), lambda _: None)
     except OSError:
         return {}
 
@@ -157,14 +160,14 @@ def read(content: bytes, doubt: shapes.Doubt) -> dict[str, Remembered]:
 def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], tools: Toolkit) -> dict[str, Vouched]:
     """What the servers' consoles say, all asked side by side; those that are `patient` again until they are through."""
     cloud, deadline = tools.cloud(cluster.spec.cloud), time.monotonic() + _BOOT_SECONDS
-    found: dict[str, Vouched] = {}
+    vouched: dict[str, Vouched] = {}
     waiting, wait = list(ids), _POLL_SECONDS
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="console") as pool:
         while waiting:
             logs = dict(zip(waiting, pool.map(cloud.console, waiting), strict=True))
             for id, log in logs.items():
                 if isinstance(log, str) and (keys := host_keys.of_console(log)):
-                    found[id] = Vouched(keys, Source.CONSOLE)
+                    vouched[id] = Vouched(keys, Source.CONSOLE)
             if unread := {log.reason for log in logs.values() if isinstance(log, Unknown)}:
                 tools.progress.log(f"consoles that can't be read: {'; '.join(sorted(unread)[:3])}")
             waiting = [
@@ -175,7 +178,7 @@ def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], to
             if waiting:
                 time.sleep(wait)
                 wait = min(_LONGEST_POLL, wait * 2)
-    return found
+    return vouched
 
 
 def _forget_earlier(cluster: str, known: Mapping[str, Remembered], live: Collection[str], tools: Toolkit) -> None:
@@ -208,7 +211,7 @@ def _places(cluster: Cluster, servers: Iterable[Resource]) -> dict[str, Place]:
 def _write(state: Path, cluster: str, after: Mapping[str, Remembered], before: Mapping[str, Remembered]) -> None:
     if after == before:
         return
-    file = state / cluster / RECORD
+    file = state / cluster / _MEMORY
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

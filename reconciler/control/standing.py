@@ -48,13 +48,13 @@ class Scene:
         return hosts_of(self.hosts) if self.hosts else ()
 
 
-def checks(desired: DesiredCluster, tools: Toolkit, asked: Machines, key: Path) -> Iterator[Check]:
-    """Every line about one cluster, in the order in which they matter. `asked` is how its machines are asked; `key` is
-    the private key that logs in. Raises nothing of ours: what can't be seen is a line."""
+def checks(desired: DesiredCluster, tools: Toolkit, over_ssh: Machines, key: Path) -> Iterator[Check]:
+    """Every line about one cluster, in the order in which they matter. `over_ssh` is how its machines are asked; `key`
+    is the private key that logs in. Raises nothing of ours: what can't be seen is a line."""
     scene = Scene(desired, tools, key)
     yield _key(scene)
     try:
-        scene = _looked(scene, asked)
+        scene = _looked(scene, over_ssh)
     except ReconcilerError as error:
         yield Check("machines", None, error.message, error.hint or "")
     for part in _PARTS:
@@ -64,7 +64,7 @@ def checks(desired: DesiredCluster, tools: Toolkit, asked: Machines, key: Path) 
             yield Check(part.__name__.strip("_").replace("_", " "), None, error.message, error.hint or "")
 
 
-def _looked(scene: Scene, asked: Machines) -> Scene:
+def _looked(scene: Scene, over_ssh: Machines) -> Scene:
     """With what the cloud and the machines say. Raises what the cloud raises."""
     cluster = scene.desired.cluster
     servers = servers_of(cluster, scene.tools)
@@ -73,7 +73,7 @@ def _looked(scene: Scene, asked: Machines) -> Scene:
 
     def ask(name: str) -> bool | ReconcilerError:
         try:
-            return asked.ask(cluster.name, hosts, name, _INSTALLED, seconds=_SECONDS).strip() == _YES
+            return over_ssh.ask(cluster.name, hosts, name, _INSTALLED, seconds=_SECONDS).strip() == _YES
         except ReconcilerError as error:
             return error
 
@@ -116,8 +116,8 @@ def _host_keys(scene: Scene) -> Iterator[Check]:
             continue
         vouched = known[server.id].vouched
         hint = "compare it with the machine's console; a verified record keeps it" if _met(vouched.source) else ""
-        said = f"{vouched.fingerprints}, by {vouched.source}"
-        yield Check(what, None if _met(vouched.source) else True, said, hint, optional=True)
+        words = f"{vouched.fingerprints}, by {vouched.source}"
+        yield Check(what, None if _met(vouched.source) else True, words, hint, optional=True)
 
 
 def _met(source: Source) -> bool:
@@ -143,8 +143,8 @@ def _elsewhere(scene: Scene) -> Check:
         return Check("kubeconfig", True, f"not here; would be read over SSH from {has[0]}")
     silent = [name for name in masters if isinstance(scene.answers.get(name), ReconcilerError)]
     if silent or not scene.hosts:
-        said = f"not here, and nobody knows whether {', '.join(silent) or 'a machine'} has one"
-        return Check("kubeconfig", None, said, "make the machines answer: see their lines")
+        words = f"not here, and nobody knows whether {', '.join(silent) or 'a machine'} has one"
+        return Check("kubeconfig", None, words, "make the machines answer: see their lines")
     return Check("kubeconfig", True, "not here, and none on the machines: Kubernetes is not installed yet")
 
 
@@ -158,18 +158,27 @@ def _facts(scene: Scene) -> Iterator[Check]:
 
 
 def _terraform(scene: Scene) -> Iterator[Check]:
-    """Where each of the cluster's states is."""
+    """Where each of the cluster's states is, and what keeps this machine from writing one."""
+    state = scene.desired.state
+    if state.encrypted and not scene.tools.sealing:
+        hint = "name it in the settings: terraform: {keyFile: …} or {keyVariable: …}"
+        yield Check("terraform state key", False, "git wants the state encrypted, and there is no key here", hint)
+    if state.local and scene.tools.ephemeral:
+        hint = "name in desired/fleet.yaml where the state is kept, or set terraform: {keepsDisk: true} in the settings"
+        yield Check(
+            "terraform state place", False, "this is a CI job, whose disk goes with it, and the state too", hint
+        )
     for name in workspaces(scene.desired):
-        kept = backend(scene.desired.state, scene.desired.name, name)
+        kept = backend(state, scene.desired.name, name)
         ids = scene.tools.terraform_state(scene.tools.workspace(scene.desired.name, name))
         place = f"in {kept.kind}" if kept else "in a folder of this machine"
         if ids is not None:
-            said = f"{place}, {len(ids.by_address)} resources when it was last read here"
+            words = f"{place}, {len(ids.by_address)} resources when it was last read here"
         elif kept:
-            said = f"{place}, not read here yet: the next apply reads it"
+            words = f"{place}, not read here yet: the next apply reads it"
         else:
-            said = "not here: would be imported from what is live"
-        yield Check(f"terraform state {name}", True, said)
+            words = "not here: would be imported from what is live"
+        yield Check(f"terraform state {name}", True, words)
 
 
 def _records(scene: Scene) -> Iterator[Check]:

@@ -13,12 +13,11 @@ from ...ports import Place
 
 ANOTHER = "another machine answers there than before: find out why before its key is trusted"
 _CURES = {
-    Source.RECORD: "if the machine was given a new key, write that into hosts.yaml on the observed branch, by a commit "
-    "that one of git.recordSigners signs; a server that is made again counts as new by itself",
-    Source.CONSOLE: "if the machine was given a new key, write that into hosts.yaml in the cluster's state folder; a "
-    "server that is made again counts as new by itself",
+    Source.RECORD: "if the machine was given a new key, write that in its place into {file}, and for other machines "
+    "into hosts.yaml on the observed branch by a signed commit",
+    Source.CONSOLE: "if the machine was given a new key, write that in its place into {file}",
+    Source.CONTACT: "if it was reinstalled, forget its key: ssh-keygen -R '{name}' -f {file}",
 }
-_FORGET = "if it was reinstalled, forget its key: ssh-keygen -R '{name}' -f {file}"
 _PORT = 22  # the one that ssh does not write down
 
 
@@ -43,7 +42,7 @@ def otherwise(file: Path, place: Place) -> str:
     if vouched is None:
         return ANOTHER
     says = f"{vouched.source} says {vouched.fingerprints}"
-    cure = _CURES.get(vouched.source, _FORGET.format(name=_name(place), file=file))
+    cure = _CURES[vouched.source].format(name=_name(place), file=file)
     return f"{ANOTHER} ({says}); {cure}"
 
 

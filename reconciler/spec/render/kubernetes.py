@@ -97,9 +97,9 @@ def inventory(cluster: Cluster, given: Hosts) -> dict[str, object]:
     }
 
 
-def hosts_of(made: Mapping[str, object]) -> tuple[str, ...]:
+def hosts_of(rendered: Mapping[str, object]) -> tuple[str, ...]:
     """The hosts of an inventory that playbooks work on: all but a bastion."""
-    everything = cast("Mapping[str, Mapping[str, object]]", made["all"])
+    everything = cast("Mapping[str, Mapping[str, object]]", rendered["all"])
     return tuple(everything["hosts"])
 
 

@@ -66,6 +66,14 @@ def test_known_hosts_that_is_lost_comes_back_from_memory(world: World) -> None:
     assert world.known_hosts == {PLACE: vouched(1, Source.CONSOLE)}
 
 
+def test_what_a_person_writes_into_known_hosts_stands(world: World) -> None:
+    world.consoles["id-1"] = block(ed25519(1))
+    pin(world)
+    world.known_hosts[PLACE] = vouched(5, Source.CONTACT)
+    pin(world)
+    assert world.known_hosts == {PLACE: vouched(5, Source.CONTACT)}
+
+
 def test_a_verified_record_comes_first_and_an_unverified_one_never(world: World) -> None:
     world.recorded_state = record(2)
     world.consoles["id-1"] = block(ed25519(1))

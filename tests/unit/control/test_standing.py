@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from reconciler.control import host_keys, locks, standing
 from reconciler.errors import Permanent, ReconcilerError, Transient
 from reconciler.model.check import Check
+from reconciler.model.desired.state import State
 from reconciler.model.resource import Unknown
 from tests.unit.control.world import World
 from tests.unit.engine.test_host_keys import block, ed25519
@@ -110,6 +112,14 @@ def test_a_first_contact_is_told_and_is_no_failure(world: World, key: Path) -> N
     world.consoles = {}
     told = lines(world, key)[f"host key {FIRST}"]
     assert (told.ok, told.well) == (None, True)
+
+
+def test_a_ci_job_without_a_place_for_the_state_or_its_key_may_not_apply(world: World, key: Path) -> None:
+    desired = replace(world.desired, state=State(encrypted=True))
+    tools = replace(world.cycle().tools, ephemeral=True)
+    told = {check.what: check for check in standing.checks(desired, tools, Asked(), key)}
+    assert told["terraform state place"].ok is False
+    assert told["terraform state key"].ok is False
 
 
 def test_who_holds_a_lock_is_read_and_not_tried(tmp_path: Path) -> None:

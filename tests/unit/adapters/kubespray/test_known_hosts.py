@@ -52,8 +52,8 @@ def test_lines_that_say_nothing_are_no_keys(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (Source.RECORD, "one of git.recordSigners signs"),
-        (Source.CONSOLE, "hosts.yaml in the cluster's state folder"),
+        (Source.RECORD, "hosts.yaml on the observed branch by a signed commit"),
+        (Source.CONSOLE, "write that in its place into "),
         (Source.CONTACT, "ssh-keygen -R '192.0.2.7' -f "),
     ],
 )
