@@ -23,7 +23,6 @@ from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import Hosts, hosts_of, inventory, nodes, reached
-from ..spec.render.machines import machines
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
@@ -182,7 +181,7 @@ class Executor:
         self._forget_replaced(step, sight)
         host_keys.pin(self.desired.cluster, sight.servers, self.tools)
         if step.operation == "cluster.yml" and isinstance(sight.presence, Nothing):
-            installed.begin(self.tools.state, self.desired.name, self._members(sight))
+            installed.begin(self.tools.state, self.desired.name, installed.members(self.desired.cluster, sight.servers))
         if step.operation == "recover-control-plane.yml":
             run(Playbook(step.operation, said, limit=("etcd", "kube_control_plane"), variables={"etcd_retries": 10}))
             self._remember(step, sight)
@@ -214,13 +213,8 @@ class Executor:
     def _remember(self, step: Step, sight: Sight) -> None:
         """Write down on which machines the cluster is, those excepted that were only put out of it."""
         out = step.targets if step.operation == "recover-control-plane.yml" else ()
-        left = (s for s in self._members(sight) if s.name not in out)
-        installed.remember(self.tools.state, self.desired.name, left)
-
-    def _members(self, sight: Sight) -> list[Resource]:
-        """The servers of control plane and etcd."""
-        members = {m.name for m in machines(self.desired.cluster) if m.role in ("control-plane", "etcd")}
-        return [s for s in sight.servers if s.name in members]
+        members = installed.members(self.desired.cluster, sight.servers)
+        installed.remember(self.tools.state, self.desired.name, (s for s in members if s.name not in out))
 
     def _run_playbook(self, playbook: Playbook, drained: Collection[str] = ()) -> None:
         with drains.watched(self.tools, self.desired.name, drained):

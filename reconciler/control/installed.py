@@ -7,7 +7,9 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from ..model.desired import Cluster
 from ..model.resource import Resource
+from ..spec.render.machines import machines
 
 _INSTALLED = "installed.json"
 _BEGUN = "installing.json"
@@ -17,6 +19,12 @@ def installed_on(state: Path, cluster: str) -> dict[str, str]:
     """The server ids of control plane and etcd at the last installation, by host; empty when that was never written
     down."""
     return _read(state, cluster, _INSTALLED)
+
+
+def members(cluster: Cluster, servers: Iterable[Resource]) -> list[Resource]:
+    """The servers of control plane and etcd."""
+    names = {m.name for m in machines(cluster) if m.role in ("control-plane", "etcd")}
+    return [server for server in servers if server.name in names]
 
 
 def remember(state: Path, cluster: str, servers: Iterable[Resource]) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
-from ..model.presence import Nothing, Presence
-from ..model.resource import Component, Expected, Known, Listing, Resource, Unknown
+from ..model.presence import Installed, Nothing, Presence
+from ..model.resource import Component, Expected, Kinds, Known, Listing, Resource, Unknown
 from ..model.session import Session
 from ..spec.load import DesiredCluster
 from ..spec.render.environment import namespace
 from ..spec.wiring import Output
 from . import outputs
+from .presence import learn, presence
 from .toolkit import Access, Toolkit
 
 Sessions = tuple[Session, ...] | Unknown
@@ -66,7 +67,21 @@ class OwnApi:
         readings = pool.submit(outputs.live, self.desired, self.wanted, self.tools, self.targets)
         return Questions(pool.submit(api.nodes), pool.submit(api.certificates), readings, working)
 
-    def unasked(self, there: Presence) -> Answers:
+    def settled(
+        self, questions: Questions | None, pool: Executor, infrastructure: Kinds, awaited: Collection[str]
+    ) -> tuple[Presence, Answers]:
+        """Whether there is a Kubernetes at all, and what it says. `questions` are those that were asked, None where
+        there was no kubeconfig; the rest as in `presence`. Where a kubeconfig was fetched meanwhile, it is asked by
+        that one; and what is installed where is written down if nobody knew it here."""
+        cluster, nodes = self.desired.cluster, questions.nodes.result() if questions else None
+        there = presence(cluster, self.tools, infrastructure, nodes, awaited)
+        if isinstance(there, Installed) and there.regained:
+            questions = self.ask(pool)
+        answers = questions.answers(there) if questions else self._unasked(there)
+        learn(cluster, self.tools, infrastructure, answers.nodes, there)
+        return there, answers
+
+    def _unasked(self, there: Presence) -> Answers:
         """What is known where it can't be asked. Raises nothing: what is not known says why."""
         why = there if isinstance(there, Unknown) else None
         live = outputs.live(self.desired, self.wanted, self.tools, self.targets, missing=why)

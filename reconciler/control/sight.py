@@ -27,7 +27,6 @@ from ..spec.wiring import Output, Outputs
 from . import elsewhere, fetched, images, output_memory, outputs
 from .objects_compared import Compared, compared, openshift, render
 from .own_api import OwnApi
-from .presence import learn, presence
 from .recognise import recognised
 from .survey import Survey
 from .toolkit import Toolkit
@@ -110,12 +109,8 @@ def look(
         missing = _missing(desired, snapshot, servers)
         known = images.remembered(tools.repository, tools.state, desired.name)
         servers |= _called(desired, servers, known, applied)
-        there = presence(desired.cluster, tools, servers, questions.nodes.result() if questions else None, awaited)
-        if isinstance(there, Installed) and there.regained:
-            questions = own.ask(pool)
-        answers = questions.answers(there) if questions else own.unasked(there)
+        there, answers = own.settled(questions, pool, servers, awaited)
         listing = answers.nodes
-        learn(desired.cluster, tools, servers, listing, there)
         certificates = fetched.judged(desired, tools, applied, servers, listing, answers.certificates)
         _check_version(desired, listing, tools)
         told_of = outputs.gathered(
