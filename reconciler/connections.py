@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
+from .adapters.age import Age
+from .adapters.backup_folder import BackupFolder
 from .adapters.kubernetes import KubernetesApi
 from .adapters.kubespray import UPSTREAM, Given, Kubespray, Release
 from .adapters.openstack import OpenStackCloud
@@ -18,7 +20,7 @@ from .adapters.terraform import Terraform as OpenTofu
 from .control import kubeconfigs
 from .control.toolkit import Access
 from .errors import Invalid
-from .ports import Gate, Kubernetes, Terraform
+from .ports import BackupStore, Gate, Kubernetes, Terraform
 from .process import Redactor
 from .settings import OpenShift, Settings
 from .toolchain import Toolbox
@@ -102,3 +104,21 @@ class Connections:
         if target.kubeconfig:
             return Access(target.kubeconfig, target.context, TERRAFORMS_MANAGER)
         raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")
+
+    def backup_store(self, to: str, cloud: str) -> BackupStore:
+        """Where `to` of git leads: the folder of our settings, or the cluster's own cloud. Raises Invalid where the
+        settings name no folder, or nobody for whom snapshots are encrypted."""
+        said = self.settings.backups
+        if not said.recipients:
+            hint = "name age's public keys there, backups: {recipients: [age1…]}; age-keygen makes a pair"
+            raise Invalid("the settings of this machine name nobody for whom backups are encrypted", hint=hint)
+        if to == "objectStorage":
+            return self.cloud(cloud).backups()
+        if said.folder is None:
+            raise Invalid("the settings of this machine name no folder for backups", hint="backups: {folder: …}")
+        return BackupFolder(said.folder)
+
+    @property
+    def cipher(self) -> Age:
+        """What snapshots are encrypted by."""
+        return Age(self.settings.backups.recipients, self.settings.backups.identity)

@@ -9,8 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from ..engine import autoscale, namespaces, quota, sessions
+from ..engine.backups import risky
 from ..engine.decision import Case, decide
 from ..engine.destroy import Wish
 from ..engine.environments import Asked
@@ -19,7 +21,7 @@ from ..engine.holding import Granted, grant
 from ..engine.moves import drained
 from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated, Transient
-from ..model.naming import GROUP_KEY
+from ..model.naming import BACKUP, GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component, Known, Unknown
@@ -31,6 +33,7 @@ from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
 from . import descent, destroy, durations, failures, fetched, hands_off, output_memory, record, removed
 from .applied import believed, recorded
+from .backups import Backups
 from .drains import living_on
 from .executor import Executor
 from .finished import Finished
@@ -122,13 +125,41 @@ class Cycle:
             if not self._may_act():
                 return self._ended(first, first, sight, (), started, seen=seen)
             first, sight = self._anew(first, sight)
-            if not acts(first):
+            if not acts(first) and not self._backup_due(sight):
                 return self._ended(first, first, sight, (), started, seen=seen)
             with self._leased() as tenure:
                 if tenure:  # who had it before may have changed what we saw
                     self._outdated(first)
                     first, sight = self.check()
                 return self._carried_out(first, sight, started, tenure)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The cluster for what is no cycle: nobody changes it meanwhile, here or elsewhere. Raises as `reconcile`."""
+        with self._alone():
+            self.tools.repository.verify(self.commit)
+            self._check_descent()
+            with self._leased():
+                yield
+
+    @cached_property
+    def backups(self) -> Backups:
+        """The snapshots of its etcd."""
+        return Backups(self.desired, self.tools, self.clock)
+
+    def _backup_due(self, sight: Sight) -> bool:
+        """Where no node was ever seen, there is no etcd either."""
+        return not self.wish and bool(sight.nodes) and not self.backups.tried and self.backups.due()
+
+    def _backed_up(self, after: Plan, sight: Sight) -> Plan:
+        """Take a snapshot where one is due: beside the plan, for it is no step of it; and say so."""
+        if not self._backup_due(sight):
+            return after
+        self.doing("snapshot of etcd")
+        self.backups.try_to_take(sight.servers)
+        others = (d for d in after.differences if d.key.kind != BACKUP)
+        told = (*others, *self.backups.notices())
+        return replace(after, differences=tuple(sorted(told, key=lambda d: d.order)))
 
     def _check_descent(self) -> None:
         tools = self.tools
@@ -163,6 +194,7 @@ class Cycle:
         first, sight = self._anew(first, sight)
         self._check_state(first)
         after, sight, steps = self._apply(first, sight)
+        after = self._backed_up(after, sight)
         if self.wish:  # who could say that volumes are kept is gone
             after = replace(after, differences=(*after.open, *first.notices))
         return self._ended(first, after, sight, steps, started, lease=tenure.lease.id if tenure else "")
@@ -244,6 +276,10 @@ class Cycle:
         seen: set[str] = set()
         current, granted = first, grant(first)
         while not current.stopped and (phase := next_phase(current, seen, failed)):
+            if self.backups.wanted and not self.backups.tried and any(map(risky, phase)):
+                if not self.backups.try_to_take(sight.servers):
+                    current = self._plan(sight, granted)
+                    continue
             carried: list[StepOutcome] = []
             if self.wish and phase[0].component is Component.INFRASTRUCTURE:
                 destroy.begin(self.desired, self.tools, sight)
@@ -311,7 +347,7 @@ class Cycle:
             durations=durations.read(self.tools.state, self.desired.name),
             repair=cluster.spec.kubernetes.repair,
             environments=tuple(self._environments()),
-            notices=(*autoscale.notices(cluster), *namespaces.notices(sight.unmade)),
+            notices=(*autoscale.notices(cluster), *namespaces.notices(sight.unmade), *self.backups.notices()),
             missing=sight.missing,
             builds=sight.builds,
             granted=granted,
@@ -349,8 +385,9 @@ class Cycle:
         working = sessions.in_use(listed, now)
         masters = {*masters, *there}
         return Facts(
-            spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working, unseen_sessions=unseen
-        )
+            spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working, unseen_sessions=unseen,
+            unsaved=self.backups.failed,
+        )  # fmt: skip
 
     def _record(self, recording: Recording) -> Recording:
         """Commit what was observed. Where somebody who looked later recorded it while we applied: look again, after

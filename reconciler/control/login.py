@@ -25,7 +25,7 @@ def command_line(
     does not say, and what the cloud and the key raise."""
     cluster = desired.cluster
     name = _named(cluster, machine)
-    live = inventory(cluster, Hosts(_servers(cluster, tools)))
+    live = inventory(cluster, Hosts(servers(cluster, tools)))
     argv = logins.login(cluster.name, live, name, command)
     if argv is None:
         raise Permanent(
@@ -44,7 +44,8 @@ def _named(cluster: Cluster, machine: str) -> str:
     raise Invalid(f"cluster {cluster.name!r} has no machine {machine!r}", hint=hint)
 
 
-def _servers(cluster: Cluster, tools: Toolkit) -> Sequence[Resource]:
+def servers(cluster: Cluster, tools: Toolkit) -> Sequence[Resource]:
+    """The live machines of a cluster. Asks the cloud; raises Transient where it does not say, and what it raises."""
     snapshot = tools.cloud(cluster.spec.cloud).observe((cluster.name,))
     state = tools.terraform_state(tools.workspace(cluster.name))
     listing = recognised(cluster, snapshot.of(cluster.name), state)["server"]

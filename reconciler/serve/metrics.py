@@ -36,6 +36,9 @@ class Metrics:
             "reconciler_differences", "Differences left after the last cycle.", ["cluster"], registry=mine
         )
         self._failures = Gauge("reconciler_failures", "Failed cycles in a row.", ["cluster"], registry=mine)
+        self._backup = Gauge(
+            "reconciler_backup_timestamp_seconds", "When etcd's newest snapshot was taken.", ["cluster"], registry=mine
+        )
         self._git = Gauge(
             "reconciler_git_failures", "Failed fetches in a row; a followed branch that is gone is one.", registry=mine
         )
@@ -72,9 +75,12 @@ class Metrics:
             self._clusters.labels(state.value).set(sum(entry.state is state for entry in entries))
         self._differences.clear()
         self._failures.clear()
+        self._backup.clear()
         for entry in entries:
             self._differences.labels(entry.cluster).set(entry.last.differences if entry.last else 0)
             self._failures.labels(entry.cluster).set(entry.failures)
+            if entry.last and entry.last.backup:
+                self._backup.labels(entry.cluster).set(entry.last.backup.timestamp())
         self._git.set(self._board.git[0])
         self._watches.set(self._streams())
         return generate_latest(self.registry)

@@ -1,8 +1,11 @@
-"""One question to one machine over SSH: a shell script that root runs there, and the answer within bounds."""
+"""One question to one machine over SSH: a shell script that root runs there, and the answer within bounds; or a stream
+of bytes one way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
+from typing import IO
 
 from ... import process
 from ...confine import MIB, Limits
@@ -12,6 +15,7 @@ from ...errors import Permanent, Transient
 AS_ROOT = "if command -v sudo >/dev/null; then exec sudo -n sh -s; else exec sh -s; fi"
 _SSH_FAILED = 255  # ssh's own exit code; a script has the others
 _MOST = Limits(output=MIB, network=True)
+_PIECE = 65536
 _LONGEST_REASON = 300  # characters of a machine's own words in a message
 
 
@@ -22,8 +26,34 @@ def ask(login: Sequence[str], machine: str, script: str, seconds: float) -> str:
         done = process.run([*login, AS_ROOT], stdin=script, timeout=seconds, check=False, limits=_MOST)
     except process.Exceeded:
         raise Permanent(f"{machine} answers with more than {_MOST.output // MIB} MiB") from None
+    _check(done, machine)
+    return done.stdout
+
+
+def receive(login: Sequence[str], machine: str, script: str, take: Callable[[IO[bytes]], None], seconds: float) -> None:
+    """Hand what `script` prints to `take`. Raises as `Machines.receive`."""
+
+    def give(pipe: IO[bytes]) -> None:
+        pipe.write(script.encode())
+
+    _check(process.stream([*login, AS_ROOT], give=give, take=take, timeout=seconds), machine)
+
+
+def send(login: Sequence[str], machine: str, script: str, give: Callable[[IO[bytes]], None], seconds: float) -> None:
+    """Run `script`, whose stdin `give` writes. Raises as `Machines.send`."""
+
+    def take(pipe: IO[bytes]) -> None:
+        while pipe.read(_PIECE):
+            pass
+
+    command = AS_ROOT.replace("sh -s", f"sh -c {shlex.quote(script)}")
+    _check(process.stream([*login, command], give=give, take=take, timeout=seconds), machine)
+
+
+def _check(done: process.Completed, machine: str) -> None:
+    """Raises Transient or Permanent, with a machine's last words, for a script that did not end well."""
     if done.exit_code == 0:
-        return done.stdout
+        return
     words = done.stderr.strip().splitlines()
     reason = words[-1][:_LONGEST_REASON] if words else f"exit code {done.exit_code}"
     if done.exit_code == _SSH_FAILED:

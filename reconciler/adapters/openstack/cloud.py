@@ -17,6 +17,7 @@ from ...model.quota import Quota
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot, Touched
 from . import addresses, balancers, changes, conditions, images, normalise, quotas
+from .containers import BackupContainers
 from .login import connect, explain
 from .normalise import Names
 from .resolve import written
@@ -172,6 +173,10 @@ class OpenStackCloud:
             compute.wait_for_server(compute.get_server(server), interval=0.5, wait=300)
         except Exception as error:
             raise explain(self._name, error) from error
+
+    def backups(self) -> BackupContainers:
+        """Its object storage, for snapshots. Asks nobody yet."""
+        return BackupContainers(self._name, lambda: self.connection)
 
     def quota(self) -> Quota:
         """What the project may have, and has: three requests. What can't be asked is left out."""
