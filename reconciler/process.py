@@ -137,7 +137,7 @@ def stream(
         try:
             with contextlib.suppress(BrokenPipeError), pipe:  # a program that ended says why by itself
                 work(pipe)
-        except BaseException as error:  # noqa: BLE001 - raised where the program was started
+        except BaseException as error:  # raised where the program was started
             failed.append(error)
             _end(child, signal.SIGTERM)
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,8 @@ from ..model.backup import Backup
 from ..model.change import Difference
 from ..model.desired import Backups as Wanted
 from ..model.desired import Cluster
+from ..model.naming import BACKUP
+from ..model.plan import Plan
 from ..model.resource import Resource
 from ..ports import BackupStore, Cipher, Machines
 from ..spec.load import DesiredCluster
@@ -39,19 +41,21 @@ _NO_PLACE = "no snapshot of etcd can be taken from here: "
 @dataclass
 class Backups:
     """The snapshots of one cluster, during one cycle or verb. What is kept is asked for once, and again after one was
-    taken. `tried`: one was begun; `failed` says why it could not be taken."""
+    taken. `tried`: one was begun; `failed` says why it could not be taken.
+    `off`: the cluster comes to its end."""
 
     desired: DesiredCluster
     tools: Toolkit
     clock: Callable[[], datetime.datetime]
     failed: str = ""
     tried: bool = False
+    off: bool = False
     _kept: Kept | None = field(default=None, repr=False)
 
     @property
     def wanted(self) -> Wanted | None:
         """What git says of them; None where nobody wants any."""
-        return self.desired.cluster.spec.kubernetes.backup
+        return None if self.off else self.desired.cluster.spec.kubernetes.backup
 
     def kept(self) -> Kept:
         """Those that are there, or why that can't be told."""
@@ -66,10 +70,24 @@ class Backups:
         """Where git says that they are kept. Raises Invalid where git or this machine's settings don't say."""
         return store(self.desired, self.tools)
 
-    def due(self) -> bool:
-        """Is it time for one?"""
+    def due(self, nodes: Sequence[Resource]) -> bool:
+        """Is it time for one, and none was tried yet? Where no node is seen, nobody knows of an etcd either."""
         wanted = self.wanted
-        return wanted is not None and due(self.kept(), wanted, self.clock())
+        return wanted is not None and not self.tried and bool(nodes) and due(self.kept(), wanted, self.clock())
+
+    def first(self, servers: Sequence[Resource]) -> bool:
+        """Take one before what nobody wants to begin without; False where that fails, the first time it is tried: what
+        is let go on then was let by somebody who knew."""
+        return self.wanted is None or self.tried or self._try(servers)
+
+    def beside(self, plan: Plan, nodes: Sequence[Resource], servers: Sequence[Resource]) -> Plan:
+        """Take one where it is due, which is no step of the plan, and have the plan say how that went."""
+        if not self.due(nodes):
+            return plan
+        self._try(servers)
+        others = (d for d in plan.differences if d.key.kind != BACKUP)
+        told = (*others, *self.notices())
+        return replace(plan, differences=tuple(sorted(told, key=lambda d: d.order)))
 
     def notices(self) -> tuple[Difference, ...]:
         """What reports say."""
@@ -79,7 +97,7 @@ class Backups:
         kept = self.kept()
         return notices(Kept(kept.backups, kept.unknown, self.failed, kept.hint), wanted, self.clock())
 
-    def try_to_take(self, servers: Sequence[Resource]) -> bool:
+    def _try(self, servers: Sequence[Resource]) -> bool:
         """Take one; where that fails, it is logged and `failed` says why."""
         self.tried = True
         try:
@@ -87,8 +105,7 @@ class Backups:
         except ReconcilerError as error:
             self.failed = error.message
             self.tools.progress.log(f"warning: no snapshot of etcd: {error.message}")
-            return False
-        return True
+        return not self.failed
 
     def take(self, servers: Sequence[Resource]) -> Backup:
         """Take one from the first member that gives one, keep it, and remove those beyond `keep`. `servers` are the
@@ -108,7 +125,7 @@ class Backups:
         return backup
 
     def _saved(self, place: dict[str, object], names: Sequence[str], file: Path) -> Backup:
-        """From a member of a quorum, else from any: before etcd is recovered, what one still has is better than none."""
+        """From a member of a quorum, else from any: what one still has is better than nothing."""
         last: ReconcilerError = Transient("no etcd member has a server in the cloud")
         for healthy in (True, False):
             for name in names:
@@ -131,8 +148,8 @@ class Backups:
 
 
 def received(pipe: IO[bytes], encrypt: Callable[[IO[bytes]], None]) -> int:
-    """Read what `etcd_scripts.save` prints, hand the snapshot to `encrypt`, and return its revision. A machine's word is
-    a stranger's: raises Permanent for what is too large or of another shape, Transient for what was cut off."""
+    """Read what `etcd_scripts.save` prints, hand the snapshot to `encrypt`, and return its revision. It is a stranger's
+    word: raises Permanent for what is too large or of another shape, Transient for what was cut off."""
     line = pipe.readline(_LONGEST_HEADER)
     header = _HEADER.fullmatch(line)
     if header is None:

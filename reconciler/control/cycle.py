@@ -21,7 +21,7 @@ from ..engine.holding import Granted, grant
 from ..engine.moves import drained
 from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated, Transient
-from ..model.naming import BACKUP, GROUP_KEY
+from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component, Known, Unknown
@@ -125,7 +125,7 @@ class Cycle:
             if not self._may_act():
                 return self._ended(first, first, sight, (), started, seen=seen)
             first, sight = self._anew(first, sight)
-            if not acts(first) and not self._backup_due(sight):
+            if not acts(first) and not self.backups.due(sight.nodes):
                 return self._ended(first, first, sight, (), started, seen=seen)
             with self._leased() as tenure:
                 if tenure:  # who had it before may have changed what we saw
@@ -145,21 +145,7 @@ class Cycle:
     @cached_property
     def backups(self) -> Backups:
         """The snapshots of its etcd."""
-        return Backups(self.desired, self.tools, self.clock)
-
-    def _backup_due(self, sight: Sight) -> bool:
-        """Where no node was ever seen, there is no etcd either."""
-        return not self.wish and bool(sight.nodes) and not self.backups.tried and self.backups.due()
-
-    def _backed_up(self, after: Plan, sight: Sight) -> Plan:
-        """Take a snapshot where one is due: beside the plan, for it is no step of it; and say so."""
-        if not self._backup_due(sight):
-            return after
-        self.doing("snapshot of etcd")
-        self.backups.try_to_take(sight.servers)
-        others = (d for d in after.differences if d.key.kind != BACKUP)
-        told = (*others, *self.backups.notices())
-        return replace(after, differences=tuple(sorted(told, key=lambda d: d.order)))
+        return Backups(self.desired, self.tools, self.clock, off=self.wish is not None)
 
     def _check_descent(self) -> None:
         tools = self.tools
@@ -194,7 +180,7 @@ class Cycle:
         first, sight = self._anew(first, sight)
         self._check_state(first)
         after, sight, steps = self._apply(first, sight)
-        after = self._backed_up(after, sight)
+        after = self.backups.beside(after, sight.nodes, sight.servers)
         if self.wish:  # who could say that volumes are kept is gone
             after = replace(after, differences=(*after.open, *first.notices))
         return self._ended(first, after, sight, steps, started, lease=tenure.lease.id if tenure else "")
@@ -276,10 +262,9 @@ class Cycle:
         seen: set[str] = set()
         current, granted = first, grant(first)
         while not current.stopped and (phase := next_phase(current, seen, failed)):
-            if self.backups.wanted and not self.backups.tried and any(map(risky, phase)):
-                if not self.backups.try_to_take(sight.servers):
-                    current = self._plan(sight, granted)
-                    continue
+            if any(map(risky, phase)) and not self.backups.first(sight.servers):
+                current = self._plan(sight, granted)
+                continue
             carried: list[StepOutcome] = []
             if self.wish and phase[0].component is Component.INFRASTRUCTURE:
                 destroy.begin(self.desired, self.tools, sight)
@@ -384,10 +369,8 @@ class Cycle:
         listed, unseen = ((), sight.sessions.reason) if isinstance(sight.sessions, Unknown) else (sight.sessions, "")
         working = sessions.in_use(listed, now)
         masters = {*masters, *there}
-        return Facts(
-            spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working, unseen_sessions=unseen,
-            unsaved=self.backups.failed,
-        )  # fmt: skip
+        known = Facts(spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working)
+        return replace(known, unseen_sessions=unseen, unsaved=self.backups.failed)
 
     def _record(self, recording: Recording) -> Recording:
         """Commit what was observed. Where somebody who looked later recorded it while we applied: look again, after

@@ -37,7 +37,7 @@ HEADER = "reconciler-snapshot"
 
 
 def save(*, healthy: bool) -> str:
-    """Prints one line, HEADER with size, SHA-256 and etcdutl's JSON, and then the snapshot's bytes. With `healthy`, only
+    """Prints one line, HEADER with size, SHA-256 and etcdutl's JSON, and then the snapshot's bytes. With `healthy` only
     where the member is one of a quorum. Nothing of it stays on the machine, and what a cut connection may have left is
     removed by the next."""
     return (
@@ -82,7 +82,9 @@ umask 077
 rm -rf {_UPLOAD}
 mkdir {_UPLOAD}
 cat >{_UPLOAD}/etcd.db
-echo "{digest}  "{_UPLOAD}/etcd.db | sha256sum -c --status || {{ echo "what arrived is not what was sent" >&2; exit 1; }}
+echo "{digest}  "{_UPLOAD}/etcd.db | sha256sum -c --status && exit
+echo "what arrived is not what was sent" >&2
+exit 1
 """
 
 

@@ -34,8 +34,8 @@ class Facts:
     the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody. `families` says how
     many are live of what is counted together (`existing` stands in for what it leaves out), `workers` which machines
     pods run on now, `guests` the pods on those that the plan drains, `sessions` those in use, by machine, and
-    `unseen_sessions` why nobody could say which these are. `unsaved` says why a snapshot of etcd, which git wants, could
-    not be taken just now.
+    `unseen_sessions` why nobody could say which these are. `unsaved` says why a snapshot of etcd, which git wants,
+    could not be taken just now.
     """
 
     limits: Guards

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 _FORM = "%Y%m%dT%H%M%SZ"
-_NAME = re.compile(r"(?P<taken>\d{8}T\d{6}Z)-(?P<revision>0|[1-9]\d{0,18})\.db\.age")
+_NAME = re.compile(r"(?P<taken>\d{8}T\d{6}Z)-(?P<revision>0|[1-9]\d{0,18})\.db\.age", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -44,9 +44,9 @@ def test_who_does_not_answer_is_told_from_who_says_no(fleet: Fleet, kubespray: K
     with pytest.raises(Permanent, match="m-1 could not answer: nobody home") as refused:
         kubespray.ask("demo", hosts, "m-1", "echo nobody home >&2; exit 3")
     assert not isinstance(refused.value, Transient)
-    with pytest.raises(Transient, match="m-3 can't be asked over SSH: .*refused"):
+    with pytest.raises(Transient, match=r"m-3 can't be asked over SSH: .*refused"):
         kubespray.ask("demo", hosts, "m-3", "true")
-    with pytest.raises(Permanent, match="more than 1 MiB$"):
+    with pytest.raises(Permanent, match=r"more than 1 MiB$"):
         kubespray.ask("demo", hosts, "m-1", "head -c 3000000 /dev/zero")
     with pytest.raises(Permanent, match="m-9 has no server"):
         kubespray.ask("demo", hosts, "m-9", "true")
