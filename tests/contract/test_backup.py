@@ -32,7 +32,7 @@ from .fleet import PORT, Fleet
 from .objects import kubectl
 
 pytestmark = pytest.mark.live
-MASTER = "demo-control-plane-1"
+MASTER = "demo-cp-1"
 MEMBERS = ("demo-etcd-1", "demo-etcd-2", "demo-etcd-3")
 MARK = "found-only-inside-a-clear-snapshot"
 
