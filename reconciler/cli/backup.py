@@ -54,7 +54,7 @@ def backup(
         _list(_kept(cycle), output)
         return
     with cycle.alone():
-        taken = cycle.backups.take(servers(cycle.desired.cluster, mine.app.toolkit))
+        taken = cycle.backups.take(servers(cycle.desired.cluster, cycle.tools))
     out().print(Text(f"{cluster}: {taken.name}"))
 
 
@@ -83,7 +83,7 @@ def restore(
     cycle = _cycle(mine, cluster, ref, Purpose.APPLY)
     _may_change(cycle)
     wanted = chosen(_kept(cycle), snapshot)
-    work = Restore(cycle.desired, mine.app.toolkit, servers(cycle.desired.cluster, mine.app.toolkit))
+    work = Restore(cycle.desired, cycle.tools, servers(cycle.desired.cluster, cycle.tools))
     if plan_only or asks:
         _say(cluster, wanted, work.lost(wanted))
     if plan_only:
