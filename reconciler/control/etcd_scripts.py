@@ -222,14 +222,14 @@ def give_up() -> str:
 def made_since(moment: str) -> str:
     """Prints "kind namespace name" of what was made after `moment` (ISO 8601, UTC, with Z), 1000 lines at the most."""
     kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
-    columns = "K:.kind,N:.metadata.namespace,M:.metadata.name,T:.metadata.creationTimestamp"
+    columns = "custom-columns=K:.kind,N:.metadata.namespace,M:.metadata.name,T:.metadata.creationTimestamp"
     return (
         _BEGIN
         + f"""{kubectl} --request-timeout=5s get --raw /readyz >/dev/null 2>&1 || fail "its API is not ready"
 kinds=$({kubectl} api-resources --verbs=list,get --output=name 2>/dev/null |
     grep -v -e '^events' -e '^componentstatuses$' -e '[.]metrics[.]k8s[.]io$' | paste -sd, -)
 [ -n "$kinds" ] || fail "its API does not answer"
-{kubectl} --request-timeout=20s get "$kinds" --all-namespaces --ignore-not-found --no-headers --output=custom-columns={columns} |
+{kubectl} --request-timeout=20s get "$kinds" --all-namespaces --ignore-not-found --no-headers --output={columns} |
     awk -v moment={shlex.quote(moment)} '$4 > moment {{ print $1, $2, $3 }}' | head -n 1000
 """
     )

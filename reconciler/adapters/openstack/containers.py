@@ -33,7 +33,9 @@ class BackupContainers:
         def names(storage: Any) -> tuple[str, ...]:
             return tuple(str(each.name) for each in storage.objects(container(cluster)))
 
-        return tuple(backup for name in self._asked(names, ()) if (backup := Backup.parse(name)) is not None)
+        nothing: tuple[str, ...] = ()
+        there = self._asked(names, nothing)
+        return tuple(backup for name in there if (backup := Backup.parse(name)) is not None)
 
     def put(self, cluster: str, backup: Backup, file: Path) -> None:
         """Raises Permanent for a file that is larger than an object may be."""

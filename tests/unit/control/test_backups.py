@@ -14,11 +14,14 @@ import pytest
 
 from reconciler.adapters.backup_folder import BackupFolder
 from reconciler.control.backups import Backups, check_whole, received, vouched
+from reconciler.control.board import Board, last_of
 from reconciler.control.cycle import Cycle
+from reconciler.engine.schedule import Slot, Trigger
 from reconciler.errors import Invalid, Permanent, ReconcilerError, Transient
 from reconciler.model.backup import Backup
 from reconciler.model.change import Severity
 from reconciler.model.outcome import Outcome
+from reconciler.serve.metrics import Metrics
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
 
@@ -219,6 +222,16 @@ def test_a_file_that_is_another_than_was_kept_is_known(scene: Scene, tmp_path: P
     with pytest.raises(Permanent, match="is not the file that was kept"):
         check_whole(state, "demo", backup, other)
     assert not check_whole(state, "demo", replace(backup, revision=1), other)
+
+
+def test_a_daemons_status_and_metrics_say_when_it_was_taken(scene: Scene) -> None:
+    board = Board()
+    board.scheduled("demo", Slot(600.0, 0.0), 0.0)
+    board.ended("demo", last_of(scene.reconcile(), Trigger.CHECK, "c0ffee", 1.0, ""), "")
+    (entry,) = board.document()["clusters"]
+    assert entry["last"]["backup"] == "2026-11-24T12:00:00.000Z"
+    told = 'reconciler_backup_timestamp_seconds{cluster="demo"} 1.7955216e+09'
+    assert told in Metrics(board, lambda: 0).page().decode()
 
 
 def test_a_folder_that_is_not_there_is_not_one_without_backups(scene: Scene) -> None:
