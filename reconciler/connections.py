@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from .control.toolkit import Access
 from .errors import Invalid
 from .ports import BackupStore, Gate, Kubernetes, Terraform
 from .process import Redactor
-from .settings import OpenShift, Settings
+from .settings import OpenShift, Settings, in_ci
 from .toolchain import Toolbox
 
 _APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
@@ -116,6 +117,11 @@ class Connections:
             return self.cloud(cloud).backups()
         if said.folder is None:
             raise Invalid("the settings of this machine name no folder for backups", hint="backups: {folder: …}")
+        if in_ci(os.environ) and not self.settings.terraform.keeps_disk:
+            hint = (
+                "say `to: objectStorage` in git; where the disk is kept, terraform: {keepsDisk: true} in the settings"
+            )
+            raise Invalid("this is a CI job: a folder for backups goes with its disk", hint=hint)
         return BackupFolder(said.folder)
 
     @property

@@ -18,7 +18,7 @@ class Backups(Model):
     in its cloud's object storage."""
 
     schedule: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,2}h|[1-9][0-9]?d)$")] = "1d"
-    keep: Annotated[int, Field(ge=1, le=1000)] = 14
+    keep: Annotated[int, Field(ge=1, le=200)] = 14
     to: Literal["folder", "objectStorage"]
 
     @property

@@ -137,7 +137,10 @@ def test_a_schedule_is_an_age_in_hours_or_days(schedule: str) -> None:
         Backups.model_validate({"to": "folder", "schedule": schedule})
 
 
-def test_without_a_recipient_there_is_no_place(tmp_path: Path) -> None:
+def test_without_a_recipient_there_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"):
+        monkeypatch.delenv(name, raising=False)
+
     def place(**said: object) -> BackupStore:
         settings = Settings(backups=BackupPlaces.model_validate(said))
         return Connections(settings, tmp_path, lambda: pytest.fail("no tool is needed")).backup_store("folder", "moc")
@@ -147,6 +150,9 @@ def test_without_a_recipient_there_is_no_place(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="no folder"):
         place(recipients=(KEY,))
     assert isinstance(place(folder=tmp_path, recipients=(KEY,)), BackupFolder)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(Invalid, match="goes with its disk"):
+        place(folder=tmp_path, recipients=(KEY,))
     with pytest.raises(ValidationError):
         BackupPlaces.model_validate({"recipients": ("ssh-ed25519 AAAA",)})
 
