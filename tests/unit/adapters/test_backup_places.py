@@ -115,7 +115,7 @@ def test_a_cloud_that_fails_or_has_no_object_storage_says_so(tmp_path: Path) -> 
     with pytest.raises(Permanent, match="'moc' has no object storage"):
         store.list("demo")
     connection.there = True
-    connection.object_store.full = openstack.exceptions.HttpException("quota", http_status=413)
+    connection.object_store.full = openstack.exceptions.HttpException("quota")
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(Transient, match="moc"):
         store.put("demo", BACKUP, tmp_path / "file")
