@@ -8,20 +8,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from .. import files
-from ..engine.backups import Kept, due, notices, surplus
+from ..engine.backups import Kept, due, notices, risky, surplus
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.backup import Backup
 from ..model.change import Difference
 from ..model.desired import Backups as Wanted
 from ..model.desired import Cluster
 from ..model.naming import BACKUP
-from ..model.plan import Plan
+from ..model.plan import Plan, Step
 from ..model.resource import Resource
 from ..ports import BackupStore, Cipher, Machines
 from ..spec.load import DesiredCluster
@@ -75,10 +75,11 @@ class Backups:
         wanted = self.wanted
         return wanted is not None and not self.tried and bool(nodes) and due(self.kept(), wanted, self.clock())
 
-    def first(self, servers: Sequence[Resource]) -> bool:
-        """Take one before what nobody wants to begin without; False where that fails, the first time it is tried: what
-        is let go on then was let by somebody who knew."""
-        return self.wanted is None or self.tried or self._try(servers)
+    def before(self, steps: Iterable[Step], servers: Sequence[Resource]) -> bool:
+        """Take one where nobody wants to begin these steps without; False where that fails, the first time it is tried:
+        what goes on then, somebody let go on who knew."""
+        safe = self.wanted is None or self.tried or not any(map(risky, steps))
+        return safe or self._try(servers)
 
     def beside(self, plan: Plan, nodes: Sequence[Resource], servers: Sequence[Resource]) -> Plan:
         """Take one where it is due, which is no step of the plan, and have the plan say how that went."""

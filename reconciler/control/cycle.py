@@ -12,7 +12,6 @@ from enum import StrEnum
 from functools import cached_property
 
 from ..engine import autoscale, namespaces, quota, sessions
-from ..engine.backups import risky
 from ..engine.decision import Case, decide
 from ..engine.destroy import Wish
 from ..engine.environments import Asked
@@ -262,7 +261,7 @@ class Cycle:
         seen: set[str] = set()
         current, granted = first, grant(first)
         while not current.stopped and (phase := next_phase(current, seen, failed)):
-            if any(map(risky, phase)) and not self.backups.first(sight.servers):
+            if not self.backups.before(phase, sight.servers):
                 current = self._plan(sight, granted)
                 continue
             carried: list[StepOutcome] = []
@@ -368,8 +367,7 @@ class Cycle:
         now = self.clock()
         listed, unseen = ((), sight.sessions.reason) if isinstance(sight.sessions, Unknown) else (sight.sessions, "")
         working = sessions.in_use(listed, now)
-        masters = {*masters, *there}
-        known = Facts(spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working)
+        known = Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, now, decided, sessions=working)
         return replace(known, unseen_sessions=unseen, unsaved=self.backups.failed)
 
     def _record(self, recording: Recording) -> Recording:
