@@ -362,6 +362,8 @@ class App:
             quota=lambda cloud: self._cloud(cloud).quota(),
             gpu_label=self.settings.autoscaler.gpu_label,
             machines=self.connections.kubespray(),
+            backup_store=self.connections.backup_store,
+            cipher=self.connections.cipher,
         )
 
     def _whisper(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from . import interrupt
+from .adapters.age import Age
+from .adapters.backup_folder import BackupFolder
 from .adapters.kubernetes import KubernetesApi
 from .adapters.kubespray import UPSTREAM, Given, Kubespray, Release
 from .adapters.openstack import OpenStackCloud
@@ -18,9 +21,9 @@ from .adapters.terraform import Terraform as OpenTofu
 from .control import kubeconfigs
 from .control.toolkit import Access
 from .errors import Invalid
-from .ports import Gate, Terraform
+from .ports import BackupStore, Gate, Terraform
 from .process import Redactor
-from .settings import OpenShift, Settings
+from .settings import OpenShift, Settings, in_ci
 from .toolchain import Toolbox
 
 _APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
@@ -111,3 +114,26 @@ class Connections:
         if target.kubeconfig:
             return Access(target.kubeconfig, target.context, TERRAFORMS_MANAGER)
         raise Invalid(f"the settings' openshift target {name!r} names neither kubeconfig nor cluster")
+
+    def backup_store(self, to: str, cloud: str) -> BackupStore:
+        """Where `to` of git leads: the folder of our settings, or the cluster's own cloud. Raises Invalid where the
+        settings name no folder, or nobody for whom snapshots are encrypted."""
+        said = self.settings.backups
+        if not said.recipients:
+            hint = "name age's public keys there, backups: {recipients: [age1…]}; age-keygen makes a pair"
+            raise Invalid("the settings of this machine name nobody for whom backups are encrypted", hint=hint)
+        if to == "objectStorage":
+            return self.cloud(cloud).backups()
+        if said.folder is None:
+            raise Invalid("the settings of this machine name no folder for backups", hint="backups: {folder: …}")
+        if in_ci(os.environ) and not self.settings.terraform.keeps_disk:
+            hint = (
+                "say `to: objectStorage` in git; where the disk is kept, terraform: {keepsDisk: true} in the settings"
+            )
+            raise Invalid("this is a CI job: a folder for backups goes with its disk", hint=hint)
+        return BackupFolder(said.folder)
+
+    @property
+    def cipher(self) -> Age:
+        """What snapshots are encrypted by."""
+        return Age(self.settings.backups.recipients, self.settings.backups.identity)

@@ -295,6 +295,16 @@ class Repository(_Model):
     ref: str | None = Field(default=None, min_length=1)
 
 
+class BackupPlaces(_Model):
+    """Where snapshots of etcd go, and who may open them: never git's to say. `folder` is where `to: folder` leads, a
+    folder for each cluster below it; `recipients` are age's public keys, and `identity` a file with a private one of
+    them, needed to restore only."""
+
+    folder: Place | None = None
+    recipients: tuple[Annotated[str, Field(pattern=r"^age1[02-9ac-hj-np-z]{58}$")], ...] = ()
+    identity: Place | None = None
+
+
 class Settings(_Model):
     """Every setting has a default that suits a laptop; a daemon's machine names its own. With `repositories` the file
     is the daemon's, and each of these has settings of its own (`reconciler.repositories`)."""
@@ -313,6 +323,7 @@ class Settings(_Model):
     sops: SopsKeys = SopsKeys()
     fetch: Fetch = Fetch()
     terraform: Terraform = Terraform()
+    backups: BackupPlaces = BackupPlaces()
     timeouts: Timeouts = Timeouts()
     daemon: Daemon = Daemon()
     http: Http = Http()

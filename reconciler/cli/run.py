@@ -204,6 +204,8 @@ def _about(entry: dict[str, Any]) -> Iterator[str]:
     if under_way := entry.get("applying"):
         far = f" ({under_way['progress']})" if under_way["progress"] else ""
         yield f"applying {under_way['step']}{far}"
+    if backup := (entry["last"] or {}).get("backup"):
+        yield f"newest snapshot of etcd: {str(backup)[:16].replace('T', ' ')} UTC"
     for held in entry.get("blocked") or ():
         yield f"held by the guard {held['guard']}: {held['message']}"
         yield f"  {held['way']}"

@@ -26,6 +26,7 @@ from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
 from . import autoscaler, ci, environment, sandbox
 from .adopt import adopt
+from .backup import backup, restore
 from .completion import cluster_options, clusters_of
 from .context import Context, context
 from .demo import demo
@@ -240,6 +241,8 @@ app.command()(suspend)
 app.command()(resume)
 app.command()(unlock)
 app.command()(destroy)
+app.command()(backup)
+app.command()(restore)
 app.command()(demo)
 app.add_typer(autoscaler.app, name="autoscaler")
 app.add_typer(ci.app, name="ci")

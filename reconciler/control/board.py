@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from ..engine.backups import newest_told
 from ..engine.schedule import Slot, Trigger
 from ..model.outcome import Outcome
 from ..report.view import Guarded, guarded
@@ -29,7 +30,7 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Last:
     """How the last cycle went. `seconds` is wall time, `ended` UTC; `held` is what guards refused, each with the line
-    that approves it."""
+    that approves it; `backup` is when the newest snapshot of etcd was taken (UTC), None where none is known of."""
 
     outcome: str
     trigger: str
@@ -39,6 +40,7 @@ class Last:
     differences: int
     error: str
     held: tuple[Guarded, ...] = ()
+    backup: datetime.datetime | None = None
 
 
 def last_of(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: float, failed: str) -> Last:
@@ -52,6 +54,7 @@ def last_of(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: flo
         differences=len(outcome.after.open) if outcome else 0,
         error=failed,
         held=tuple(guarded(refusal) for refusal in outcome.after.refusals) if outcome else (),
+        backup=newest_told(outcome.after) if outcome else None,
     )
 
 
@@ -209,6 +212,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
             "ended": _iso(last.ended),
             "differences": last.differences,
             "error": last.error,
+            "backup": _iso(last.backup) if last.backup else None,
         },
         "blocked": [
             {"guard": held.guard, "message": held.message, "way": held.approval, "approval": held.paste}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from ..engine import autoscale, namespaces, quota, sessions
 from ..engine.decision import Case, decide
@@ -18,7 +18,7 @@ from ..engine.guard import Facts, destroyed
 from ..engine.holding import Granted, grant
 from ..engine.moves import drained
 from ..engine.playbook import Roles
-from ..errors import Blocked, Invalid, Outdated, Transient
+from ..errors import Blocked, Invalid, Outdated
 from ..model.lease import Standing
 from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
@@ -44,6 +44,7 @@ from . import (
     removed,
 )
 from .applied import believed, recorded
+from .backups import Backups
 from .drains import living_on
 from .executor import Executor
 from .finished import Finished
@@ -51,6 +52,7 @@ from .installed import installed_on, lost
 from .judging import acts, judged_by, status_of
 from .lease import Lost, Tenure, leased
 from .machine_lock import alone_here
+from .one_cycle import one_cycle
 from .phases import name, new_servers, next_phase
 from .recording import Recording
 from .sight import Sight, look
@@ -122,7 +124,7 @@ class Cycle:
         Then nothing was changed.
         """
         started = time.monotonic()
-        with self.alone():
+        with one_cycle(self.tools.state, self.desired.name):
             tools = self.tools
             tools.repository.verify(self.commit)
             self._check_descent()
@@ -136,13 +138,27 @@ class Cycle:
             if not self._may_act():
                 return self._ended(first, first, sight, (), started, seen=seen)
             first, sight = self._anew(first, sight)
-            if not acts(first):
+            if not acts(first) and not self.backups.due(sight.nodes):
                 return self._ended(first, first, sight, (), started, seen=seen)
             with self._leased() as tenure:
                 if tenure or self.tools.neighbours:  # who applied it before us may have changed what we saw
                     self._outdated(first)
                     first, sight = self.check()
                 return self._carried_out(first, sight, started, tenure)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """The cluster for what is no cycle: nobody changes it meanwhile, here or elsewhere. Raises as `reconcile`."""
+        with one_cycle(self.tools.state, self.desired.name):
+            self.tools.repository.verify(self.commit)
+            self._check_descent()
+            with self._leased():
+                yield
+
+    @cached_property
+    def backups(self) -> Backups:
+        """The snapshots of its etcd."""
+        return Backups(self.desired, self.tools, self.clock, off=self.wish is not None)
 
     def _check_descent(self) -> None:
         tools = self.tools
@@ -183,6 +199,7 @@ class Cycle:
         first, sight = self._anew(first, sight)
         self._check_state(first)
         after, sight, steps = self._apply(first, sight)
+        after = self.backups.beside(after, sight.nodes, sight.servers)
         if self.wish:  # who could say that volumes are kept is gone
             after = replace(after, differences=(*after.open, *first.notices))
         return self._ended(first, after, sight, steps, started, tenure=tenure)
@@ -269,6 +286,9 @@ class Cycle:
         seen: set[str] = set()
         current, granted = first, grant(first)
         while not current.stopped and (phase := next_phase(current, seen, failed)):
+            if not self.backups.before(phase, sight.servers):
+                current = self._plan(sight, granted)
+                continue
             carried: list[StepOutcome] = []
             if self.wish and phase[0].component is Component.INFRASTRUCTURE:
                 destroy.begin(self.desired, self.tools, sight)
@@ -341,6 +361,7 @@ class Cycle:
                 *autoscale.notices(cluster),
                 *namespaces.notices(sight.unmade),
                 *host_keys.notices(cluster, sight.servers, self.tools),
+                *self.backups.notices(),
             ),
             missing=sight.missing,
             builds=sight.builds,
@@ -377,10 +398,8 @@ class Cycle:
         now = self.clock()
         listed, unseen = ((), sight.sessions.reason) if isinstance(sight.sessions, Unknown) else (sight.sessions, "")
         working = sessions.in_use(listed, now)
-        masters = {*masters, *there}
-        return Facts(
-            spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working, unseen_sessions=unseen
-        )
+        known = Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, now, decided, sessions=working)
+        return replace(known, unseen_sessions=unseen, unsaved=self.backups.failed)
 
     def _record(self, recording: Recording) -> Recording:
         """Commit what was observed. Where somebody who looked later recorded it while we applied: look again, after
@@ -396,17 +415,3 @@ class Cycle:
             recording = replace(recording, outcome=outcome, sight=sight, looked=sight.at or self.clock())
         recording.commit(self.tools, self.clock, whatever_is_there=True)
         return recording
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """One cycle per cluster in this folder of state. The kernel lets go of the lock when its holder dies. Raises
-        Transient while another one runs."""
-        folder = self.tools.state / self.desired.name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                hint = "wait for it to end, or look for it with: ps aux | grep reconciler"
-                raise Transient(f"another cycle for {self.desired.name!r} is running", hint=hint) from None
-            yield

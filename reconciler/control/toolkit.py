@@ -6,10 +6,24 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import Invalid
 from ..model.guest import Guest
 from ..model.login import Login
 from ..model.quota import Quota
-from ..ports import Cloud, Gate, Ids, Kubernetes, Kubespray, Machines, Progress, Repository, Terraform, as_it_is
+from ..ports import (
+    BackupStore,
+    Cipher,
+    Cloud,
+    Gate,
+    Ids,
+    Kubernetes,
+    Kubespray,
+    Machines,
+    Progress,
+    Repository,
+    Terraform,
+    as_it_is,
+)
 from ..spec.render.gpus import LABEL
 from .lease import Terms
 from .machine_lock import Neighbours
@@ -23,6 +37,11 @@ class Access:
     kubeconfig: Path
     context: str | None = None
     manager: str = "reconciler"
+
+
+def nowhere(to: str, cloud: str) -> BackupStore:
+    """Where no settings say where backups are kept. Raises Invalid."""
+    raise Invalid(f"there is no place for backups here ({to}, {cloud})", hint="name it in the settings: backups:")
 
 
 @dataclass(frozen=True)
@@ -39,7 +58,9 @@ class Toolkit:
     `gate` says how kubeconfigs may be read. `login` is how a cloud is logged in to, settled; None where programs have
     ways of their own. `guests` are the pods that a drain of some nodes would evict; it raises what the port raises.
     `quota` asks what the project of a cloud may have; empty where nobody asks. `gpu_label` is the label of nodes with a
-    GPU. `machines` are asked over SSH for what this machine lacks."""
+    GPU. `machines` are asked over SSH for what this machine lacks. `backup_store` is where a cluster's snapshots of
+    etcd are kept, by git's word for it and the cluster's cloud; it raises Invalid where the settings don't say;
+    `cipher` is what they are encrypted by, None where the settings don't say."""
 
     repository: Repository
     cloud: Callable[[str], Cloud]
@@ -65,6 +86,8 @@ class Toolkit:
     guests: Callable[[Access, Collection[str]], tuple[Guest, ...]] = lambda _, __: ()
     quota: Callable[[str], Quota] = lambda _: {}
     gpu_label: str = LABEL
+    backup_store: Callable[[str, str], BackupStore] = nowhere
+    cipher: Cipher | None = None
 
     def workspace(self, cluster: str, name: str = "infrastructure") -> Path:
         """Where one of a cluster's Terraform runs keeps its state."""

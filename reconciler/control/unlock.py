@@ -10,6 +10,7 @@ from ..spec.tree import below
 from .cycle import Cycle
 from .lease import leased
 from .machine_lock import alone_here
+from .one_cycle import one_cycle
 
 _MODULES = {"infrastructure": "openstack-cluster"}
 
@@ -21,7 +22,7 @@ def unlock(cycle: Cycle, lock: str) -> str:
     said: list[str] = []
     recorded, cloud = tools.repository.lease_number(desired.name), desired.cluster.spec.cloud
     with (
-        cycle.alone(),
+        one_cycle(tools.state, desired.name),
         leased(tools.leases, desired.name, tools.state, tools.progress, recorded=recorded) as tenure,
         alone_here(tools.neighbours, desired.name, cloud, tenure),
     ):

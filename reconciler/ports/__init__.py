@@ -1,5 +1,6 @@
 """What the reconciler needs from the world, as Protocols: adapters implement them, tests stand in for them."""
 
+from .backups import BackupStore, Cipher
 from .cloud import Cloud, CloudSnapshot, Feed, Touched
 from .forge import Boundaries, Boundary, Comment, Forge, Issue, PullRequest, Standing
 from .git import (
@@ -28,10 +29,12 @@ __all__ = [
     "Api",
     "Archive",
     "Backend",
+    "BackupStore",
     "Boundaries",
     "Boundary",
     "Branches",
     "Change",
+    "Cipher",
     "Cloud",
     "CloudSnapshot",
     "Comment",

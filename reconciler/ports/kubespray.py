@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import IO, Protocol, TypeAlias
 
 from ..model.host_key import Vouched
 from ..model.login import Login
@@ -79,3 +79,29 @@ class Machines(Protocol):
         Raises Invalid for a missing key, Transient for a machine that is silent or lets nobody in, Permanent for a
         script that failed, for sudo that asks for a password, and for an answer that is too long.
         """
+
+    def receive(
+        self,
+        cluster: str,
+        inventory: Mapping[str, object],
+        machine: str,
+        script: str,
+        take: Callable[[IO[bytes]], None],
+        *,
+        seconds: float,
+    ) -> None:
+        """Run a shell script on a machine and hand its stdout to `take` as it comes, in bytes of any number: it is for
+        `take` to stop reading, by an exception that is passed on. Raises as `ask` besides."""
+
+    def send(
+        self,
+        cluster: str,
+        inventory: Mapping[str, object],
+        machine: str,
+        script: str,
+        give: Callable[[IO[bytes]], None],
+        *,
+        seconds: float,
+    ) -> None:
+        """Run a shell script on a machine, whose stdin `give` writes. The script is an argument there, which others on
+        that machine may read: no secret is in it. Raises as `ask`, and what `give` raises."""

@@ -39,6 +39,9 @@ class Metrics:
             "reconciler_differences", "Differences left after the last cycle.", each, registry=mine
         )
         self._failures = Gauge("reconciler_failures", "Failed cycles in a row.", each, registry=mine)
+        self._backup = Gauge(
+            "reconciler_backup_timestamp_seconds", "When etcd's newest snapshot was taken.", each, registry=mine
+        )
         self._git = Gauge(
             "reconciler_git_failures", "Failed fetches in a row; a followed branch that is gone is one.", which,
             registry=mine,
@@ -77,6 +80,7 @@ class Metrics:
         """Everything, as Prometheus reads it."""
         self._differences.clear()
         self._failures.clear()
+        self._backup.clear()
         for board in self._boards:
             self._count(board)
         self._watches.set(self._streams())
@@ -89,6 +93,8 @@ class Metrics:
         for entry in entries:
             self._differences.labels(*which, entry.cluster).set(entry.last.differences if entry.last else 0)
             self._failures.labels(*which, entry.cluster).set(entry.failures)
+            if entry.last and entry.last.backup:
+                self._backup.labels(*which, entry.cluster).set(entry.last.backup.timestamp())
         _of(self._git, which).set(board.git[0])
         _of(self._usable, which).set(board.usable)
 

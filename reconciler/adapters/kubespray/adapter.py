@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ... import interrupt, login_file
 from ...errors import Invalid, Permanent
 from ...model.host_key import Vouched
 from ...ports import Place, Playbook, Progress
 from . import failure, hangup, known_hosts
-from .ask import ask
+from .ask import Line, ask, receive, send
 from .bastion import through_bastion
 from .environment import environment
 from .events import Events
@@ -129,13 +129,42 @@ class Kubespray:
         self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
     ) -> str:
         """What a shell script of root's prints on a machine of the inventory; raises as the port says."""
+        return ask(self._line(cluster, inventory, machine), script, seconds)
+
+    def receive(
+        self,
+        cluster: str,
+        inventory: Mapping[str, object],
+        machine: str,
+        script: str,
+        take: Callable[[IO[bytes]], None],
+        *,
+        seconds: float,
+    ) -> None:
+        """Hand what a shell script of root's prints to `take`; raises as the port says."""
+        receive(self._line(cluster, inventory, machine), script, take, seconds)
+
+    def send(
+        self,
+        cluster: str,
+        inventory: Mapping[str, object],
+        machine: str,
+        script: str,
+        give: Callable[[IO[bytes]], None],
+        *,
+        seconds: float,
+    ) -> None:
+        """Run a shell script of root's whose stdin `give` writes; raises as the port says."""
+        send(self._line(cluster, inventory, machine), script, give, seconds)
+
+    def _line(self, cluster: str, inventory: Mapping[str, object], machine: str) -> Line:
         self._check_key()
         folder = self._folder(cluster)
         folder.make()  # ssh pins a host's key at first contact
         login = question(inventory, machine, self._private_key, folder.known_hosts)
         if login is None:
             raise Permanent(f"{machine} has no server in the cloud", hint=f"reconciler plan {cluster} says more")
-        return ask(login, machine, script, seconds, partial(_otherwise, inventory, folder))
+        return Line(machine, login, partial(_otherwise, inventory, folder))
 
     def versions(self) -> frozenset[str]:
         """The Kubernetes versions that this Kubespray installs; empty where it does not say, or is not here yet."""

@@ -17,6 +17,7 @@ from ...model.quota import Quota
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot, Touched
 from . import addresses, balancers, changes, conditions, consoles, images, normalise, quotas
+from .containers import BackupContainers
 from .login import connect, explain
 from .normalise import Names
 from .resolve import written
@@ -198,6 +199,10 @@ class OpenStackCloud:
         except Exception as error:
             said = error if isinstance(error, ReconcilerError) else explain(self._name, error)
             return Unknown(said.message, said.hint)
+
+    def backups(self) -> BackupContainers:
+        """Its object storage, for snapshots. Asks nobody yet."""
+        return BackupContainers(self._name, lambda: self.connection)
 
     def quota(self) -> Quota:
         """What the project may have, and has: three requests. What can't be asked is left out."""

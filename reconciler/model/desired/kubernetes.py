@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from .backup import Backups
 from .base import At, Cidr, Cidr6, Model, Name, Port, PublicKey, YamlPath
 
 # what Kubespray 2.32 knows (kube_network_plugin)
@@ -68,7 +69,8 @@ class KubernetesIpv6(Model):
 
 
 class Kubernetes(Model):
-    """`ipv6` gives pods and services IPv6 addresses when the cluster is installed. `variables` go to Kubespray as they
+    """`ipv6` gives pods and services IPv6 addresses when the cluster is installed. `backup` keeps snapshots of etcd off
+    the machines. `variables` go to Kubespray as they
     are: they are text, never templates."""
 
     version: Annotated[str, StringConstraints(pattern=r"^1\.[0-9]+\.[0-9]+$")]
@@ -78,6 +80,7 @@ class Kubernetes(Model):
     ipv6: KubernetesIpv6 | None = None
     upgrade: Upgrade = Upgrade()
     repair: Repair = Repair()
+    backup: Backups | None = None
     variables: dict[str, object] = Field(default_factory=dict)
 
 

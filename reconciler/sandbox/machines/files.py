@@ -14,6 +14,26 @@ while [ "${1#-}" != "$1" ]; do shift; done
 paths='etc/(kubernetes|etcd|ssl/etcd|ssh)|var/lib/(etcd|kubelet|cloud)'
 sed -E "s#(^|[^A-Za-z0-9_./-])/($paths)#\1$HOME/\2#g" | sh -s
 """
+# A machine's services are those its boot scripts start.
+_SYSTEMCTL = r"""#!/bin/sh
+verb=$1
+for unit; do :; done
+case "$verb $unit" in
+"stop etcd") exec "$HOME/bin/service" stop etcd >/dev/null ;;
+"start etcd") exec "$HOME/boot.d/10-etcd" >/dev/null ;;
+*) echo "there is no $unit to $verb here" >&2; exit 1 ;;
+esac
+"""
+# And its kubelet follows the manifests of static pods at the moment somebody asks what runs.
+_CRICTL = r"""#!/bin/sh
+name=${4#^}
+name=${name%$}
+if [ -e "$HOME/etc/kubernetes/manifests/$name.yaml" ]; then
+    "$HOME/boot.d/20-control-plane" >&2 && echo "$name"
+else
+    "$HOME/bin/service" stop "$name" >&2
+fi
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +84,10 @@ class Layout:
     def make(self) -> None:
         for folder in (self.machines, self.homes, self.pid.parent, self.log.parent, self.root_bin):
             folder.mkdir(parents=True, exist_ok=True)
-        sudo = self.root_bin / "sudo"
-        sudo.write_text(_SUDO)
-        sudo.chmod(0o755)
+        for name, text in (("sudo", _SUDO), ("systemctl", _SYSTEMCTL), ("crictl", _CRICTL)):
+            program = self.root_bin / name
+            program.write_text(text)
+            program.chmod(0o755)
 
     def read(self) -> dict[str, MachineFile]:
         """Return every machine by id. A file that goes away meanwhile is a server that went away meanwhile.

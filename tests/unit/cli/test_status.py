@@ -81,6 +81,12 @@ def test_what_is_held_is_shown_with_the_line_that_lets_it_through(run: Run, conf
     ]
 
 
+def test_when_the_newest_snapshot_was_taken_is_shown(run: Run, config: Path, port: Port) -> None:
+    entry = {**DOCUMENT["clusters"][0], "last": {"outcome": "in sync", "backup": "2026-11-20T14:03:00.000Z"}}
+    port.body = json.dumps({**DOCUMENT, "clusters": [entry]}).encode()
+    assert "demo: newest snapshot of etcd: 2026-11-20 14:03 UTC" in run("--config", str(config), "status").out
+
+
 def test_a_narrow_terminal_gets_no_table(run: Run, config: Path, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     lines = run("--config", str(config), "status").out.splitlines()

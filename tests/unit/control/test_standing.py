@@ -36,6 +36,12 @@ class Asked:
             raise answer
         return answer
 
+    def receive(self, *_: object, **__: object) -> None:
+        raise AssertionError("nobody gives a snapshot here")
+
+    def send(self, *_: object, **__: object) -> None:
+        raise AssertionError("nobody takes a snapshot here")
+
 
 @pytest.fixture
 def key(tmp_path: Path) -> Path:

@@ -1,0 +1,215 @@
+"""Restores a cluster's etcd from a snapshot: on all members at once, with its API servers stopped.
+
+Each part may be done again: killed anywhere, and run again from this machine or another, it ends with a whole cluster.
+What is slow or can fail (fetching, opening, sending, making the new data) comes before anything is stopped.
+docs/decisions/0084-restoring-is-a-sequence-of-our-own.md says why Kubespray's playbook does not do it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ..errors import Invalid, Permanent, ReconcilerError, Transient
+from ..model.backup import Backup
+from ..model.resource import Resource
+from ..spec.load import DesiredCluster
+from ..spec.render.kubernetes import Hosts, inventory
+from ..spec.render.machines import kubespray_groups, machines
+from . import backups, etcd_scripts
+from .toolkit import Toolkit
+
+_SHORT, _LONG = 30.0, 1800.0
+_WAIT = 240.0
+_MEMBER = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,62}) (?P<url>https?://[0-9A-Za-z.:\[\]-]{1,80}:[0-9]{1,5})"
+    r" (?P<token>[A-Za-z0-9._-]{1,63}) (?P<free>[0-9]{1,15})\n"
+)
+_OBJECT = re.compile(r"[A-Za-z0-9]{1,63} [-A-Za-z0-9.<>]{1,63} [-A-Za-z0-9.:]{1,253}")
+# The new data, the snapshot it is made from, and some room.
+_TIMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of etcd's members: the machine, and what it calls itself."""
+
+    machine: str
+    name: str
+    url: str
+    token: str
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What a restore takes back: "kind namespace name" of objects that were made since, as far as the API could say,
+    else why it could not."""
+
+    objects: tuple[str, ...] = ()
+    unseen: str = ""
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Of one cluster, whose live `servers` are given."""
+
+    desired: DesiredCluster
+    tools: Toolkit
+    servers: Sequence[Resource]
+
+    def lost(self, backup: Backup) -> Lost:
+        """What was made since the snapshot. Changes nothing."""
+        reason = "no control-plane machine has a server in the cloud"
+        script = etcd_scripts.made_since(f"{backup.taken:%Y-%m-%dT%H:%M:%SZ}")
+        for machine in self._masters:
+            try:
+                lines = self._ask(machine, script, 120).splitlines()
+            except (Transient, Permanent) as error:
+                reason = error.message
+                continue
+            return Lost(tuple(line for line in lines if _OBJECT.fullmatch(line)))
+        return Lost(unseen=reason)
+
+    def run(self, backup: Backup) -> None:
+        """Raises Transient or Permanent; before anything was stopped the cluster is as it was, and afterwards it is run
+        again."""
+        log = self.tools.progress.log
+        with backups.draft(self.tools.state / self.desired.name) as file:
+            members = self._prepared(backup, file)
+        log(f"restoring {backup.name} on {', '.join(m.machine for m in members)}: the API is stopped")
+        try:
+            self._each(self._masters, "API servers stop", etcd_scripts.stop_control_plane(), _WAIT)
+            self._each(self._etcd, "etcd stops", etcd_scripts.stop_etcd(), _WAIT)
+            self._each(self._etcd, "snapshot", etcd_scripts.swap(), _WAIT)
+            self._each(self._etcd, "etcd starts", etcd_scripts.start_etcd(), _SHORT)
+            self._each(self._etcd, "etcd healthy", etcd_scripts.await_etcd(), _WAIT)
+            self._each(self._masters, "API servers start", etcd_scripts.start_control_plane(), _WAIT)
+            self._each(self._etcd, "tidy up", etcd_scripts.finish(), _SHORT)
+        except (Transient, Permanent) as error:
+            again = f"run it again: reconciler restore {self.desired.name} {backup.name}"
+            raise type(error)(f"the restore stopped half-way: {error.message}", hint=again) from error
+
+    def _prepared(self, backup: Backup, file: Path) -> tuple[Member, ...]:
+        """The members, each with the restored data beside what it has. Nothing is stopped yet."""
+        name, tools = self.desired.name, self.tools
+        members = self._members()
+        for machine in self._masters:
+            self._ask(machine, etcd_scripts.control_plane(), _SHORT)
+        with tools.progress.task(f"fetch {backup.name}"):
+            backups.store(self.desired, tools).get(name, backup, file)
+        if not backups.check_whole(tools.state, name, backup, file):
+            tools.progress.log(f"note: {backup.name} was not taken from this machine, so nothing here vouches for it")
+        size, digest = self._opened(file)
+        small = [m.machine for m in members if m.free * 1024 < size * _TIMES]
+        if small:
+            raise Permanent(f"there is no room for the restored data on {', '.join(small)}", hint="make room there")
+        try:
+            for member in members:
+                self._staged(member, members, file, digest)
+        except ReconcilerError:
+            self._give_up()
+            raise
+        return members
+
+    def _opened(self, file: Path) -> tuple[int, str]:
+        """Size and SHA-256 of the snapshot, once all of it was opened: age vouches for it at its end only."""
+        seen, size = hashlib.sha256(), 0
+
+        def take(piece: bytes) -> None:
+            nonlocal size
+            size += len(piece)
+            seen.update(piece)
+
+        with file.open("rb") as encrypted:
+            backups.cipher(self.tools).decrypt(encrypted, take)
+        return size, seen.hexdigest()
+
+    def _staged(self, member: Member, members: Sequence[Member], file: Path, digest: str) -> None:
+        def give(pipe: IO[bytes]) -> None:
+            with file.open("rb") as encrypted:
+                backups.cipher(self.tools).decrypt(encrypted, lambda piece: _write(pipe, piece))
+
+        with self.tools.progress.task(f"snapshot to {member.machine}"):
+            self.tools.machines.send(
+                self.desired.name, self._inventory, member.machine, etcd_scripts.upload(digest), give, seconds=_LONG
+            )
+            urls = [f"{m.name}={m.url}" for m in members]
+            self._ask(member.machine, etcd_scripts.stage(member.name, member.url, member.token, urls), _LONG)
+
+    def _give_up(self) -> None:
+        """Best effort: who can't be asked keeps what the next restore removes."""
+        for machine in self._etcd:
+            try:
+                self._ask(machine, etcd_scripts.give_up(), _SHORT)
+            except (Transient, Permanent) as error:
+                self.tools.progress.log(f"warning: {machine} was not tidied up: {error.message}")
+
+    def _members(self) -> tuple[Member, ...]:
+        """Raises Permanent where one that git wants has no server, or says what is no member."""
+        wanted = self._wanted_members()
+        missing = sorted(wanted - set(self._etcd))
+        if missing or not wanted:
+            hint = "let `reconciler apply` make the machines and install them first; then restore"
+            raise Permanent(f"etcd is restored on all its machines, and there is no {', '.join(missing)}", hint=hint)
+        found = tuple(member(m, self._ask(m, etcd_scripts.member(), _SHORT)) for m in self._etcd)
+        if len({m.name for m in found}) < len(found) or len({m.url for m in found}) < len(found):
+            raise Permanent("two machines call themselves the same member of etcd", hint="look at their /etc/etcd.env")
+        return found
+
+    def _wanted_members(self) -> set[str]:
+        return {
+            m.name for m in machines(self.desired.cluster) if "etcd" in kubespray_groups(self.desired.cluster, m.role)
+        }
+
+    def _each(self, names: Sequence[str], title: str, script: str, seconds: float) -> None:
+        with self.tools.progress.task(title) as task:
+            task.total(len(names))
+            for name in names:
+                task.status(name)
+                self._ask(name, script, seconds)
+                task.advance()
+
+    def _ask(self, machine: str, script: str, seconds: float) -> str:
+        return self.tools.machines.ask(self.desired.name, self._inventory, machine, script, seconds=seconds)
+
+    @property
+    def _inventory(self) -> dict[str, object]:
+        return inventory(self.desired.cluster, Hosts(self.servers))
+
+    @property
+    def _etcd(self) -> tuple[str, ...]:
+        return backups.members(self.desired.cluster, self.servers)
+
+    @property
+    def _masters(self) -> tuple[str, ...]:
+        return backups.control_plane(self.desired.cluster, self.servers)
+
+
+def member(machine: str, answer: str) -> Member:
+    """What a machine says of its member, parsed. Raises Permanent for anything else: it goes into a command line of the
+    other machines."""
+    match = _MEMBER.fullmatch(answer)
+    if match is None:
+        raise Permanent(f"{machine} does not say which member of etcd it is", hint="look at its /etc/etcd.env")
+    return Member(machine, match["name"], match["url"], match["token"], int(match["free"]))
+
+
+def chosen(kept: Sequence[Backup], name: str) -> Backup:
+    """The snapshot of that name, or the `latest`. Raises Invalid for one that is not kept."""
+    if not kept:
+        raise Invalid("there is no backup to restore", hint="reconciler backup takes one")
+    if name == "latest":
+        return max(kept)
+    wanted = Backup.parse(name)
+    if wanted is None or wanted not in kept:
+        raise Invalid(f"there is no backup {name!r}", hint=f"the newest is {max(kept).name}; backup --list has all")
+    return wanted
+
+
+def _write(pipe: IO[bytes], piece: bytes) -> None:
+    pipe.write(piece)

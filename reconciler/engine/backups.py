@@ -1,0 +1,87 @@
+"""When a snapshot of etcd is due, which of them go, and what reports say of them: pure functions of names and times.
+
+A backup is no step of a plan and no difference: a cluster whose newest snapshot is old is as git wants it all the same.
+So what is to be known of it is a notice. docs/decisions/0082-backups-are-notices.md says why.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from ..model.backup import Backup
+from ..model.change import Action, Class, Difference, Severity
+from ..model.desired import Backups
+from ..model.naming import BACKUP
+from ..model.plan import Plan, Step, Tool
+from ..model.resource import Component, Key
+
+# A cycle may be late, or a machine silent for a while; past that somebody has to look.
+_LATE, _FAR_TOO_LATE = 1.5, 3
+_LONGEST = 400  # characters of a notice: what a machine said is in it
+_RISKY = frozenset({"upgrade-cluster.yml", "recover-control-plane.yml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of a cluster's snapshots: those that are kept, in any order, or why that can't be told (`unknown`).
+    `failed` says why the last one could not be taken."""
+
+    backups: Collection[Backup] = ()
+    unknown: str = ""
+    failed: str = ""
+    hint: str = ""
+
+    @property
+    def newest(self) -> Backup | None:
+        return max(self.backups, default=None)
+
+
+def due(kept: Kept, wanted: Backups, now: datetime.datetime) -> bool:
+    """Should one be taken now? Where nobody knows what there is, none is taken: its target can't be reached."""
+    if kept.unknown:
+        return False
+    return kept.newest is None or now - kept.newest.taken >= wanted.every
+
+
+def surplus(backups: Iterable[Backup], keep: int) -> tuple[Backup, ...]:
+    """Those beyond the `keep` newest, oldest first. The newest one is never among them."""
+    return tuple(sorted(backups)[: -max(1, keep)])
+
+
+def risky(step: Step) -> bool:
+    """Is it one that nobody wants to begin without a snapshot? It changes etcd's own members, or what runs them."""
+    return step.tool is Tool.KUBESPRAY and step.operation in _RISKY and not step.held
+
+
+def notices(kept: Kept, wanted: Backups, now: datetime.datetime) -> tuple[Difference, ...]:
+    """What every report says of the snapshots. No wording depends on how old one is, so that a report changes when
+    something does: one more snapshot, or a stage of being late."""
+    level, words = _words(kept, wanted, now)
+    taken = kept.newest.taken.isoformat(timespec="seconds") if kept.newest else None
+    key, why = Key(BACKUP, "etcd"), words[:_LONGEST]
+    return (Difference(Component.KUBERNETES, key, "", None, None, taken, Class.NOTICE, Action.NONE, level, why),)
+
+
+def _words(kept: Kept, wanted: Backups, now: datetime.datetime) -> tuple[Severity, str]:
+    failed = f"; another could not be taken: {kept.failed}" if kept.failed else ""
+    if kept.unknown:
+        return Severity.HIGH, f"whether there is a snapshot of etcd is not known: {kept.unknown}"
+    if kept.newest is None:
+        why = f", and none could be taken: {kept.failed}" if kept.failed else "; the next cycle that may act takes one"
+        return Severity.HIGH, f"there is no snapshot of etcd{why}"
+    newest, age = kept.newest, now - kept.newest.taken
+    told = f"the newest snapshot of etcd is {newest.name}, taken {newest.taken:%Y-%m-%d %H:%M} UTC"
+    if age >= wanted.every * _FAR_TOO_LATE:
+        return Severity.HIGH, f"{told}: older than three times its schedule ({wanted.schedule}){failed}"
+    if age >= wanted.every * _LATE or kept.failed:
+        late = f": late, its schedule is {wanted.schedule}" if age >= wanted.every * _LATE else ""
+        return Severity.MEDIUM, f"{told}{late}{failed}"
+    return Severity.INFO, f"{told}; the schedule is {wanted.schedule}"
+
+
+def newest_told(plan: Plan) -> datetime.datetime | None:
+    """When the newest snapshot was taken, as the plan's notice has it; None without one."""
+    told = next((d.live for d in plan.notices if d.key.kind == BACKUP), None)
+    return datetime.datetime.fromisoformat(str(told)) if told else None

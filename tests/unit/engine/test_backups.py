@@ -1,0 +1,91 @@
+"""When a snapshot is due, which of them go, and what reports say: by names and times alone."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.engine.backups import Kept, due, newest_told, notices, surplus
+from reconciler.model.backup import Backup
+from reconciler.model.change import Severity
+from reconciler.model.desired import Backups
+from reconciler.model.plan import Plan
+
+NOW = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
+DAILY = Backups(schedule="1d", keep=3, to="folder")
+moments = st.datetimes(
+    datetime.datetime(1970, 1, 1), datetime.datetime(2200, 1, 1), timezones=st.just(datetime.UTC)
+).map(lambda moment: moment.replace(microsecond=0))
+backups = st.builds(Backup, moments, st.integers(0, 10**18))
+
+
+def ago(hours: float, revision: int = 7) -> Backup:
+    return Backup(NOW - datetime.timedelta(hours=hours), revision)
+
+
+@given(backups)
+def test_a_name_says_all_there_is_to_know(backup: Backup) -> None:
+    assert Backup.parse(backup.name) == backup
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "20261129T120000Z-7.db", "20261129T120000Z-7.db.age.part", ".20261129T120000Z-7.db.age.part",
+        "20261329T120000Z-7.db.age", "20261129T120000Z-07.db.age", "../20261129T120000Z-7.db.age",
+        "20261129T120000Z-7.db.age\n", "x20261129T120000Z-7.db.age", "\uff120261129T120000Z-7.db.age",
+    ],
+)  # fmt: skip
+def test_what_is_called_otherwise_is_nobodys_of_ours(name: str) -> None:
+    assert Backup.parse(name) is None
+
+
+@given(st.lists(backups, unique=True), st.integers(1, 10))
+def test_the_newest_stay_and_one_always_does(kept: Sequence[Backup], keep: int) -> None:
+    gone = surplus(kept, keep)
+    left = set(kept) - set(gone)
+    assert len(left) == min(keep, len(kept))
+    assert not kept or max(kept) in left
+    assert all(a < b for a in gone for b in left)
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (Kept(), True), (Kept((ago(23.9),)), False), (Kept((ago(24), ago(99))), True),
+        (Kept(unknown="the disk is not mounted"), False),
+        (Kept((ago(-5),)), False),  # another machine's clock is ahead
+    ],
+)  # fmt: skip
+def test_one_is_due_by_the_age_of_the_newest(kept: Kept, expected: bool) -> None:
+    assert due(kept, DAILY, NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("kept", "level", "words"),
+    [
+        (Kept((ago(3), ago(90))), Severity.INFO, "20261129T090000Z-7.db.age, taken 2026-11-29 09:00 UTC"),
+        (Kept((ago(36),)), Severity.MEDIUM, "late"),
+        (Kept((ago(3),), failed="no room"), Severity.MEDIUM, "another could not be taken: no room"),
+        (Kept((ago(72),)), Severity.HIGH, "older than three times its schedule"),
+        (Kept(), Severity.HIGH, "there is no snapshot of etcd"),
+        (Kept(failed="refused"), Severity.HIGH, "none could be taken: refused"),
+        (Kept(unknown="no folder"), Severity.HIGH, "not known: no folder"),
+    ],
+)
+def test_every_report_says_how_old_the_newest_is(kept: Kept, level: Severity, words: str) -> None:
+    (notice,) = notices(kept, DAILY, NOW)
+    assert (notice.severity, words in notice.why) == (level, True), notice.why
+    plan = Plan("demo", "c0ffee", (notice,))
+    assert plan.in_sync
+    assert newest_told(plan) == (kept.newest.taken if kept.newest else None)
+
+
+def test_a_report_stays_as_it_is_while_nothing_happens() -> None:
+    kept = Kept((ago(1),))
+    later = NOW + datetime.timedelta(hours=20)
+    assert notices(kept, DAILY, NOW) == notices(kept, DAILY, later)
