@@ -22,6 +22,7 @@ from reconciler.engine.decision import Case, decide
 from reconciler.engine.guard import Facts
 from reconciler.engine.playbook import Roles
 from reconciler.errors import Invalid, Problem, ReconcilerError
+from reconciler.model.lease import Lease, Unreadable
 from reconciler.model.outcome import Outcome, Status, StepOutcome
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Unknown
@@ -34,6 +35,7 @@ from reconciler.spec.load import DesiredCluster
 from reconciler.spec.wiring import Outputs
 
 NOW = datetime.datetime(2026, 11, 25, tzinfo=datetime.UTC)
+LEASE = Lease("a", 7, "1", NOW, NOW, number=2)
 _NOTHING = Plan("demo", "c0ffee")
 _NO_OUTCOME = Outcome("demo", "c0ffee", Status.FAILED, _NOTHING, _NOTHING)
 
@@ -164,7 +166,8 @@ OUTPUTS: dict[str, Callable[[Ended], str]] = {
     record.DIFFERENCES: lambda c: record.drift_text((*c.outcome.after.open, *c.outcome.after.notices)),
     output_memory.RECORD: lambda c: outputs.text(c.known, "demo"),
     images.RECORD: lambda c: images.text(c.observed.kinds(Component.INFRASTRUCTURE).get("server", Known()), {}),
-    "commit message": lambda c: record.message(c.outcome),
+    "commit message": lambda c: record.message(c.outcome, LEASE),
+    "takeover": lambda c: record.takeover("demo", LEASE, str(Unreadable(c.error.message))),
     "error": _error,
     "log": _log,
 }
