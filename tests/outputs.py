@@ -172,7 +172,6 @@ OUTPUTS: dict[str, Callable[[Ended], str]] = {
     images.RECORD: lambda c: images.text(c.observed.kinds(Component.INFRASTRUCTURE).get("server", Known()), {}),
     host_keys.RECORD: lambda _: host_keys.written({"id-1": _KEYS}),
     "doctor": lambda c: json.dumps(document("demo", [Check("machines", None, c.error.message, c.error.hint or "")])),
-    "commit message": lambda c: record.message(c.outcome),
     "commit message": lambda c: record.message(c.outcome, LEASE),
     "takeover": lambda c: record.takeover("demo", LEASE, str(Unreadable(c.error.message))),
     "error": _error,

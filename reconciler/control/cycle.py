@@ -10,25 +10,18 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
-from ..engine import autoscale, namespaces, quota, sessions
-from ..engine.decision import Case, decide
+from ..engine import quota
+from ..engine.decision import decide
 from ..engine.destroy import Wish
-from ..engine.environments import Asked
-from ..engine.guard import Facts, destroyed
+from ..engine.guard import destroyed
 from ..engine.holding import Granted, grant
 from ..engine.moves import drained
-from ..engine.playbook import Roles
 from ..errors import Blocked, Invalid, Outdated
 from ..model.lease import Standing
-from ..model.naming import GROUP_KEY
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step, Tool
-from ..model.resource import Component, Known, Unknown
+from ..model.resource import Component, Known
 from ..spec.load import FLEET, DesiredCluster
-from ..spec.render.environment import namespace
-from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
-from ..spec.render.owners import owners
-from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
 from . import (
     descent,
@@ -37,18 +30,16 @@ from . import (
     failures,
     fetched,
     hands_off,
-    host_keys,
     output_memory,
     record,
     regain,
     removed,
 )
-from .applied import believed, recorded
+from .applied import recorded
 from .backups import Backups
+from .case import case_of, facts_of
 from .drains import living_on
 from .executor import Executor
-from .finished import Finished
-from .installed import installed_on, lost
 from .judging import acts, judged_by, status_of
 from .lease import Lost, Tenure, leased
 from .machine_lock import alone_here
@@ -59,8 +50,6 @@ from .sight import Sight, look
 from .survey import Survey
 from .toolkit import Toolkit
 
-# Keys of an environment that reports send people to.
-_SPOKEN_OF = ("expires", "volume")
 # When one of these fails, what is built on it waits; workloads and applications don't wait for each other.
 _FOUNDATIONS = (Component.INFRASTRUCTURE, Component.KUBERNETES)
 _OVERTAKEN = 3  # looks that others may overtake while we apply, before ours is written whatever is there
@@ -329,8 +318,10 @@ class Cycle:
         """The plan from what was seen. Who lives on machines that a plan drains is asked for once there is such a plan,
         and the quota where something is to be made; then it is made anew."""
         if self.wish:
-            return destroy.plan(self.desired, self.commit, sight, self.wish, self._facts(sight, ()))
-        case = self._case(sight, granted)
+            facts = facts_of(self.desired, sight, (), self.clock(), unsaved=self.backups.failed)
+            return destroy.plan(self.desired, self.commit, sight, self.wish, facts)
+        more = (self.backups.notices(), self.backups.failed)
+        case = case_of(self.desired, self.commit, self.tools, sight, self.clock(), granted, *more)
         current = decide(case)
         if guests := living_on(self.tools, self.desired.name, drained(current)):
             case = replace(case, observed=replace(case.observed, guests=guests))
@@ -338,68 +329,6 @@ class Cycle:
         if quota.creates(current):
             current = decide(replace(case, quota=self.tools.quota(self.desired.cluster.spec.cloud)))
         return current
-
-    def _case(self, sight: Sight, granted: Granted | None) -> Case:
-        cluster, roles = self.desired.cluster, self._roles(sight)
-        return Case(
-            cluster=self.desired.name,
-            commit=self.commit,
-            expected=sight.expected,
-            applied=self._finished.added(
-                believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected), sight.expected
-            ),
-            observed=sight.observed,
-            roles=roles,
-            facts=self._facts(sight, roles.etcd or roles.control_plane),
-            replacing=REPLACING,
-            ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
-            history=record.History(self.tools.repository, self.desired.name),
-            durations=durations.read(self.tools.state, self.desired.name),
-            repair=cluster.spec.kubernetes.repair,
-            environments=tuple(self._environments()),
-            notices=(
-                *autoscale.notices(cluster),
-                *namespaces.notices(sight.unmade),
-                *host_keys.notices(cluster, sight.servers, self.tools),
-                *self.backups.notices(),
-            ),
-            missing=sight.missing,
-            builds=sight.builds,
-            granted=granted,
-            removed=removed.removed(self.tools.state, self.desired.name, self.clock()),
-        )
-
-    @property
-    def _finished(self) -> Finished:
-        return Finished(self.tools.state, self.desired.name)
-
-    def _environments(self) -> Iterator[Asked]:
-        for env in self.desired.environments:
-            expires, volume = (self.desired.place("Environment", env.title, ("spec", key)) for key in _SPOKEN_OF)
-            yield Asked(env, namespace(env.spec.owner), expires, volume)
-
-    def _roles(self, sight: Sight) -> Roles:
-        def of(role: Role) -> frozenset[str]:
-            return frozenset(m.name for m in machines(self.desired.cluster) if m.role == role)
-
-        before = installed_on(self.tools.state, self.desired.name)
-        known = isinstance(sight.observed.kinds(Component.INFRASTRUCTURE).get("server"), Known)
-        gone = lost(before, sight.servers) if known else frozenset()
-        return Roles(of("control-plane"), of("etcd"), of("node"), frozenset(before), gone)
-
-    def _facts(self, sight: Sight, masters: Collection[str]) -> Facts:
-        spec, mine = self.desired.cluster.spec, Component.INFRASTRUCTURE
-        live = sum(len(sight.observed.resources(mine, k)) for k in sight.observed.kinds(mine))
-        groups = (CONTROL_PLANE_GROUP, ETCD_GROUP)
-        there = {s.name for s in sight.servers if s.fields.get(f"metadata.{GROUP_KEY}") in groups}
-        wanted = len(sight.expected.resources(mine))
-        said = self.desired.autoscale
-        decided = {gone.server for group in said.spec.node_groups for gone in group.removed} if said else frozenset()
-        now = self.clock()
-        listed, unseen = ((), sight.sessions.reason) if isinstance(sight.sessions, Unknown) else (sight.sessions, "")
-        working = sessions.in_use(listed, now)
-        known = Facts(spec.guards, {*masters, *there}, live, wanted, spec.maintenance, now, decided, sessions=working)
-        return replace(known, unseen_sessions=unseen, unsaved=self.backups.failed)
 
     def _record(self, recording: Recording) -> Recording:
         """Commit what was observed. Where somebody who looked later recorded it while we applied: look again, after

@@ -17,7 +17,7 @@ from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
 from ..model.plan import JOIN, Step, Tool
 from ..model.presence import Nothing
-from ..model.resource import Component, Known, Resource, Unknown, Value
+from ..model.resource import Component, Resource, Value
 from ..ports import Allowance, Kubernetes, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
@@ -31,6 +31,7 @@ from .allowed import removing, taken
 from .finished import Finished
 from .made_from import as_made, told, touched
 from .objects_compared import AS, openshift, part_of
+from .readiness import not_ready, upgrades, waiting
 from .sight import Sight
 from .step_objects import earlier, left_alone, to_prune
 from .toolkit import Access, Toolkit
@@ -190,8 +191,8 @@ class Executor:
         if limit and (lacking := self.tools.kubespray.without_facts(name, hosts_of(said))):
             run(Playbook("facts.yml", said, lacking))
         api = reached(self.desired.cluster, hosts.servers, hosts.balancer)
-        variables = {"serial": self.desired.cluster.spec.kubernetes.upgrade.batch} if _upgrades(step) else {}
-        run(Playbook(step.operation, said, limit, variables, api), step.targets if _upgrades(step) else ())
+        variables = {"serial": self.desired.cluster.spec.kubernetes.upgrade.batch} if upgrades(step) else {}
+        run(Playbook(step.operation, said, limit, variables, api), step.targets if upgrades(step) else ())
         if step.operation == "cluster.yml":
             self._remember(step, sight)
         if any(d.key.kind == CERTIFICATE for d in step.differences):
@@ -200,7 +201,7 @@ class Executor:
 
     def _hosts(self, step: Step, sight: Sight) -> Hosts:
         before = installed.installed_on(self.tools.state, self.desired.name)
-        waiting = _waiting(step, sight, before) if _upgrades(step) else frozenset()
+        joining = waiting(step, sight, before) if upgrades(step) else frozenset()
         recovers = step.operation == "recover-control-plane.yml"
         return Hosts(
             servers=[s for s in sight.servers if s.name not in waiting],
@@ -243,7 +244,7 @@ class Executor:
             task.total(len(wanted))
             while True:
                 interrupt.check_own()
-                missing = _not_ready(api, wanted)
+                missing = not_ready(api, wanted)
                 task.status(", ".join(missing))
                 if not missing:
                     break
@@ -381,22 +382,3 @@ class Executor:
 
 def _addresses(differences: Iterable[Difference]) -> frozenset[str]:
     return frozenset(address(d.key.kind, d.key.name) for d in differences)
-
-
-def _waiting(step: Step, sight: Sight, before: Collection[str]) -> frozenset[str]:
-    """Nodes that join after an upgrade, or that don't answer: it would fail for all."""
-    ready = {n.name for n in sight.nodes if n.fields.get("ready")}
-    wanted = {n.name for n in sight.expected.resources(Component.KUBERNETES)}
-    return frozenset(wanted - ready - set(before) - set(step.targets))
-
-
-def _upgrades(step: Step) -> bool:
-    return step.operation == "upgrade-cluster.yml"
-
-
-def _not_ready(api: Kubernetes, wanted: Mapping[str, Resource]) -> list[str]:
-    listing = api.nodes()
-    if isinstance(listing, Unknown):
-        return sorted(wanted)
-    ready = {n.name for n in listing.resources if n.fields.get("ready")} if isinstance(listing, Known) else set()
-    return sorted(set(wanted) - ready)

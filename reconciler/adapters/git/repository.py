@@ -14,7 +14,7 @@ from typing import TypeVar
 from ...errors import Invalid, Permanent, Transient
 from ...model.lease import LAST_NUMBER
 from ...ports import LEASE_NUMBER, OBSERVED_AT, Files, Snapshot
-from . import ancestry, folders, promised, refs
+from . import ancestry, folders, promised, refs, trailers
 from . import branch as branches
 from . import snapshot as snapshots
 from .believed import Believed
@@ -31,10 +31,8 @@ from .stream import Author, commit_stream
 from .vouched import Trust
 
 _MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
-_MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _ID = re.compile(r"[0-9a-f]{40}")
-_NUMBER = re.compile(r"[0-9]{1,16}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z", re.ASCII)
+_MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _T = TypeVar("_T")
 
 
@@ -148,21 +146,18 @@ class GitRepository(OtherBranches):
     def last_recorded(self, folder: str) -> str:
         """Return the desired commit that the last record of `folder` names, as far as this clone's history of the
         observed branch goes; empty where none does. Whoever may push there may have written it. Starts no program."""
-        said = self._believed.trailers(self._branch(), within(folder), "Desired-Commit")
-        return next((commit for commit in said if _ID.fullmatch(commit)), "")
+        return trailers.commit(self._believed.trailers(self._branch(), within(folder), "Desired-Commit"))
 
     def observed_at(self, folder: str) -> datetime.datetime | None:
         """Return when (UTC) the cluster was looked at whose last record `folder` is, as far as this clone's history of
         the observed branch goes; None where none says so. Whoever may push there may have written it. Starts no
         program."""
-        said = self._believed.trailers(self._branch(), within(folder), OBSERVED_AT)
-        return next((time for text in islice(said, 1) if (time := _time(text))), None)
+        return trailers.time(self._believed.trailers(self._branch(), within(folder), OBSERVED_AT))
 
     def lease_number(self, folder: str) -> int:
         """Return the fencing number of the last record of `folder` that bears one, as far as this clone's history of
         the observed branch goes; 0 where none does. Whoever may push there may have written it. Starts no program."""
-        numbers = self._believed.trailers(self._branch(), within(folder), LEASE_NUMBER)
-        return next((min(int(text), LAST_NUMBER) for text in numbers if _NUMBER.fullmatch(text)), 0)
+        return trailers.number(self._believed.trailers(self._branch(), within(folder), LEASE_NUMBER), LAST_NUMBER)
 
     def descends(self, commit: str, ancestor: str) -> bool | None:
         """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell: it is not in this
@@ -381,16 +376,6 @@ class GitRepository(OtherBranches):
 
 def _objects(branch: Branch) -> Objects:
     return Objects(branch.dirs.common / "objects")
-
-
-def _time(text: str) -> datetime.datetime | None:
-    """The time that a trailer says; None for anything else that somebody wrote there."""
-    if not _TIME.fullmatch(text):
-        return None
-    try:
-        return datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _given(objects: Objects, id_: str) -> str:
