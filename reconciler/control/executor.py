@@ -204,7 +204,7 @@ class Executor:
         joining = waiting(step, sight, before) if upgrades(step) else frozenset()
         recovers = step.operation == "recover-control-plane.yml"
         return Hosts(
-            servers=[s for s in sight.servers if s.name not in waiting],
+            servers=[s for s in sight.servers if s.name not in joining],
             balancer=balancer_of(self.desired.cluster, sight.observed.kinds(Component.INFRASTRUCTURE)),
             installed=before.keys() - installed.lost(before, sight.servers),
             leaving=step.targets if step.operation == "remove-node.yml" else (),
