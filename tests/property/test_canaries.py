@@ -331,8 +331,8 @@ def test_every_output_is_looked_at() -> None:
     committed = {
         v
         for of in (record, output_memory, images, host_keys)
-        for v in vars(of).values()
-        if isinstance(v, str) and v.endswith((".yaml", ".md"))
+        for name, v in vars(of).items()
+        if isinstance(v, str) and v.endswith((".yaml", ".md")) and not name.startswith("_")  # no other file leaves us
     }
     assert committed <= OUTPUTS.keys()
     memories = {output_memory.RECORD, images.RECORD, host_keys.RECORD}

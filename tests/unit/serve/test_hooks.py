@@ -46,7 +46,7 @@ def test_a_delivery_reaches_the_repository_whose_secret_signed_it_and_no_other()
 
 
 def test_of_several_with_one_secret_it_is_the_one_that_was_pushed_to() -> None:
-    same = [Team(SECRET, "lab/physics"), Team(SECRET, "lab/chemistry"), Team(SECRET)]
+    same = [Team(SECRET, where) for where in ("lab/physics", "lab/chemistry", "")]
     assert told(same, push_to("Lab/Physics"), SECRET) == (202, [True, False, True])
     assert told([Team(SECRET, "lab/physics")], push_to("lab/poems"), SECRET) == (202, [False])
 
