@@ -154,7 +154,7 @@ def test_what_is_refused_for_good_has_no_false_differences_beside_it(
 
 def test_amounts_are_compared_as_such_where_the_server_takes_nothing(kube: Path, space: str) -> None:
     def make(storage: str, mode: str) -> dict[str, Any]:
-        spec = {"accessModes": [mode], "resources": {"requests": {"storage": storage}}}
+        spec = {"accessModes": [mode], "resources": {"requests": {"storage": storage}}, "storageClassName": "nobodys"}
         metadata = {"name": "claim", "namespace": space}
         return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
