@@ -167,8 +167,9 @@ class Cycle:
             leased(tools.leases, cluster, tools.state, tools.progress, self.commit, recorded) as tenure,
             alone_here(tools.neighbours, cluster, cloud, tenure),
         ):
-            if tenure and tenure.lease.took_over == Standing.EXPIRED:  # who had it may be about to push
+            if tenure and tenure.unfenced:  # who had it may be about to push
                 tools.repository.fence(cluster, record.takeover(cluster, tenure.lease, str(tenure.foreign)))
+                tenure.fenced_off()
             if tenure and tenure.foreign:
                 self._catch_up(tenure.foreign.commit)
             self.told(Moment.LEASED)
