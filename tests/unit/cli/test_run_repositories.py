@@ -64,6 +64,13 @@ def test_run_once_goes_through_all_of_them(run: Run, config: Path) -> None:
     assert sorted(state) == ["chemistry", "physics"]
 
 
+def test_run_once_shares_no_credential_between_two(run: Run, config: Path) -> None:
+    file = config.parent / "chemistry.yaml"
+    file.write_text(file.read_text().replace("chemistry-clouds", "physics-clouds"))
+    said = run("--config", config, "run", "--once")
+    assert f"clouds of chemistry is {config.parent}/physics-clouds.yaml, where clouds of physics is" in said.err
+
+
 def test_an_unknown_name_is_refused_with_those_that_there_are(run: Run, config: Path) -> None:
     for name in ("physics/nope", "biology/demo"):
         said = run("--config", config, "run", name)
