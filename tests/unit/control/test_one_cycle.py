@@ -23,5 +23,5 @@ def test_one_at_a_time_has_a_folder(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_written_is_said(tmp_path: Path) -> None:
     """Somebody else's, for one: no mistake of ours."""
     (tmp_path / "state").write_text("no folder")
-    with pytest.raises(Transient, match="cannot write .*/state/demo/lock"), one_cycle(tmp_path / "state", "demo"):
+    with pytest.raises(Transient, match=r"cannot write .*/state/demo/lock"), one_cycle(tmp_path / "state", "demo"):
         pass
