@@ -81,8 +81,9 @@ def run(
     from ..app import listening
     from ..serve.daemon import Daemon
 
-    served = daemon.served(mine, clusters or (), ref, interval)
-    Daemon(served, mine.settings.daemon.workers, listening(mine.settings), Log(log_format)).run()
+    log = Log(log_format)
+    served = daemon.served(mine, clusters or (), ref, interval, log)
+    Daemon(served, mine.settings.daemon.workers, listening(mine.settings), log).run()
 
 
 def _once(mine: Context, clusters: list[str] | None, ref: str, folder: Path | None) -> int:
