@@ -269,18 +269,19 @@ FLEET = "apiVersion: research.moc/v1alpha1\nkind: Fleet\nmetadata: {name: moc}\n
 
 def test_and_among_terraforms_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prefix has a default: two teams in one bucket, in two projects, would write one state."""
-    claims, last = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"})), None
-    for name in ("physics", "chemistry"):
+    claims = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"}))
+
+    def opened(name: str) -> tuple[App, Desired]:
         committed(tmp_path / name, "v7.0.0", {"desired/fleet.yaml": FLEET})
         app = App(Settings(state=tmp_path / "state"), tmp_path / name, QuietProgress(), name, claims)
-        monkeypatch.setattr(app, "_cloud", lambda _, id_=name: Project(id_))
-        wanted = app.at("HEAD")
-        if name == "physics":
-            app.cycle(wanted, wanted.clusters[0], take=True)
-        last = app, wanted
-    assert last
+        monkeypatch.setattr(app, "_cloud", lambda _: Project(name))
+        return app, app.at("HEAD")
+
+    app, wanted = opened("physics")
+    app.cycle(wanted, wanted.clusters[0], take=True)
+    app, wanted = opened("chemistry")
     with pytest.raises(Blocked, match=r"chemistry/demo is in Terraform's states in lab/reconciler, where physics/demo"):
-        last[0].cycle(last[1], last[1].clusters[0])
+        app.cycle(wanted, wanted.clusters[0])
 
 
 def test_a_name_stays_taken_when_something_else_than_what_is_followed_is_applied(

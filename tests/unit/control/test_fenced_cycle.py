@@ -15,7 +15,7 @@ from reconciler.control.lease import Lost, Terms, leased
 from reconciler.control.machine_lock import Neighbours
 from reconciler.control.unlock import unlock
 from reconciler.errors import Blocked, Permanent, Transient
-from reconciler.model.lease import Lease
+from reconciler.model.lease import Lease, Unreadable
 from reconciler.model.outcome import Status
 from reconciler.progress import QuietProgress
 from tests.unit.control.test_lease import Memory
@@ -145,7 +145,7 @@ def test_a_branch_that_cannot_be_moved_is_no_go_ahead(world: World, store: Memor
 def test_who_was_killed_before_it_fenced_off_the_one_before_does_it_when_it_runs_again(
     world: World, store: Memory
 ) -> None:
-    left = []
+    left: list[tuple[str, Lease | Unreadable]] = []
 
     def killed(folder: str, message: str) -> None:
         left.append(store.held["demo"])

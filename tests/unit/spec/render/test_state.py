@@ -18,7 +18,7 @@ from reconciler.spec.render.state import backend, place
 )  # fmt: skip
 def test_one_place_is_one_text(one: State, other: S3State | PgState | HttpState) -> None:
     kind = next(name for name in ("s3", "pg", "http") if getattr(one, name))
-    assert place(one) == place(State(**{kind: other}))
+    assert place(one) == place(State.model_validate({kind: other}))
     assert backend(one, "demo", "infrastructure")
 
 
