@@ -22,6 +22,7 @@ from .sightings import Sightings
 _ATTEMPTS = 3  # how often somebody else may be faster before we leave it to them
 _RETRY_PART = 12  # a heartbeat that failed is tried again after this part of a lease's life
 _SLACK_SECONDS = 2.0  # so far the kernel's word for when a process began may be off
+_TURN_SECONDS = 60.0  # the renewal may wait for the clone, which whoever asks may have locked: one of them gives up
 _QUESTIONS = 3  # how often the remote is asked, a second apart, before nobody knows whose the lease is
 # Words of the note beside the ids, which version 0.1.0 takes for ids of no lease: what the last number stands behind,
 # and that who had the lease before us is still to be fenced off.
@@ -184,7 +185,7 @@ class Tenure:
             if why := self.lost():
                 return why
             try:
-                with self._turn:
+                with self._in_turn():
                     self._look()
             except ReconcilerError as error:
                 unknown = f"nobody can say whether the lease of {self.cluster!r} is still ours: {error.message}"
@@ -232,7 +233,7 @@ class Tenure:
 
     def _renewed(self) -> bool:
         try:
-            with self._turn:
+            with self._in_turn():
                 longer = replace(self.lease, expires=self._longest())
                 ends = self.terms.steady() + self.terms.seconds
                 if name := self.terms.store.swap(self.cluster, self.name, longer):
@@ -242,6 +243,15 @@ class Tenure:
         except Exception:  # whatever it was: what is not renewed in time is lost, and `lost` says so
             return False
         return False
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=_TURN_SECONDS):
+            raise Transient("its renewal does not come to an end")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _look(self) -> None:
         """See who has the lease. A push whose answer was lost may have arrived: then it is still ours, and no longer

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler import interrupt
+from reconciler.control import lease
 from reconciler.control.cycle import Cycle, Moment
 from reconciler.control.lease import Lost, Terms, leased
 from reconciler.control.machine_lock import Neighbours
@@ -69,6 +70,20 @@ def test_a_remote_that_does_not_say_whose_it_is_is_no_yes(
     outcome, _ = cycle(world, store).reconcile()
     assert "nobody can say whether the lease of 'demo' is still ours: can't be reached" in outcome.error
     assert (world.log, world.recorded) == (["terraform infrastructure"], [])
+
+
+def test_a_renewal_that_hangs_is_waited_for_so_long_and_is_no_yes(
+    tmp_path: Path, store: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may wait for the clone, and the clone's lock be held by whoever asks."""
+    monkeypatch.setattr(interrupt, "wait", lambda _: None)
+    monkeypatch.setattr(lease, "_TURN_SECONDS", 0.01)
+    (tmp_path / "demo").mkdir()
+    with leased(Terms(store), "demo", tmp_path, QuietProgress()) as tenure:
+        assert tenure
+        with tenure._turn:
+            assert "still ours: its renewal does not come to an end" in tenure.doubt()
+        assert tenure.doubt() == ""
 
 
 def test_who_wakes_when_all_is_done_and_the_other_has_given_it_back_records_nothing(
