@@ -141,6 +141,7 @@ class Restore:
             with file.open("rb") as encrypted:
                 backups.cipher(self.tools).decrypt(encrypted, lambda piece: _write(pipe, piece))
 
+        interrupt.check_own()
         with self.tools.progress.task(f"snapshot to {member.machine}"):
             self.tools.machines.send(
                 self.desired.name, self._inventory, member.machine, etcd_scripts.upload(digest), give, seconds=_LONG
@@ -153,7 +154,6 @@ class Restore:
         the cluster is by now."""
         for machine in self._etcd:
             try:
-                interrupt.check_own()
                 self._ask(machine, etcd_scripts.give_up(), _SHORT)
             except (Transient, Permanent) as error:
                 self.tools.progress.log(f"warning: {machine} was not tidied up: {error.message}")
@@ -179,12 +179,13 @@ class Restore:
         with self.tools.progress.task(title) as task:
             task.total(len(names))
             for name in names:
-                interrupt.check_own()
                 task.status(name)
                 self._ask(name, script, seconds)
                 task.advance()
 
     def _ask(self, machine: str, script: str, seconds: float) -> str:
+        """Raises Transient, too, where the cluster is not ours to change any more."""
+        interrupt.check_own()
         return self.tools.machines.ask(self.desired.name, self._inventory, machine, script, seconds=seconds)
 
     @property

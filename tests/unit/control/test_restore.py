@@ -223,3 +223,13 @@ def test_who_lost_the_lease_removes_nothing_that_another_may_have_prepared(
     with interrupt.unless(lambda: "the lease was lost" if "stage" in machines.ran else ""), pytest.raises(Permanent):
         restore.run(BACKUP)
     assert machines.ran[-1] == "stage"
+
+
+def test_who_slept_past_the_lease_sends_nothing_over_what_another_prepares(
+    restore: Restore, machines: Machines
+) -> None:
+    assert BACKUP is not None
+    lost = interrupt.unless(lambda: "the lease was lost" if "check" in machines.ran else "")
+    with lost, pytest.raises(Transient, match="the lease was lost"):
+        restore.run(BACKUP)
+    assert machines.ran == ["who", "check"]
