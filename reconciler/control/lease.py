@@ -38,8 +38,9 @@ class HeldElsewhere(Transient):
         self.holder = holder
 
 
-class Lost(Transient):
-    """The lease is not ours any more: nothing more is begun under it, and nothing written."""
+class Lost(ReconcilerError):
+    """The lease is not ours any more: nothing more is begun under it, and nothing written. It is no trouble with the
+    clone or its remote, which a record would look for before it is tried again."""
 
 
 def _utc_now() -> datetime.datetime:

@@ -95,6 +95,22 @@ def test_what_was_ready_to_be_pushed_before_a_takeover_comes_too_late(
     assert two.record("demo", {"demo/x": "2"}, "demo: in sync\n")
 
 
+def test_who_lost_the_lease_looks_for_no_damage(clone: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every object of the clone would be read for it."""
+    one = repository(clone("one"))
+
+    def look(_: object) -> bool:
+        raise AssertionError("looked for damage")
+
+    monkeypatch.setattr(one, "_mend", look)
+
+    def files(_: Mapping[str, bytes]) -> Mapping[str, str]:
+        raise Lost("taken over")
+
+    with pytest.raises(Lost):
+        one.record("demo", files, "demo: in sync\n")
+
+
 def test_a_lease_that_cant_be_read_while_something_is_recorded_stops_nothing_for_ever(
     clone: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
