@@ -63,13 +63,15 @@ _TRUST_SECONDS = 60.0
 @dataclass
 class App:
     """One clone, one set of settings. Connections are made at their first use and kept, by this one alone. The name
-    of the repository is "" unless a daemon has several; then nothing of the machine's user lets anybody in."""
+    of the repository is "" unless a daemon has several; then nothing of the machine's user lets anybody in. `followed`
+    is the ref that says which clusters it has."""
 
     settings: Settings
     path: Path
     progress: Progress
     repository_name: str = ""
     claims: Claims | None = None
+    followed: str = "HEAD"
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, as a commit of it would be, for checking before that. Kustomize folders
@@ -127,7 +129,7 @@ class App:
         mistakes; Blocked."""
         at = revision(self.repository, ref, None)
         desired = self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
-        if purpose is Purpose.APPLY:
+        if purpose is Purpose.APPLY and ref == self.followed:
             self._keep(desired.names)
         return desired
 
@@ -183,14 +185,7 @@ class App:
     def _claim(self, cluster: DesiredCluster, *, take: bool) -> None:
         if self.claims is None:
             return
-        places, all_known = {f"the project {self._cloud(cluster.cluster.spec.cloud).project()}"}, True
-        for name in {application.spec.target for application in cluster.applications}:
-            target = self.settings.openshift.get(name)
-            if target is not None and not target.cluster:
-                try:
-                    places.add(f"the OpenShift {self.connections.address(self.toolkit.openshift[name])}")
-                except (Transient, Permanent):  # without a kubeconfig nothing is done there, and all else goes on
-                    all_known = False
+        places, all_known = self.connections.places(cluster, self._cloud(cluster.cluster.spec.cloud).project())
         if take:
             self.claims.take(self.repository_name, cluster.name, places, all_known=all_known)
         else:

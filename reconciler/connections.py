@@ -20,10 +20,12 @@ from .adapters.terraform import Encryption
 from .adapters.terraform import Terraform as OpenTofu
 from .control import kubeconfigs
 from .control.toolkit import Access
-from .errors import Invalid
+from .errors import Invalid, Permanent, Transient
 from .ports import BackupStore, Gate, Terraform
 from .process import Redactor
 from .settings import OpenShift, Settings, in_ci
+from .spec.load import DesiredCluster
+from .spec.render.state import place
 from .toolchain import Toolbox
 
 _APIS_KEPT = 16  # Kubernetes APIs whose connections stay open; those of a fleet would be most of a daemon's memory
@@ -72,6 +74,20 @@ class Connections:
     def address(self, access: Access) -> str:
         """The API's address. Raises Permanent where no usable kubeconfig is; Transient."""
         return self.kubernetes(access).address()
+
+    def places(self, cluster: DesiredCluster, project: str) -> tuple[frozenset[str], bool]:
+        """Where what a cluster has is found by its name: in its cloud's `project`, on OpenShifts, among Terraform's
+        states; and whether all of these places could be told."""
+        found, all_known, targets = {f"the project {project}"}, True, self.openshift()
+        if states := place(cluster.state):
+            found.add(states)
+        for name in {application.spec.target for application in cluster.applications} & targets.keys():
+            if not self.settings.openshift[name].cluster:
+                try:
+                    found.add(f"the OpenShift {self.address(targets[name])}")
+                except (Transient, Permanent):  # without a kubeconfig nothing is done there, and all else goes on
+                    all_known = False
+        return frozenset(found), all_known
 
     def kubernetes(self, access: Access) -> KubernetesApi:
         """One connection for one content of the kubeconfig: a cluster made anew has another authority."""

@@ -32,6 +32,10 @@ def _path(value: object) -> object:
     return Path(os.path.expanduser(value)) if isinstance(value, str) else value
 
 
+def _from_here(place: Path) -> Path:
+    return place.absolute()  # programs run in other folders than ours
+
+
 def _network(text: str) -> str:
     ipaddress.ip_network(text, strict=False)
     return text
@@ -40,7 +44,7 @@ def _network(text: str) -> str:
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
 _NAME = r"^([A-Za-z0-9_.-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$"  # a host or its address; no port, no scheme
-Place = Annotated[Path, BeforeValidator(_path)]
+Place = Annotated[Path, BeforeValidator(_path), AfterValidator(_from_here)]
 
 
 def _absolute(place: Path) -> Path:
@@ -49,7 +53,7 @@ def _absolute(place: Path) -> Path:
     return place
 
 
-Absolute = Annotated[Place, AfterValidator(_absolute)]
+Absolute = Annotated[Path, BeforeValidator(_path), AfterValidator(_absolute)]
 
 
 class _Model(BaseModel):

@@ -83,17 +83,16 @@ def restore(
     cycle = _cycle(mine, cluster, ref, Purpose.APPLY)
     _may_change(cycle)
     wanted = chosen(_kept(cycle), snapshot)
-    work = Restore(cycle.desired, cycle.tools, servers_of(cycle.desired.cluster, cycle.tools))
     if plan_only or asks:
-        _say(cluster, wanted, work.lost(wanted))
+        _say(cluster, wanted, _restore(cycle).lost(wanted))
     if plan_only:
         return
     if asks:
         typed = typer.prompt(f"Type the cluster's name to restore it ({cluster})", default="", show_default=False)
         if typed.strip() != cluster:
             raise Invalid(f"{cluster!r} was not typed: nothing was changed")
-    with cycle.exclusive():
-        work.run(wanted)
+    with cycle.exclusive():  # which machines there are, others may have changed until now
+        _restore(cycle).run(wanted)
     out().print(Text(f"{cluster}: etcd is as it was at {wanted.name}; reconciler plan {cluster} says what differs now"))
 
 
@@ -101,6 +100,10 @@ def _cycle(mine: Context, cluster: str, ref: str, purpose: Purpose) -> Cycle:
     state = mine.app.at(ref, purpose)
     (desired,) = mine.select(state, [cluster])
     return mine.app.cycle(state, desired)
+
+
+def _restore(cycle: Cycle) -> Restore:
+    return Restore(cycle.desired, cycle.tools, servers_of(cycle.desired.cluster, cycle.tools))
 
 
 def _kept(cycle: Cycle) -> list[Backup]:

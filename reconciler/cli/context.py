@@ -58,7 +58,7 @@ class Context:
         own = repositories.own(repository, self.settings)
         names = frozenset(each.name for each in self.settings.repositories)
         claims = Claims(self.settings.state_folder / "claims.json", names)
-        return App(own, repository.path, self.progress, repository.name, claims)
+        return App(own, repository.path, self.progress, repository.name, claims, repository.ref or "HEAD")
 
     def at(self, repository: Repository) -> Context:
         """The same for one of several repositories."""

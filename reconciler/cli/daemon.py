@@ -12,21 +12,22 @@ from ..control.revision import revision
 from ..control.ways import Terms
 from ..errors import ReconcilerError
 from ..repositories import Places
+from ..serve.logs import Log, LogProgress
 from ..serve.member import Begun, Served
 from ..settings import Repository
 from .context import Context
 
 
-def served(context: Context, names: Sequence[str], ref: str, interval: float | None) -> list[Served]:
-    """What a daemon has. Each is opened when it begins, and again after a failure. Raises Invalid for a cluster that
-    nobody has, as far as that is known now."""
+def served(context: Context, names: Sequence[str], ref: str, interval: float | None, log: Log) -> list[Served]:
+    """What a daemon has. Each is opened when it begins, and again after a failure; of several each says in the `log`
+    whose line is whose. Raises Invalid for a cluster that nobody has, as far as that is known now."""
     if not context.settings.repositories:
         app = context.app
         return [Served("", lambda: app.begun(_terms(context, app, names, ref, interval)))]
     repositories.forget_the_environment(os.environ)
     places = Places()
     return [
-        Served(repository.name, _Opening(context, repository, places, clusters, ref, interval))
+        Served(repository.name, _Opening(context, repository, places, clusters, ref, interval, log))
         for repository, clusters in chosen(context, names, ref).items()
     ]
 
@@ -41,7 +42,7 @@ class _Opening:
 
     def __init__(
         self, context: Context, repository: Repository, places: Places, clusters: Sequence[str], ref: str,
-        interval: float | None,
+        interval: float | None, log: Log,
     ) -> None:  # fmt: skip
         self._context = context
         self._repository = repository
@@ -49,10 +50,12 @@ class _Opening:
         self._clusters = clusters
         self._ref = ref
         self._interval = interval
+        self._log = log
 
     def __call__(self) -> Begun:
         repository = self._repository
         app = self._context.app_of(repository)
+        app.progress = LogProgress(self._log, {"repository": repository.name})
         self._places.take(repository.name, repositories.places(app.settings, app.path, app.state))
         return app.begun(_terms(self._context, app, self._clusters, repository.ref or self._ref, self._interval))
 

@@ -81,8 +81,9 @@ def run(
     from ..app import listening
     from ..serve.daemon import Daemon
 
-    served = daemon.served(mine, clusters or (), ref, interval)
-    Daemon(served, mine.settings.daemon.workers, listening(mine.settings), Log(log_format)).run()
+    log = Log(log_format)
+    served = daemon.served(mine, clusters or (), ref, interval, log)
+    Daemon(served, mine.settings.daemon.workers, listening(mine.settings), log).run()
 
 
 def _once(mine: Context, clusters: list[str] | None, ref: str, folder: Path | None) -> int:
@@ -92,13 +93,15 @@ def _once(mine: Context, clusters: list[str] | None, ref: str, folder: Path | No
     if not mine.settings.repositories:
         return _cycles(mine, clusters, ref, folder)
     repositories.forget_the_environment(os.environ)
-    codes = []
+    codes, places = [], repositories.Places()
     for repository, names in daemon.chosen(mine, clusters or (), ref).items():
         place = folder / repository.name if folder else None
         complain(f"{repository.name}:")
         out().print(f"{repository.name}:")
         try:
-            codes.append(_cycles(mine.at(repository), list(names), repository.ref or ref, place))
+            its = mine.at(repository)
+            places.take(repository.name, repositories.places(its.app.settings, its.app.path, its.app.state))
+            codes.append(_cycles(its, list(names), repository.ref or ref, place))
         except ReconcilerError as error:  # the others go on
             failure(error)
             codes.append(error.exit_code)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from .. import files
+from .. import files, interrupt
 from ..engine.backups import Kept, due, notices, risky, surplus
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.backup import Backup
@@ -110,16 +110,20 @@ class Backups:
 
     def take(self, servers: Sequence[Resource]) -> Backup:
         """Take one from the first member that gives one, keep it, and remove those beyond `keep`. `servers` are the
-        live ones. Raises what the ports raise, Permanent for a snapshot that is no whole one."""
+        live ones. Raises what the ports raise, Permanent for a snapshot that is no whole one, Transient where the
+        cluster is not ours to change any more."""
+        interrupt.check_certain()
         wanted, keeping = self.wanted, self.store()
         place = inventory(self.desired.cluster, Hosts(servers))
         with self.tools.progress.task("snapshot of etcd"), draft(self.tools.state / self.desired.name) as file:
             backup = self._saved(place, members(self.desired.cluster, servers), file)
             digest = _digest(file)
+            interrupt.check_own()
             keeping.put(self.desired.name, backup, file)
         _vouch(self.tools.state, self.desired.name, backup, digest)
         self.failed, self._kept = "", None
         for old in surplus(self.kept().backups, wanted.keep if wanted else 1):
+            interrupt.check_own()
             keeping.delete(self.desired.name, old)
         self._kept = None
         self.tools.progress.log(f"snapshot of etcd: {backup.name}")

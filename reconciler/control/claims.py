@@ -29,8 +29,8 @@ class Claims:
 
     def check(self, repository: str, cluster: str, places: Collection[str]) -> None:
         """Raises Blocked where another repository has a cluster of that name in one of these places; Permanent when
-        nobody can tell."""
-        with self._open() as held:
+        nobody can tell. Who only looks, by whichever settings, lets go of nobody's claim."""
+        with self._open(changing=False) as held:
             _free(held, f"{repository}/{cluster}", _keys(cluster, places))
 
     def take(self, repository: str, cluster: str, places: Collection[str], *, all_known: bool = True) -> None:
@@ -50,7 +50,7 @@ class Claims:
             _drop(held, lambda whose: whose.partition("/")[0] == repository and whose not in there)
 
     @contextmanager
-    def _open(self) -> Iterator[_Held]:
+    def _open(self, *, changing: bool = True) -> Iterator[_Held]:
         """What is held, for changing it; nobody else does meanwhile."""
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -62,7 +62,7 @@ class Claims:
             before = self._read()
             held = {key: whose for key, whose in before.items() if whose.partition("/")[0] in self.repositories}
             yield held
-            if held != before:
+            if changing and held != before:
                 files.write(self.file, json.dumps(held, indent=1, sort_keys=True))
 
     def _read(self) -> _Held:
@@ -89,8 +89,8 @@ def _free(held: _Held, ours: str, keys: Collection[str]) -> None:
         if held.get(key, ours) != ours:
             raise Blocked(
                 f"{ours} is in {key.rpartition(': ')[0]}, where {held[key]} is",
-                hint="call one of them otherwise, or give it a project of its own: each would take what the other has "
-                "for its own",
+                hint="call one of them otherwise, or give it a project of its own, and a place of its own for "
+                "Terraform's state: each would take what the other has for its own",
             )
 
 

@@ -17,7 +17,6 @@ from ..engine.guard import destroyed
 from ..engine.holding import Granted, grant
 from ..engine.moves import drained
 from ..errors import Blocked, Invalid, Outdated
-from ..model.lease import Standing
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component, Known
@@ -137,11 +136,13 @@ class Cycle:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """The cluster for what is no cycle: nobody changes it meanwhile, here or elsewhere. Raises as `reconcile`."""
+        """The cluster for what is no cycle: nobody changes it meanwhile, here or elsewhere. Raises as `reconcile`, and
+        Blocked where its name is another repository's."""
         with one_cycle(self.tools.state, self.desired.name):
             self.tools.repository.verify(self.commit)
             self._check_descent()
             with self._leased():
+                self.told(Moment.APPLYING)
                 yield
 
     @cached_property
@@ -166,8 +167,9 @@ class Cycle:
             leased(tools.leases, cluster, tools.state, tools.progress, self.commit, recorded) as tenure,
             alone_here(tools.neighbours, cluster, cloud, tenure),
         ):
-            if tenure and tenure.lease.took_over == Standing.EXPIRED:  # who had it may be about to push
+            if tenure and tenure.unfenced:  # who had it may be about to push
                 tools.repository.fence(cluster, record.takeover(cluster, tenure.lease, str(tenure.foreign)))
+                tenure.fenced_off()
             if tenure and tenure.foreign:
                 self._catch_up(tenure.foreign.commit)
             self.told(Moment.LEASED)

@@ -21,15 +21,14 @@ from .. import interrupt
 from ..engine import schedule
 from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
-from ..errors import Gone, Invalid, Outdated, ReconcilerError, mistake
+from ..errors import Gone, Invalid, Outdated, ReconcilerError, as_failure
 from ..spec.mentions import dependents
 from . import outputs
 from .board import Board, last_of
 from .cloudwatch import CloudWatch
 from .cycle import Moment
 from .doing import Noted
-from .ended import Ending, ending
-from .lease import HeldElsewhere
+from .ended import Ending, ending, holder, problems
 from .revision import Revision, revision, uses
 from .survey import Survey
 from .ways import Terms, Told, Ways
@@ -39,7 +38,6 @@ _SIDE_THREADS = 4  # fetches and looks at clouds: short, and never behind a cycl
 _COMMITTED = frozenset({Trigger.WEBHOOK, Trigger.LOCAL, Trigger.POLL})
 _ROUND_SECONDS = 30.0  # clusters that are checked within so long share what their cloud said
 _LONGEST_PAUSE = 5.0  # whoever asks this process to stop without calling `stop` is heard within so long
-_BUG = "this is a bug; its message is not kept, as it may hold a secret: try `reconciler plan` with RECONCILER_DEBUG=1"
 
 
 class Job(NamedTuple):
@@ -132,10 +130,14 @@ class Fleet:
             ThreadPoolExecutor(self.terms.workers, thread_name_prefix="cycle") as cycles,
             ThreadPoolExecutor(_SIDE_THREADS, thread_name_prefix="side") as side,
         ):
-            self._begin()
-            while not interrupt.requested():
-                self._start_what_is_due(cycles, side)
-                self._take(self._pause())
+            try:
+                self._begin()
+                while not interrupt.requested():
+                    self._start_what_is_due(cycles, side)
+                    self._take(self._pause())
+            except Exception as error:
+                self._broke_off(error)
+                raise
             self.told("stopping", running=sum(slot.running for slot in self._slots.values()))
             while any(slot.running for slot in self._slots.values()):
                 self._take(_LONGEST_PAUSE)
@@ -154,6 +156,14 @@ class Fleet:
         if unknown:
             known = ", ".join(self._revision.clusters if self._revision else ()) or "none"
             raise Invalid(f"there is no cluster {unknown[0]!r} below desired/", hint=f"there are: {known}")
+
+    def _broke_off(self, error: Exception) -> None:
+        """Nobody decides any more, and what runs may take an hour to end: no other repository waits for our turn."""
+        self.share.rest()
+        if running := sum(slot.running for job, slot in self._slots.items() if job.kind == "cluster"):
+            reason = as_failure(error).message
+            self.told("broke-off", running=running, error=reason)
+            self.board.unusable(1, reason)
 
     def _take(self, pause: float) -> None:
         try:
@@ -218,10 +228,8 @@ class Fleet:
         failed: ReconcilerError | None = None
         try:
             result = self._done(job, reasons)
-        except ReconcilerError as error:
-            failed = error
-        except Exception as error:  # a mistake of ours in one cluster is no reason to leave the others alone
-            failed = ReconcilerError(f"internal error: {mistake(error)}", hint=_BUG)
+        except Exception as error:
+            failed = as_failure(error)
         if job.kind == "cluster":
             self.share.give_back()
         self._inbox.put(_Ended(job, reasons, time.monotonic() - began, result, failed))
@@ -311,10 +319,10 @@ class Fleet:
             seconds=end.seconds,
             error=failed,
             hint=end.error.hint if end.error else None,
-            problems=_problems(end.error),
+            problems=problems(end.error),
             retry_in=round(slot.until - self.clock(), 1) if slot.until > self.clock() else None,
         )
-        self.board.ended(end.job.name, last_of(outcome, trigger, self._commit, end.seconds, failed), _holder(end.error))
+        self.board.ended(end.job.name, last_of(outcome, trigger, self._commit, end.seconds, failed), holder(end.error))
 
     @property
     def _commit(self) -> str:
@@ -389,11 +397,3 @@ class Fleet:
         for job in sorted(wanted - self._slots.keys()):
             self._uses[job.name] = None
             self._put(job, Slot(self.terms.interval, self.clock()))
-
-
-def _problems(error: ReconcilerError | None) -> str | None:
-    return "; ".join(str(p) for p in error.problems) if isinstance(error, Invalid) and error.problems else None
-
-
-def _holder(error: ReconcilerError | None) -> str:
-    return error.holder if isinstance(error, HeldElsewhere) else ""

@@ -22,8 +22,12 @@ from .sightings import Sightings
 _ATTEMPTS = 3  # how often somebody else may be faster before we leave it to them
 _RETRY_PART = 12  # a heartbeat that failed is tried again after this part of a lease's life
 _SLACK_SECONDS = 2.0  # so far the kernel's word for when a process began may be off
+_TURN_SECONDS = 60.0  # the renewal may wait for the clone, which whoever asks may have locked: one of them gives up
 _QUESTIONS = 3  # how often the remote is asked, a second apart, before nobody knows whose the lease is
-_NUMBER = "#"  # what the last number stands behind in the note; version 0.1.0 takes it for the id of no lease
+# Words of the note beside the ids, which version 0.1.0 takes for ids of no lease: what the last number stands behind,
+# and that who had the lease before us is still to be fenced off.
+_NUMBER = "#"
+_UNFENCED = "!"
 
 
 class HeldElsewhere(Transient):
@@ -34,8 +38,9 @@ class HeldElsewhere(Transient):
         self.holder = holder
 
 
-class Lost(Transient):
-    """The lease is not ours any more: nothing more is begun under it, and nothing written."""
+class Lost(ReconcilerError):
+    """The lease is not ours any more: nothing more is begun under it, and nothing written. It is no trouble with the
+    clone or its remote, which a record would look for before it is tried again."""
 
 
 def _utc_now() -> datetime.datetime:
@@ -94,7 +99,7 @@ def leased(
 
 def _take(terms: Terms, cluster: str, folder: Path, commit: str, progress: Progress, recorded: int) -> Tenure:
     note = folder / "lease"
-    before, last_number = _noted(note)
+    before, last_number, owed = _noted(note)
     host, mine = socket.gethostname(), uuid.uuid4().hex
     for attempt in range(_ATTEMPTS + 1):
         # mostly nobody had it since we last saw it: the first push says so, and asks nobody before
@@ -112,22 +117,24 @@ def _take(terms: Terms, cluster: str, folder: Path, commit: str, progress: Progr
         ends = now + datetime.timedelta(seconds=terms.seconds)
         last = there if isinstance(there, Lease) else None
         number = after(recorded, last_number, last.number if last else 0)
+        unfenced = stands is Standing.EXPIRED or (stands is Standing.MINE and owed)
         lease = Lease(host, os.getpid(), mine, now, ends, commit, took_over, number=number)
         # both, and first: whenever we are killed, who comes after us here knows what was ours
         ours = before if not attempt else [last.id] if last and last.id in before else []
-        files.write(note, "\n".join([mine, *ours, f"{_NUMBER}{number}"]) + "\n")
+        owes = [_UNFENCED] if unfenced or (owed and not attempt) else []
+        files.write(note, "\n".join([mine, *ours, f"{_NUMBER}{number}", *owes]) + "\n")
         if taken := terms.store.swap(cluster, name, lease):
-            foreign = None if last and last.id in before else there
-            return Tenure(terms, cluster, taken, lease, began + terms.seconds, foreign)
+            foreign = None if last and last.id in before and not unfenced else there
+            return Tenure(terms, cluster, taken, lease, began + terms.seconds, foreign, note, unfenced)
     raise Transient(f"other reconcilers were faster on the lease of {cluster!r}", hint="run it again")
 
 
-def _noted(note: Path) -> tuple[Sequence[str], int]:
-    """The ids of the leases that were taken from here, and the last number."""
+def _noted(note: Path) -> tuple[Sequence[str], int, bool]:
+    """The ids of the leases that were taken from here, the last number, and whether it is unfenced."""
     words = note.read_text().split() if note.exists() else []
     numbers = [word.removeprefix(_NUMBER) for word in words if word.startswith(_NUMBER)]
     last = max((int(text) for text in numbers if text.isascii() and text.isdigit() and len(text) < 17), default=0)
-    return [word for word in words if not word.startswith(_NUMBER)], last
+    return [word for word in words if not word.startswith((_NUMBER, _UNFENCED))], last, _UNFENCED in words
 
 
 def _stop(why: str) -> None:
@@ -149,7 +156,8 @@ def _held(terms: Terms, cluster: str, there: Lease | Unreadable | None, first_se
 @dataclass
 class Tenure:
     """One lease from taking it to giving it back. `name` is what the store calls it by now; `ends` is when it is over
-    by the steady clock; `foreign` is the one before it, when that was not taken from here."""
+    by the steady clock; `foreign` is the one before it, when that was not taken from here. `unfenced`: somebody never
+    gave that back, and may still be about to push; the `note` of our folder says so for whoever comes after us."""
 
     terms: Terms
     cluster: str
@@ -157,6 +165,8 @@ class Tenure:
     lease: Lease
     ends: float
     foreign: Lease | Unreadable | None = None
+    note: Path | None = None
+    unfenced: bool = False
     over: threading.Event = field(default_factory=threading.Event)
     taken_by: str = ""
     _turn: threading.Lock = field(default_factory=threading.Lock)  # one at a time asks or renews: `name` moves
@@ -176,7 +186,7 @@ class Tenure:
             if why := self.lost():
                 return why
             try:
-                with self._turn:
+                with self._in_turn():
                     self._look()
             except ReconcilerError as error:
                 unknown = f"nobody can say whether the lease of {self.cluster!r} is still ours: {error.message}"
@@ -209,6 +219,13 @@ class Tenure:
             for lease in others
         )
 
+    def fenced_off(self) -> None:
+        """Who had it before can push no more. Raises Transient when that can't be written down."""
+        if self.note is not None:
+            kept = [word for word in self.note.read_text().split() if word != _UNFENCED]
+            files.write(self.note, "\n".join(kept) + "\n")
+        self.unfenced = False
+
     def keep(self) -> None:
         """Renew at each third of the lease's life until it is over or lost."""
         wait = third = self.terms.seconds / 3
@@ -217,7 +234,7 @@ class Tenure:
 
     def _renewed(self) -> bool:
         try:
-            with self._turn:
+            with self._in_turn():
                 longer = replace(self.lease, expires=self._longest())
                 ends = self.terms.steady() + self.terms.seconds
                 if name := self.terms.store.swap(self.cluster, self.name, longer):
@@ -227,6 +244,15 @@ class Tenure:
         except Exception:  # whatever it was: what is not renewed in time is lost, and `lost` says so
             return False
         return False
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=_TURN_SECONDS):
+            raise Transient("its renewal does not come to an end")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _look(self) -> None:
         """See who has the lease. A push whose answer was lost may have arrived: then it is still ours, and no longer
@@ -245,7 +271,10 @@ class Tenure:
         return self.terms.clock() + datetime.timedelta(seconds=self.terms.seconds)
 
     def give_back(self) -> None:
-        """Say that the lease is over, if it is still ours. Raises Transient when the remote can't be reached."""
+        """Say that the lease is over, if it is still ours. Raises Transient when the remote can't be reached. Where who
+        had it before is not fenced off, it expires: who takes it over does that, and of a free one nobody would."""
+        if self.unfenced:
+            return
         over = replace(self.lease, released=self.terms.clock())
         if self.taken_by or self.terms.store.swap(self.cluster, self.name, over) is not None:
             return

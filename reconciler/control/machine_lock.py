@@ -30,6 +30,7 @@ _ATTEMPTS = 3  # whoever has it may be gone before it is asked who it is
 _ANSWER_SECONDS = 1.0
 _ANSWER_BYTES = 4096
 _LONGEST = 300  # characters of what a holder says of itself
+_CALLERS = 4096  # who calls a holder that is stopped stays in its queue; of a full one nobody hears whose it is
 _PEER = struct.Struct("3i")
 
 
@@ -82,10 +83,13 @@ class Holder:
             user = pwd.getpwuid(self.uid).pw_name
         except KeyError:
             user = f"user {self.uid}"
-        return f"process {self.pid} of {user}" + (f", {self.says}" if self.says else "")
+        process = f"process {self.pid}" if self.pid else "a process in another container"
+        return f"{process} of {user}" + (f", {self.says}" if self.says else "")
 
     @property
     def hint(self) -> str:
+        if not self.pid:
+            return "wait for it to end; in that container, or outside of all, `ps aux | grep reconciler` finds it"
         shown = f"`ps -fp {self.pid}` says more"
         if self.says is None:
             return f"it does not answer: is it stopped? `kill -CONT {self.pid}` lets it go on; {shown}"
@@ -143,7 +147,7 @@ class MachineLock:
             ours = socket.socket(socket.AF_UNIX)
             try:
                 ours.bind(self.name)
-                ours.listen(8)
+                ours.listen(_CALLERS)
             except OSError:
                 ours.close()
                 raise

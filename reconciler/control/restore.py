@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from .. import interrupt
 from ..errors import Invalid, Permanent, ReconcilerError, Transient
 from ..model.backup import Backup
 from ..model.resource import Resource
@@ -83,9 +84,15 @@ class Restore:
             members = self._prepared(backup, file)
         log(f"restoring {backup.name} on {', '.join(m.machine for m in members)}: the API is stopped")
         try:
-            self._each(self._masters, "API servers stop", etcd_scripts.stop_control_plane(), _WAIT)
-            self._each(self._etcd, "etcd stops", etcd_scripts.stop_etcd(), _WAIT)
-            self._each(self._etcd, "snapshot", etcd_scripts.swap(), _WAIT)
+            # what takes something away asks whose the cluster is; what brings it back only the clocks, for a remote
+            # that is silent for a moment is no reason to leave it down
+            for names, title, script in (
+                (self._masters, "API servers stop", etcd_scripts.stop_control_plane()),
+                (self._etcd, "etcd stops", etcd_scripts.stop_etcd()),
+                (self._etcd, "snapshot", etcd_scripts.swap()),
+            ):
+                interrupt.check_certain()
+                self._each(names, title, script, _WAIT)
             self._each(self._etcd, "etcd starts", etcd_scripts.start_etcd(), _SHORT)
             self._each(self._etcd, "etcd healthy", etcd_scripts.await_etcd(), _WAIT)
             self._each(self._masters, "API servers start", etcd_scripts.start_control_plane(), _WAIT)
@@ -134,6 +141,7 @@ class Restore:
             with file.open("rb") as encrypted:
                 backups.cipher(self.tools).decrypt(encrypted, lambda piece: _write(pipe, piece))
 
+        interrupt.check_own()
         with self.tools.progress.task(f"snapshot to {member.machine}"):
             self.tools.machines.send(
                 self.desired.name, self._inventory, member.machine, etcd_scripts.upload(digest), give, seconds=_LONG
@@ -142,7 +150,8 @@ class Restore:
             self._ask(member.machine, etcd_scripts.stage(member.name, member.url, member.token, urls), _LONG)
 
     def _give_up(self) -> None:
-        """Best effort: who can't be asked keeps what the next restore removes."""
+        """Best effort: who can't be asked keeps what the next restore removes, and what lies there is another's where
+        the cluster is by now."""
         for machine in self._etcd:
             try:
                 self._ask(machine, etcd_scripts.give_up(), _SHORT)
@@ -175,6 +184,8 @@ class Restore:
                 task.advance()
 
     def _ask(self, machine: str, script: str, seconds: float) -> str:
+        """Raises Transient, too, where the cluster is not ours to change any more."""
+        interrupt.check_own()
         return self.tools.machines.ask(self.desired.name, self._inventory, machine, script, seconds=seconds)
 
     @property

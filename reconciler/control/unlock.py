@@ -8,24 +8,16 @@ from ..spec.load import DesiredCluster
 from ..spec.render.state import backend
 from ..spec.tree import below
 from .cycle import Cycle
-from .lease import leased
-from .machine_lock import alone_here
-from .one_cycle import one_cycle
 
 _MODULES = {"infrastructure": "openstack-cluster"}
 
 
 def unlock(cycle: Cycle, lock: str) -> str:
     """Take the lock `lock` off whichever of the cluster's states has it, while nobody else applies the cluster. Returns
-    the state's name. Raises Permanent, with what each state said, when none has it."""
+    the state's name. Raises Permanent, with what each state said, when none has it; what Cycle.exclusive raises."""
     tools, desired = cycle.tools, cycle.desired
     said: list[str] = []
-    recorded, cloud = tools.repository.lease_number(desired.name), desired.cluster.spec.cloud
-    with (
-        one_cycle(tools.state, desired.name),
-        leased(tools.leases, desired.name, tools.state, tools.progress, recorded=recorded) as tenure,
-        alone_here(tools.neighbours, desired.name, cloud, tenure),
-    ):
+    with cycle.exclusive():
         for name in workspaces(desired):
             folder = f"terraform/{_MODULES.get(name, 'openshift-app')}/"
             files = {path.removeprefix(folder): text for path, text in below(cycle.files, folder).items()}

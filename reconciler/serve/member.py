@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from ..control.fleet import Fleet
 from ..control.ways import Terms, Told, Ways
 from ..control.workers import Workers
 from ..engine.backoff import delay
-from ..errors import Invalid, ReconcilerError, mistake
+from ..errors import Invalid, ReconcilerError, as_failure
 from ..ports import Watcher
 from .logs import LogProgress
 from .secret import Secret
@@ -88,10 +89,8 @@ class Member:
             try:
                 self._serve(self.served.begin())
                 return
-            except ReconcilerError as error:
-                failed = error
-            except Exception as error:  # a mistake of ours in one repository is no reason to leave the others alone
-                failed = ReconcilerError(f"internal error: {mistake(error)}", hint="this is a bug")
+            except Exception as error:
+                failed = as_failure(error)
             if not self.served.name:
                 self.error = failed
                 return
@@ -104,13 +103,13 @@ class Member:
 
     def pushed(self, ref: str, commit: str) -> None:
         """Its forge says that somebody pushed. Before it is begun with, that is fetched anyway."""
-        if self._fleet is not None:
-            self._fleet.pushed(ref, commit)
+        if fleet := self._fleet:  # once: another thread may end it
+            fleet.pushed(ref, commit)
 
     def missed(self) -> None:
         """A push may have been refused unread."""
-        if self._fleet is not None:
-            self._fleet.missed()
+        if fleet := self._fleet:
+            fleet.missed()
 
     @property
     def secret(self) -> Secret | None:
@@ -129,24 +128,24 @@ class Member:
     def _serve(self, begun: Begun) -> None:
         begun.secret.read()
         self._begun = begun
-        share = self.workers.share(self.served.name)
 
         def seen(cluster: str, what: str) -> None:
             fleet.seen(cluster, what)
 
-        self._watcher = watcher = begun.parts.watcher(seen)
-        ways = begun.parts.ways(watcher, self.progress)
-        fleet = self._fleet = Fleet(ways, begun.terms, self._heard, share, board=self.board)
-        refs = begun.parts.refs(fleet.moved)
-        if not refs.start():
-            self.told("no-file-watches", hint="raise fs.inotify.max_user_watches; polling notices the same later")
-        try:
+        with ExitStack() as ends:  # whatever of it can't be begun with: it is tried again each minute
+            self._watcher = watcher = begun.parts.watcher(seen)
+            ends.callback(watcher.close)
+            ways = begun.parts.ways(watcher, self.progress)
+            share = self.workers.share(self.served.name)
+            ends.callback(self.workers.leave, self.served.name)
+            fleet = Fleet(ways, begun.terms, self._heard, share, board=self.board)
+            refs = begun.parts.refs(fleet.moved)
+            if not refs.start():
+                self.told("no-file-watches", hint="raise fs.inotify.max_user_watches; polling notices the same later")
+            ends.callback(refs.stop)
+            self._fleet = fleet
+            ends.callback(setattr, self, "_fleet", None)
             fleet.run()
-        finally:
-            self._fleet = None
-            self.workers.leave(self.served.name)
-            refs.stop()
-            watcher.close()
 
     def _heard(self, event: str, **fields: object) -> None:
         if event == "commit" and not self.board.usable:  # it knows its clusters

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.git import GitRepository
+from reconciler.adapters.git import GitRepository, leases
 from reconciler.control.lease import Lost, Terms, leased
+from reconciler.errors import Transient
 from reconciler.model.lease import LAST_NUMBER
 from reconciler.progress import QuietProgress
 from tests.contract.test_git import Make, clone, git, remote
@@ -91,6 +93,50 @@ def test_what_was_ready_to_be_pushed_before_a_takeover_comes_too_late(
     two.fetch()
     assert two.observed("demo") == ({"demo/x": b"0"} if recorded else {})
     assert two.record("demo", {"demo/x": "2"}, "demo: in sync\n")
+
+
+def test_who_lost_the_lease_looks_for_no_damage(clone: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every object of the clone would be read for it."""
+    one = repository(clone("one"))
+
+    def look(_: object) -> bool:
+        raise AssertionError("looked for damage")
+
+    monkeypatch.setattr(one, "_mend", look)
+
+    def files(_: Mapping[str, bytes]) -> Mapping[str, str]:
+        raise Lost("taken over")
+
+    with pytest.raises(Lost):
+        one.record("demo", files, "demo: in sync\n")
+
+
+def test_a_lease_that_cant_be_read_while_something_is_recorded_stops_nothing_for_ever(
+    clone: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody took it over, and what he pushed does not arrive: the clone is looked at, which is locked by then."""
+    folder, eve, ended = clone("one"), clone("eve"), threading.Event()
+    (tmp_path / "state/demo").mkdir(parents=True)
+
+    def cut_off(*_: object) -> str:
+        raise Transient("the git remote 'origin' can't be reached")
+
+    def record() -> None:
+        with leased(Terms(store(folder)), "demo", tmp_path / "state", QuietProgress()) as tenure:
+            assert tenure
+
+            def files(_: Mapping[str, bytes]) -> Mapping[str, str]:
+                planted(eve, "no lease")
+                monkeypatch.setattr(leases._Place, "fetch", cut_off)
+                tenure.check(0)
+                raise AssertionError
+
+            with pytest.raises(Lost, match="somebody whose lease can't be read"):
+                repository(folder).record("demo", files, "demo: in sync\n")
+        ended.set()
+
+    threading.Thread(target=record, daemon=True).start()
+    assert ended.wait(60)
 
 
 def test_without_a_remote_nobody_has_to_be_kept_off(clone: Make, tmp_path: Path) -> None:

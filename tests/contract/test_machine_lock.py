@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from reconciler import interrupt
+from reconciler.control import machine_lock
 from reconciler.control.lease import HeldElsewhere, Tenure, Terms, leased
-from reconciler.control.machine_lock import MachineLock, Neighbours, alone_here, began
+from reconciler.control.machine_lock import Holder, MachineLock, Neighbours, alone_here, began
 from reconciler.errors import Permanent, Transient
 from reconciler.progress import QuietProgress
 from tests.contract.test_git import Make, clone, remote
@@ -107,6 +108,26 @@ def test_of_a_holder_that_is_stopped_the_kernel_says_whose_it_is(project: str, h
         pass
     assert f"process {first.pid} of " in caught.value.message
     assert f"is it stopped? `kill -CONT {first.pid}` lets it go on" in str(caught.value.hint)
+
+
+def test_however_often_one_that_is_stopped_was_called_it_is_known_whose_it_is(
+    project: str, holder: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who took its lease over calls it before each step, and must not be kept off by the eleventh call."""
+    monkeypatch.setattr(machine_lock, "_ANSWER_SECONDS", 0.02)
+    first = holder()
+    stop(first)
+    lock = MachineLock(project, "demo", tmp_path)
+    for _ in range(60):
+        refusal = lock.refused()
+        assert refusal
+        assert f"process {first.pid} of " in refusal.message
+
+
+def test_of_a_holder_in_another_container_no_number_is_told() -> None:
+    holder = Holder(0, 0)
+    assert str(holder) == "a process in another container of root"
+    assert "ps -fp" not in holder.hint
 
 
 @pytest.mark.parametrize(

@@ -209,18 +209,22 @@ class TestSigners:
             reader.read(revision(app.repository, "HEAD", None), "demo")
 
 
+class Project:
+    """A cloud that says which project it lets us in to, or does not answer."""
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+
+    def project(self) -> str:
+        if not self.id:
+            raise Transient("the cloud does not answer")
+        return self.id
+
+
 def test_a_clusters_name_is_one_repositorys_in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two of one name in one project would take each other's machines for their own."""
 
-    class Project:
-        id = "1"
-
-        def project(self) -> str:
-            if not self.id:
-                raise Transient("the cloud does not answer")
-            return self.id
-
-    claims, cloud, cycles = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"})), Project(), []
+    claims, cloud, cycles = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"})), Project("1"), []
     for name in ("physics", "chemistry"):
         committed(tmp_path / name, "v7.0.0")
         app = App(Settings(state=tmp_path / "state", cache=tmp_path), tmp_path / name, QuietProgress(), name, claims)
@@ -242,13 +246,6 @@ def test_a_clusters_name_is_one_repositorys_in_a_project(tmp_path: Path, monkeyp
 def test_and_on_an_openshift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the API's address, whatever the targets and the files are called."""
 
-    class Project:
-        def __init__(self, id_: str) -> None:
-            self.id = id_
-
-        def project(self) -> str:
-            return self.id
-
     def opened(name: str, server: str) -> tuple[App, Desired]:
         kubeconfig = tmp_path / f"{name}.kubeconfig"
         kubeconfig.write_text(KUBECONFIG.format(server))
@@ -265,3 +262,41 @@ def test_and_on_an_openshift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     app, wanted = opened("chemistry", "https://API.moc.example:6443/")
     with pytest.raises(Blocked, match=r"in the OpenShift https://api\.moc\.example:6443, where physics/demo is"):
         app.cycle(wanted, wanted.clusters[0])
+
+
+FLEET = "apiVersion: research.moc/v1alpha1\nkind: Fleet\nmetadata: {name: moc}\nspec: {state: {s3: {bucket: lab}}}\n"
+
+
+def test_and_among_terraforms_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prefix has a default: two teams in one bucket, in two projects, would write one state."""
+    claims = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"}))
+
+    def opened(name: str) -> tuple[App, Desired]:
+        committed(tmp_path / name, "v7.0.0", {"desired/fleet.yaml": FLEET})
+        app = App(Settings(state=tmp_path / "state"), tmp_path / name, QuietProgress(), name, claims)
+        monkeypatch.setattr(app, "_cloud", lambda _: Project(name))
+        return app, app.at("HEAD")
+
+    app, wanted = opened("physics")
+    app.cycle(wanted, wanted.clusters[0], take=True)
+    app, wanted = opened("chemistry")
+    with pytest.raises(Blocked, match=r"chemistry/demo is in Terraform's states in lab/reconciler, where physics/demo"):
+        app.cycle(wanted, wanted.clusters[0])
+
+
+def test_a_name_stays_taken_when_something_else_than_what_is_followed_is_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"}))
+    before = committed(tmp_path / "physics", "v7.0.0")
+    committed(tmp_path / "physics", "v7.0.1", {FILE.replace("demo", "laser"): CLUSTER.replace("demo", "laser")})
+    app = App(Settings(state=tmp_path / "state"), tmp_path / "physics", QuietProgress(), "physics", claims)
+    monkeypatch.setattr(app, "_cloud", lambda _: Project("1"))
+    wanted = app.at("HEAD", Purpose.APPLY)
+    app.cycle(wanted, next(c for c in wanted.clusters if c.name == "laser"), take=True)
+    app.at(before, Purpose.APPLY)
+    with pytest.raises(Blocked):
+        claims.check("chemistry", "laser", ["the project 1"])
+    subprocess.run(["git", "-C", str(tmp_path / "physics"), "reset", "-q", "--hard", before], check=True)
+    app.at("HEAD", Purpose.APPLY)
+    claims.check("chemistry", "laser", ["the project 1"])

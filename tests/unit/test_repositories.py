@@ -12,7 +12,7 @@ import yaml
 from reconciler import repositories
 from reconciler.errors import Invalid
 from reconciler.repositories import Places
-from reconciler.settings import OpenShift, Repository, Settings
+from reconciler.settings import BackupPlaces, OpenShift, Repository, Settings
 
 
 def daemon(tmp_path: Path, *entries: dict[str, object], **more: object) -> Path:
@@ -116,7 +116,8 @@ def test_two_are_never_one(tmp_path: Path) -> None:
 
 
 def test_no_folder_and_no_credential_is_two_repositories(tmp_path: Path) -> None:
-    theirs = Settings(clouds=tmp_path / "clouds.yaml", kubeconfigs=tmp_path / "kube")
+    backups = BackupPlaces(folder=tmp_path / "backups", identity=tmp_path / "age")
+    theirs = Settings(clouds=tmp_path / "clouds.yaml", kubeconfigs=tmp_path / "kube", backups=backups)
     taken = Places()
     taken.take("physics", repositories.places(theirs, tmp_path / "physics", tmp_path / "state/physics"))
     taken.take("physics", repositories.places(theirs, tmp_path / "physics", tmp_path / "state/physics"))
@@ -126,6 +127,8 @@ def test_no_folder_and_no_credential_is_two_repositories(tmp_path: Path) -> None
         Settings(
             openshift={"moc": OpenShift(kubeconfig=tmp_path / "state/physics/demo/x.conf")}, sshKey=tmp_path / "k"
         ),
+        Settings(backups=BackupPlaces(folder=tmp_path / "backups"), sshKey=tmp_path / "k"),  # a folder for each cluster
+        Settings(backups=BackupPlaces(identity=tmp_path / "age"), sshKey=tmp_path / "k"),
     ):
         with pytest.raises(Invalid, match="of chemistry is"):
             taken.take("chemistry", repositories.places(shared, tmp_path / "chemistry", tmp_path / "state/chemistry"))

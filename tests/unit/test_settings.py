@@ -207,3 +207,10 @@ def test_what_lets_us_in_where_the_state_is_kept_is_a_private_file(home: Path) -
     file.unlink()
     with pytest.raises(Invalid, match="cannot read"):
         found.variables()
+
+
+def test_a_path_is_meant_from_where_we_are_started(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs run in other folders, and are given paths as they stand here."""
+    monkeypatch.chdir(home)
+    found = settings.load(written(home / "c.yaml", "state: state\nclouds: ./here/clouds.yaml\n"), {})
+    assert (found.state_folder, found.clouds_file) == (home / "state", home / "here/clouds.yaml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,15 @@ import pytest
 
 from reconciler.adapters.backup_folder import BackupFolder
 from reconciler.app import App
+from reconciler.cli import backup
 from reconciler.control.cycle import Cycle
+from reconciler.control.login import servers_of
+from reconciler.control.one_cycle import one_cycle
 from reconciler.control.revision import Desired
+from reconciler.control.toolkit import Toolkit
+from reconciler.errors import Transient
+from reconciler.model.desired import Cluster
+from reconciler.model.resource import Resource
 from tests.unit.control.test_backups import WANTED, Plain
 from tests.unit.control.test_backups import Machines as Saving
 from tests.unit.control.test_restore import PARTS, Machines
@@ -99,6 +107,25 @@ def test_with_its_name_it_is_restored(run: Run, machines: Both) -> None:
     assert said.code == 0, said.err
     assert machines.ran[-len(PARTS) :] == PARTS
     assert "reconciler plan demo says what differs now" in said.out
+
+
+def test_which_machines_there_are_is_asked_once_others_are_kept_off(
+    run: Run, machines: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("-q", "backup", "demo")
+    kept_off: list[bool] = []
+
+    def asked(cluster: Cluster, tools: Toolkit) -> Sequence[Resource]:
+        try:
+            with one_cycle(tools.state, cluster.name):
+                kept_off.append(False)
+        except Transient:
+            kept_off.append(True)
+        return servers_of(cluster, tools)
+
+    monkeypatch.setattr(backup, "servers_of", asked)
+    assert run("-q", "restore", "demo", NAME, "--yes", "demo").code == 0
+    assert kept_off == [True]
 
 
 def test_a_cluster_that_nobody_may_change_is_not_restored(run: Run, world: World, machines: Both) -> None:

@@ -9,6 +9,10 @@ import pytest
 import yaml
 
 from reconciler import repositories
+from reconciler.app import App
+from reconciler.cli import daemon
+from reconciler.cli.context import Context
+from reconciler.serve.logs import Log
 from tests.unit.cli.conftest import Run
 from tests.unit.test_app import committed
 
@@ -62,6 +66,23 @@ def test_run_once_goes_through_all_of_them(run: Run, config: Path) -> None:
     assert said.out.split() == ["broken:", "physics:", "chemistry:"]
     state = [folder.name.rpartition("-")[0] for folder in (config.parent / "state").iterdir() if folder.is_dir()]
     assert sorted(state) == ["chemistry", "physics"]
+
+
+def test_what_is_said_of_a_repository_says_of_which(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone that was mended, a branch that was rewritten: nobody could tell whose."""
+    monkeypatch.setattr(App, "begun", lambda app, _: app.repository._log("the clone was damaged"))
+    served = daemon.served(Context(Path(), config, quiet=True), (), "HEAD", None, Log())
+    next(each for each in served if each.name == "physics").begin()
+    assert 'progress repository=physics text="the clone was damaged"' in capsys.readouterr().err
+
+
+def test_run_once_shares_no_credential_between_two(run: Run, config: Path) -> None:
+    file = config.parent / "chemistry.yaml"
+    file.write_text(file.read_text().replace("chemistry-clouds", "physics-clouds"))
+    said = run("--config", config, "run", "--once")
+    assert f"clouds of chemistry is {config.parent}/physics-clouds.yaml, where clouds of physics is" in said.err
 
 
 def test_an_unknown_name_is_refused_with_those_that_there_are(run: Run, config: Path) -> None:

@@ -12,6 +12,7 @@ from typing import IO
 
 import pytest
 
+from reconciler import interrupt
 from reconciler.adapters.backup_folder import BackupFolder
 from reconciler.control.backups import Backups, check_whole, received, vouched
 from reconciler.control.board import Board, last_of
@@ -183,6 +184,21 @@ def test_only_as_many_stay_as_git_says_and_nothing_of_others_goes(scene: Scene) 
     scene.world.now = scene.world.now.replace(hour=23)
     taken = backups.take(scene.world.resources)
     assert scene.names() == ["20261124T120000Z-42.db.age", taken.name, "notes.txt"]
+
+
+def test_who_lost_the_lease_takes_none_and_removes_none(scene: Scene) -> None:
+    backups = Backups(scene.world.desired, scene.cycle().tools, lambda: scene.world.now)
+    old = [Backup(scene.world.now.replace(day=day), day).name for day in (1, 2, 3)]
+    (scene.folder / "demo").mkdir()
+    for name in old:
+        (scene.folder / "demo" / name).write_bytes(b"x")
+    with interrupt.unless(certain=lambda: "the lease was lost"), pytest.raises(Transient, match="was lost"):
+        backups.take(scene.world.resources)
+    assert (scene.machines.asked, scene.names()) == ([], old)
+    lost_meanwhile = interrupt.unless(lambda: "the lease was lost" if scene.machines.asked else "")
+    with lost_meanwhile, pytest.raises(Transient, match="was lost"):
+        backups.take(scene.world.resources)
+    assert (len(scene.machines.asked), scene.names()) == (1, old)
 
 
 @pytest.mark.parametrize(

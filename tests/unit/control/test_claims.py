@@ -30,6 +30,9 @@ def test_who_looks_takes_nothing(tmp_path: Path) -> None:
     claims.take("physics", "demo", ["the project 1"])
     with pytest.raises(Blocked):
         claims.check("chemistry", "demo", ["the project 1"])
+    before = claims.file.read_text()
+    Claims(claims.file, frozenset({"chemistry"})).check("chemistry", "demo", ["the project 1"])  # by other settings
+    assert claims.file.read_text() == before
 
 
 def test_it_is_free_when_the_cluster_is_elsewhere_gone_or_its_repository_is(tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from reconciler import interrupt
-from reconciler.control.cycle import Cycle
+from reconciler.control import lease
+from reconciler.control.cycle import Cycle, Moment
 from reconciler.control.lease import Lost, Terms, leased
 from reconciler.control.machine_lock import Neighbours
-from reconciler.errors import Permanent, Transient
-from reconciler.model.lease import Lease
+from reconciler.control.unlock import unlock
+from reconciler.errors import Blocked, Permanent, Transient
+from reconciler.model.lease import Lease, Unreadable
 from reconciler.model.outcome import Status
 from reconciler.progress import QuietProgress
 from tests.unit.control.test_lease import Memory
@@ -70,6 +72,20 @@ def test_a_remote_that_does_not_say_whose_it_is_is_no_yes(
     assert (world.log, world.recorded) == (["terraform infrastructure"], [])
 
 
+def test_a_renewal_that_hangs_is_waited_for_so_long_and_is_no_yes(
+    tmp_path: Path, store: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may wait for the clone, and the clone's lock be held by whoever asks."""
+    monkeypatch.setattr(interrupt, "wait", lambda _: None)
+    monkeypatch.setattr(lease, "_TURN_SECONDS", 0.01)
+    (tmp_path / "demo").mkdir()
+    with leased(Terms(store), "demo", tmp_path, QuietProgress()) as tenure:
+        assert tenure
+        with tenure._turn:
+            assert "still ours: its renewal does not come to an end" in tenure.doubt()
+        assert tenure.doubt() == ""
+
+
 def test_who_wakes_when_all_is_done_and_the_other_has_given_it_back_records_nothing(
     world: World, store: Memory
 ) -> None:
@@ -106,15 +122,60 @@ def test_a_record_bears_the_number_and_only_a_takeover_moves_the_branch_before(w
     assert "never given back: elsewhere (process 7)" in told
 
 
+def test_what_is_no_cycle_keeps_others_off_in_the_same_way(world: World, store: Memory) -> None:
+    moments: list[Moment] = []
+    store.give(-11)
+    assert unlock(replace(cycle(world, store), told=moments.append), "4711") == "infrastructure"
+    assert (len(world.fences), store.free(), store.lease.commit) == (1, True, "c0ffee")
+    assert moments == [Moment.LEASED, Moment.APPLYING], "whose the name is, is asked at the last of them"
+
+    def whose(moment: Moment) -> None:
+        if moment is Moment.APPLYING:
+            raise Blocked("chemistry/demo is in the project")
+
+    world.log.clear()
+    with pytest.raises(Blocked):
+        unlock(replace(cycle(world, store), told=whose), "4711")
+    assert world.log == []
+
+
 def test_a_branch_that_cannot_be_moved_is_no_go_ahead(world: World, store: Memory) -> None:
     def refused(folder: str, message: str) -> None:
         raise Permanent("the branch 'observed' could not be written")
 
-    world.fence = refused  # type: ignore[method-assign]
+    fence, world.fence = world.fence, refused  # type: ignore[method-assign]
     store.give(-11)
-    with pytest.raises(Permanent, match="could not be written"):
+    for _ in range(2):
+        with pytest.raises(Permanent, match="could not be written"):
+            cycle(world, store).reconcile()
+    assert (world.log, store.free()) == ([], False), "given back it would be free, and nobody fence off who had it"
+    world.fence = fence  # type: ignore[method-assign]
+    cycle(world, store).reconcile()
+    assert (len(world.fences), store.free()) == (1, True)
+    world.lose("port", "demo-worker-1")
+    cycle(world, store).reconcile()
+    assert (len(world.fences), store.free()) == (1, True)
+
+
+def test_who_was_killed_before_it_fenced_off_the_one_before_does_it_when_it_runs_again(
+    world: World, store: Memory
+) -> None:
+    left: list[tuple[str, Lease | Unreadable]] = []
+
+    def killed(folder: str, message: str) -> None:
+        left.append(store.held["demo"])
+        raise Permanent("killed")
+
+    fence, world.fence = world.fence, killed  # type: ignore[method-assign]
+    store.give(-11)
+    with pytest.raises(Permanent, match="killed"):
         cycle(world, store).reconcile()
-    assert (world.log, store.free()) == ([], True)
+    (store.held["demo"],) = left
+    store.seen.clear()
+    world.fence = fence  # type: ignore[method-assign]
+    cycle(world, store).reconcile()
+    (told,) = world.fences
+    assert (store.lease.took_over, "never given back" in told) == ("mine", True)
 
 
 @pytest.mark.parametrize(("since", "released", "fenced"), [(1, False, True), (-10, False, False), (1, True, False)])

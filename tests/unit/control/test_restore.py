@@ -10,6 +10,7 @@ from typing import IO
 
 import pytest
 
+from reconciler import interrupt
 from reconciler.adapters.backup_folder import BackupFolder
 from reconciler.control import etcd_scripts
 from reconciler.control.restore import Restore, chosen, member
@@ -180,3 +181,55 @@ def test_one_is_chosen_by_its_name() -> None:
             chosen([OLDER], name)
     with pytest.raises(Invalid, match="no backup to restore"):
         chosen([], "latest")
+
+
+@pytest.mark.parametrize("part", ["stop api", "stop etcd"])
+def test_who_lost_the_lease_by_the_remotes_word_takes_nothing_more_away(
+    restore: Restore, machines: Machines, part: str
+) -> None:
+    assert BACKUP is not None
+    with (
+        interrupt.unless(certain=lambda: "the lease was lost" if part in machines.ran else ""),
+        pytest.raises(Transient, match=r"half-way: the lease was lost") as told,
+    ):
+        restore.run(BACKUP)
+    assert machines.ran[-1] == part
+    assert "reconciler restore demo" in str(told.value.hint)
+
+
+@pytest.mark.parametrize("part", PARTS[:-1])
+def test_who_slept_past_the_lease_starts_no_part_more(restore: Restore, machines: Machines, part: str) -> None:
+    assert BACKUP is not None
+    with (
+        interrupt.unless(lambda: "the lease was lost" if part in machines.ran else ""),
+        pytest.raises(Transient, match="the lease was lost"),
+    ):
+        restore.run(BACKUP)
+    assert machines.ran[-1] == part
+
+
+def test_a_remote_that_is_silent_while_all_is_put_back_keeps_nothing_down(restore: Restore, machines: Machines) -> None:
+    assert BACKUP is not None
+    with interrupt.unless(certain=lambda: "nobody can say" if "swap" in machines.ran else ""):
+        restore.run(BACKUP)
+    assert machines.ran[-len(PARTS) :] == PARTS
+
+
+def test_who_lost_the_lease_removes_nothing_that_another_may_have_prepared(
+    restore: Restore, machines: Machines
+) -> None:
+    assert BACKUP is not None
+    machines.fails["stage"] = Permanent("no")
+    with interrupt.unless(lambda: "the lease was lost" if "stage" in machines.ran else ""), pytest.raises(Permanent):
+        restore.run(BACKUP)
+    assert machines.ran[-1] == "stage"
+
+
+def test_who_slept_past_the_lease_sends_nothing_over_what_another_prepares(
+    restore: Restore, machines: Machines
+) -> None:
+    assert BACKUP is not None
+    lost = interrupt.unless(lambda: "the lease was lost" if "check" in machines.ran else "")
+    with lost, pytest.raises(Transient, match="the lease was lost"):
+        restore.run(BACKUP)
+    assert machines.ran == ["who", "check"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from reconciler.control.workers import Workers
 from reconciler.model.outcome import Status
 
@@ -85,3 +87,25 @@ def test_clusters_of_one_name_know_nothing_of_each_other() -> None:
             assert chemistry.entry("demo").failures >= 1
             assert chemistry.repository.fetched == 1
     assert "physics" not in str(chemistry.events)
+
+
+def test_one_that_breaks_off_is_told_at_once_and_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own cycle may go on for an hour."""
+    workers, cycle = Workers(2), Counted()
+    broken, other = scene("x", "y", share=workers.share("broken")), scene("demo", "z", share=workers.share("other"))
+    of(broken, cycle, "x", "y")
+
+    def runs_until_it_breaks_off() -> None:
+        with broken.running():
+            until(lambda: broken.fleet._queued and len(broken.begun) == 1, "one at work, and one that waits")
+            monkeypatch.setattr(broken.fleet, "_asked", lambda _: 1 / 0)
+            broken.fleet.pushed("refs/heads/main")
+            until(lambda: any(e["event"] == "broke-off" for e in broken.events))
+            assert "ZeroDivisionError" in broken.fleet.board.trouble[1]
+            assert "broken" not in workers._turns.waiting
+            with other.running():
+                until(lambda: other.cycles("demo") and other.cycles("z"))
+            cycle.go.set()
+
+    with pytest.raises(ZeroDivisionError):
+        runs_until_it_breaks_off()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,3 +108,22 @@ def test_the_only_one_ends_with_its_error() -> None:
     assert running.member.error is not None
     assert running.events == []
     assert document([running.member.board])["repositories"][0]["repository"] is None
+
+
+def test_what_was_begun_of_one_that_fails_half_way_is_let_go_of() -> None:
+    """It is tried again each minute: no watches may pile up, and no worker is kept free for it."""
+    it, closed = scene("demo"), list[str]()
+
+    class Refs(Silent):
+        def start(self) -> bool:
+            raise OSError("too many open files")
+
+    def begin() -> Begun:
+        whole = begun(it)
+        it.watcher.close = lambda: closed.append("watches")  # type: ignore[method-assign]
+        return replace(whole, parts=replace(whole.parts, refs=lambda _: Refs()))
+
+    with Running("physics", begin) as running:
+        until(lambda: running.member.board.trouble[0] > 2)
+    assert len(closed) > 1
+    assert not running.member.workers._turns.members
