@@ -82,7 +82,7 @@ def restore(
         raise Invalid(f"nobody is here to type the name of {cluster!r}", hint=hint)
     cycle = _cycle(mine, cluster, ref, Purpose.APPLY)
     _may_change(cycle)
-    wanted = chosen(_kept(cycle), snapshot)
+    wanted = chosen(_kept(cycle), snapshot, cycle.clock())
     work = Restore(cycle.desired, cycle.tools, servers_of(cycle.desired.cluster, cycle.tools))
     if plan_only or asks:
         _say(cluster, wanted, work.lost(wanted))

@@ -54,8 +54,12 @@ class Backups:
 
     @property
     def wanted(self) -> Wanted | None:
-        """What git says of them; None where nobody wants any."""
-        return None if self.off else self.desired.cluster.spec.kubernetes.backup
+        """What git says of them; None where none is taken by itself."""
+        return None if self.off else self._said
+
+    @property
+    def _said(self) -> Wanted | None:
+        return self.desired.cluster.spec.kubernetes.backup
 
     def kept(self) -> Kept:
         """Those that are there, or why that can't be told."""
@@ -111,22 +115,34 @@ class Backups:
     def take(self, servers: Sequence[Resource]) -> Backup:
         """Take one from the first member that gives one, keep it, and remove those beyond `keep`. `servers` are the
         live ones. Raises what the ports raise, Permanent for a snapshot that is no whole one."""
-        wanted, keeping = self.wanted, self.store()
+        said, keeping = self._said, self.store()
         place = inventory(self.desired.cluster, Hosts(servers))
         with self.tools.progress.task("snapshot of etcd"), draft(self.tools.state / self.desired.name) as file:
-            backup = self._saved(place, members(self.desired.cluster, servers), file)
-            digest = _digest(file)
+            try:
+                backup = self._saved(place, members(self.desired.cluster, servers), file)
+                digest = _digest(file)
+            except OSError as error:
+                raise files.unwritable(file, error) from None
             keeping.put(self.desired.name, backup, file)
         _vouch(self.tools.state, self.desired.name, backup, digest)
         self.failed, self._kept = "", None
-        for old in surplus(self.kept().backups, wanted.keep if wanted else 1):
-            keeping.delete(self.desired.name, old)
-        self._kept = None
         self.tools.progress.log(f"snapshot of etcd: {backup.name}")
+        if said:
+            self._remove(surplus(self.kept().backups, said.keep, self.clock()), keeping)
         return backup
 
+    def _remove(self, old: Iterable[Backup], keeping: BackupStore) -> None:
+        """The new one is there all the same where an old one can't be removed; the next time tries again."""
+        try:
+            for each in old:
+                keeping.delete(self.desired.name, each)
+        except ReconcilerError as error:
+            self.tools.progress.log(f"warning: an old snapshot of etcd was not removed: {error.message}")
+        self._kept = None
+
     def _saved(self, place: dict[str, object], names: Sequence[str], file: Path) -> Backup:
-        """From a member of a quorum, else from any: what one still has is better than nothing."""
+        """From a member of a quorum, else from any: what one still has is better than nothing. Raises OSError where it
+        can't be written here: no other member changes that."""
         last: ReconcilerError = Transient("no etcd member has a server in the cloud")
         for healthy in (True, False):
             for name in names:
@@ -170,7 +186,7 @@ def received(pipe: IO[bytes], encrypt: Callable[[IO[bytes]], None]) -> int:
 def _revision(status: bytes) -> int:
     try:
         revision = json.loads(status)["revision"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         revision = None
     if not isinstance(revision, int) or isinstance(revision, bool) or not 0 < revision < 10**18:
         raise Permanent("etcdutl says no revision of the snapshot")

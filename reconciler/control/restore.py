@@ -7,6 +7,7 @@ docs/decisions/0084-restoring-is-a-sequence-of-our-own.md says why Kubespray's p
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import re
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ..engine.backups import of_the_past
 from ..errors import Invalid, Permanent, ReconcilerError, Transient
 from ..model.backup import Backup
 from ..model.resource import Resource
@@ -199,15 +201,17 @@ def member(machine: str, answer: str) -> Member:
     return Member(machine, match["name"], match["url"], match["token"], int(match["free"]))
 
 
-def chosen(kept: Sequence[Backup], name: str) -> Backup:
-    """The snapshot of that name, or the `latest`. Raises Invalid for one that is not kept."""
+def chosen(kept: Sequence[Backup], name: str, now: datetime.datetime) -> Backup:
+    """The snapshot of that name, or the `latest` that counts. Raises Invalid for one that is not kept."""
     if not kept:
         raise Invalid("there is no backup to restore", hint="reconciler backup takes one")
-    if name == "latest":
-        return max(kept)
+    counting = of_the_past(kept, now)
+    if name == "latest" and counting:
+        return counting[-1]
     wanted = Backup.parse(name)
     if wanted is None or wanted not in kept:
-        raise Invalid(f"there is no backup {name!r}", hint=f"the newest is {max(kept).name}; backup --list has all")
+        newest = max(counting or kept).name
+        raise Invalid(f"there is no backup {name!r}", hint=f"the newest is {newest}; backup --list has all")
     return wanted
 
 

@@ -19,6 +19,7 @@ from ..model.resource import Component, Key
 
 # A cycle may be late, or a machine silent for a while; past that somebody has to look.
 _LATE, _FAR_TOO_LATE = 1.5, 3
+_AHEAD = datetime.timedelta(minutes=10)  # so far the clocks of two machines that take snapshots may differ
 _LONGEST = 400  # characters of a notice: what a machine said is in it
 _RISKY = frozenset({"upgrade-cluster.yml", "recover-control-plane.yml"})
 
@@ -33,21 +34,29 @@ class Kept:
     failed: str = ""
     hint: str = ""
 
-    @property
-    def newest(self) -> Backup | None:
-        return max(self.backups, default=None)
+
+def of_the_past(backups: Iterable[Backup], now: datetime.datetime) -> list[Backup]:
+    """Those that count, oldest first. What says it was taken later than now was named by a clock that was wrong, or by
+    somebody who may write there: nothing is taken for younger than it, and nothing goes because of it."""
+    return sorted(backup for backup in backups if backup.taken <= now + _AHEAD)
+
+
+def newest(kept: Kept, now: datetime.datetime) -> Backup | None:
+    """The newest that counts."""
+    return max(of_the_past(kept.backups, now), default=None)
 
 
 def due(kept: Kept, wanted: Backups, now: datetime.datetime) -> bool:
     """Should one be taken now? Where nobody knows what there is, none is taken: its target can't be reached."""
     if kept.unknown:
         return False
-    return kept.newest is None or now - kept.newest.taken >= wanted.every
+    last = newest(kept, now)
+    return last is None or now - last.taken >= wanted.every
 
 
-def surplus(backups: Iterable[Backup], keep: int) -> tuple[Backup, ...]:
-    """Those beyond the `keep` newest, oldest first. The newest one is never among them."""
-    return tuple(sorted(backups)[: -max(1, keep)])
+def surplus(backups: Iterable[Backup], keep: int, now: datetime.datetime) -> tuple[Backup, ...]:
+    """Those beyond the `keep` newest that count, oldest first. The newest one is never among them."""
+    return tuple(of_the_past(backups, now)[: -max(1, keep)])
 
 
 def risky(step: Step) -> bool:
@@ -59,7 +68,8 @@ def notices(kept: Kept, wanted: Backups, now: datetime.datetime) -> tuple[Differ
     """What every report says of the snapshots. No wording depends on how old one is, so that a report changes when
     something does: one more snapshot, or a stage of being late."""
     level, words = _words(kept, wanted, now)
-    taken = kept.newest.taken.isoformat(timespec="seconds") if kept.newest else None
+    last = newest(kept, now)
+    taken = last.taken.isoformat(timespec="seconds") if last else None
     key, why = Key(BACKUP, "etcd"), words[:_LONGEST]
     return (Difference(Component.KUBERNETES, key, "", None, None, taken, Class.NOTICE, Action.NONE, level, why),)
 
@@ -68,16 +78,18 @@ def _words(kept: Kept, wanted: Backups, now: datetime.datetime) -> tuple[Severit
     failed = f"; another could not be taken: {kept.failed}" if kept.failed else ""
     if kept.unknown:
         return Severity.HIGH, f"whether there is a snapshot of etcd is not known: {kept.unknown}"
-    if kept.newest is None:
+    last, ahead = newest(kept, now), max(kept.backups, default=None)
+    odd = f"; {ahead.name} is not of the past and counts for nothing" if ahead and ahead != last else ""
+    if last is None:
         why = f", and none could be taken: {kept.failed}" if kept.failed else "; the next cycle that may act takes one"
-        return Severity.HIGH, f"there is no snapshot of etcd{why}"
-    newest, age = kept.newest, now - kept.newest.taken
-    told = f"the newest snapshot of etcd is {newest.name}, taken {newest.taken:%Y-%m-%d %H:%M} UTC"
+        return Severity.HIGH, f"there is no snapshot of etcd{why}{odd}"
+    age = now - last.taken
+    told = f"the newest snapshot of etcd is {last.name}, taken {last.taken:%Y-%m-%d %H:%M} UTC"
     if age >= wanted.every * _FAR_TOO_LATE:
-        return Severity.HIGH, f"{told}: older than three times its schedule ({wanted.schedule}){failed}"
-    if age >= wanted.every * _LATE or kept.failed:
+        return Severity.HIGH, f"{told}: older than three times its schedule ({wanted.schedule}){odd}{failed}"
+    if age >= wanted.every * _LATE or kept.failed or odd:
         late = f": late, its schedule is {wanted.schedule}" if age >= wanted.every * _LATE else ""
-        return Severity.MEDIUM, f"{told}{late}{failed}"
+        return Severity.MEDIUM, f"{told}{late}{odd}{failed}"
     return Severity.INFO, f"{told}; the schedule is {wanted.schedule}"
 
 

@@ -247,3 +247,38 @@ def test_where_the_settings_say_nothing_that_is_said(scene: Scene) -> None:
     assert "there is no place for backups here" in plan.notices[0].why
     with pytest.raises(Invalid, match="no place for backups"):
         cycle.backups.store()
+
+
+def test_a_snapshot_of_a_cluster_that_ends_takes_no_others_along(scene: Scene) -> None:
+    scene.reconcile()
+    scene.world.now = scene.world.now.replace(hour=23)
+    backups = Backups(scene.world.desired, scene.cycle().tools, lambda: scene.world.now, off=True)
+    taken = backups.take(scene.world.resources)
+    assert scene.names() == ["20261124T120000Z-42.db.age", taken.name]
+    assert backups.notices() == ()
+
+
+def test_a_disk_without_room_here_is_said_and_asks_no_other_member(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Plain, "encrypt", full)
+    outcome = scene.reconcile()
+    assert outcome.status == "in sync"
+    assert "none could be taken: cannot write" in notice(outcome)[1]
+    assert "No space left on device" in notice(outcome)[1]
+    assert len(scene.machines.asked) == 1
+
+
+def test_an_old_one_that_stays_is_no_failure_of_the_new_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise Transient("it is locked")
+
+    monkeypatch.setattr(BackupFolder, "delete", locked)
+    for hour in (1, 8, 15):
+        scene.world.now = scene.world.now.replace(hour=hour)
+        outcome = scene.reconcile()
+    assert len(scene.names()) == 3
+    assert notice(outcome)[0] is Severity.INFO

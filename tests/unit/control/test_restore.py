@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from .test_backups import Plain
 
 BACKUP = Backup.parse("20261129T120000Z-7.db.age")
 OLDER = Backup.parse("20261128T120000Z-5.db.age")
+NOW = datetime.datetime(2026, 11, 30, tzinfo=datetime.UTC)
 SCRIPTS = {
     etcd_scripts.member(): "who",
     etcd_scripts.control_plane(): "check",
@@ -173,10 +175,19 @@ def test_what_is_lost_is_listed_as_far_as_it_is_text(restore: Restore, machines:
 def test_one_is_chosen_by_its_name() -> None:
     assert BACKUP is not None
     assert OLDER is not None
-    assert chosen([BACKUP, OLDER], "latest") == BACKUP
-    assert chosen([OLDER, BACKUP], OLDER.name) == OLDER
+    assert chosen([BACKUP, OLDER], "latest", NOW) == BACKUP
+    assert chosen([OLDER, BACKUP], OLDER.name, NOW) == OLDER
     for name in ("20261127T120000Z-5.db.age", "../x", "", "LATEST"):
         with pytest.raises(Invalid, match="there is no backup"):
-            chosen([OLDER], name)
+            chosen([OLDER], name, NOW)
     with pytest.raises(Invalid, match="no backup to restore"):
-        chosen([], "latest")
+        chosen([], "latest", NOW)
+
+
+def test_the_latest_is_none_of_the_future() -> None:
+    odd = Backup(NOW.replace(year=9999), 7)
+    assert BACKUP is not None
+    assert chosen([BACKUP, odd], "latest", NOW) == BACKUP
+    assert chosen([BACKUP, odd], odd.name, NOW) == odd
+    with pytest.raises(Invalid, match="there is no backup 'latest'"):
+        chosen([odd], "latest", NOW)
