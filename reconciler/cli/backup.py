@@ -14,11 +14,11 @@ from ..control.cycle import Cycle
 from ..control.login import servers_of
 from ..control.restore import Lost, Restore, chosen
 from ..control.revision import Purpose
-from ..errors import Blocked, Invalid, Permanent
+from ..errors import Invalid, Permanent
 from ..model.backup import Backup
 from .completion import clusters_of
 from .context import Context, context
-from .destroy import attended
+from .destroy import attended, check_changeable
 from .show import out
 
 _SHOWN = 40
@@ -81,7 +81,7 @@ def restore(
         hint = f"give it: --yes {cluster}; --plan-only says what would be lost"
         raise Invalid(f"nobody is here to type the name of {cluster!r}", hint=hint)
     cycle = _cycle(mine, cluster, ref, Purpose.APPLY)
-    _may_change(cycle)
+    check_changeable(cycle.desired, ending=False)
     wanted = chosen(_kept(cycle), snapshot, cycle.clock())
     work = Restore(cycle.desired, cycle.tools, servers_of(cycle.desired.cluster, cycle.tools))
     if plan_only or asks:
@@ -110,13 +110,6 @@ def _kept(cycle: Cycle) -> list[Backup]:
     if kept.unknown:
         raise Permanent(kept.unknown, hint=kept.hint or None)
     return sorted(kept.backups)
-
-
-def _may_change(cycle: Cycle) -> None:
-    spec = cycle.desired.cluster.spec
-    if spec.suspend or spec.mode == "report":
-        why = "suspend: true" if spec.suspend else "mode: report"
-        raise Blocked(f"{cycle.desired.name!r} is not changed: git says {why}", hint="take it out in git first")
 
 
 def _list(kept: list[Backup], output: ListFormat) -> None:

@@ -101,11 +101,15 @@ def test_with_its_name_it_is_restored(run: Run, machines: Both) -> None:
     assert "reconciler plan demo says what differs now" in said.out
 
 
-def test_a_cluster_that_nobody_may_change_is_not_restored(run: Run, world: World, machines: Both) -> None:
+@pytest.mark.parametrize("words", ["suspend: true", "mode: report", "lifecycle: destroy"])
+def test_a_cluster_that_nobody_may_change_or_that_ends_is_not_restored(
+    run: Run, world: World, machines: Both, words: str
+) -> None:
     run("-q", "backup", "demo")
-    say(world, "suspend: true")
+    say(world, words)
     said = run("restore", "demo", "latest", "--yes", "demo")
-    assert (said.code, "suspend: true" in said.err) == (4, True)
+    assert (said.code, f"git says {words}" in said.err) == (4, True)
+    assert "desired/demo/cluster.yaml:" in said.err
     assert machines.ran == []
 
 
