@@ -10,18 +10,19 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ..engine.backups import of_the_past
+from .. import interrupt
+from ..engine.backups import of_the_past, raised
 from ..errors import Invalid, Permanent, ReconcilerError, Transient
 from ..model.backup import Backup
 from ..model.resource import Resource
 from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import Hosts, inventory
-from ..spec.render.machines import kubespray_groups, machines
+from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, kubespray_groups, machines
 from . import backups, etcd_scripts
 from .toolkit import Toolkit
 
@@ -34,6 +35,10 @@ _MEMBER = re.compile(
 _OBJECT = re.compile(r"[A-Za-z0-9]{1,63} [-A-Za-z0-9.<>]{1,63} [-A-Za-z0-9.:]{1,253}")
 # The new data, the snapshot it is made from, and some room.
 _TIMES = 3
+
+
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,12 @@ class Lost:
 
 @dataclass(frozen=True)
 class Restore:
-    """Of one cluster, whose live `servers` are given."""
+    """Of one cluster, whose live `servers` are given: all of them, also those that git does not want."""
 
     desired: DesiredCluster
     tools: Toolkit
     servers: Sequence[Resource]
+    clock: Callable[[], datetime.datetime] = _utc_now
 
     def lost(self, backup: Backup) -> Lost:
         """What was made since the snapshot. Changes nothing."""
@@ -97,7 +103,8 @@ class Restore:
             raise type(error)(f"the restore stopped half-way: {error.message}", hint=again) from error
 
     def _prepared(self, backup: Backup, file: Path) -> tuple[Member, ...]:
-        """The members, each with the restored data beside what it has. Nothing is stopped yet."""
+        """The members, each with the restored data beside what it has. Nothing is stopped yet, and is about to be: this
+        took its time, so who has the lease is asked once more."""
         name, tools = self.desired.name, self.tools
         members = self._members()
         for machine in self._masters:
@@ -110,9 +117,11 @@ class Restore:
         small = [m.machine for m in members if m.free * 1024 < size * _TIMES]
         if small:
             raise Permanent(f"there is no room for the restored data on {', '.join(small)}", hint="make room there")
+        above = raised(backup, self.clock())  # once: every member's data has to be the same
         try:
             for member in members:
-                self._staged(member, members, file, digest)
+                self._staged(member, members, file, digest, above)
+            interrupt.check_certain()
         except ReconcilerError:
             self._give_up()
             raise
@@ -131,7 +140,7 @@ class Restore:
             backups.cipher(self.tools).decrypt(encrypted, take)
         return size, seen.hexdigest()
 
-    def _staged(self, member: Member, members: Sequence[Member], file: Path, digest: str) -> None:
+    def _staged(self, member: Member, members: Sequence[Member], file: Path, digest: str, above: int) -> None:
         def give(pipe: IO[bytes]) -> None:
             with file.open("rb") as encrypted:
                 backups.cipher(self.tools).decrypt(encrypted, lambda piece: _write(pipe, piece))
@@ -141,7 +150,7 @@ class Restore:
                 self.desired.name, self._inventory, member.machine, etcd_scripts.upload(digest), give, seconds=_LONG
             )
             urls = [f"{m.name}={m.url}" for m in members]
-            self._ask(member.machine, etcd_scripts.stage(member.name, member.url, member.token, urls), _LONG)
+            self._ask(member.machine, etcd_scripts.stage(member.name, member.url, member.token, urls, above), _LONG)
 
     def _give_up(self) -> None:
         """Best effort: who can't be asked keeps what the next restore removes."""
@@ -152,7 +161,11 @@ class Restore:
                 self.tools.progress.log(f"warning: {machine} was not tidied up: {error.message}")
 
     def _members(self) -> tuple[Member, ...]:
-        """Raises Permanent where one that git wants has no server, or says what is no member."""
+        """Raises Permanent where one that git wants has no server, or says what is no member; and where there is a
+        machine that git wants no more: nobody stops what runs there, and an API server may go on with its etcd."""
+        if unwanted := self._unwanted():
+            hint = f"have git want them again, or delete their servers: {', '.join(unwanted)}; then restore"
+            raise Permanent(f"git does not want {', '.join(unwanted)}, whose etcd would go on beside", hint=hint)
         wanted = self._wanted_members()
         missing = sorted(wanted - set(self._etcd))
         if missing or not wanted:
@@ -168,11 +181,17 @@ class Restore:
             m.name for m in machines(self.desired.cluster) if "etcd" in kubespray_groups(self.desired.cluster, m.role)
         }
 
+    def _unwanted(self) -> list[str]:
+        wanted = {machine.name for machine in machines(self.desired.cluster)}
+        ours = re.compile(rf"{re.escape(self.desired.name)}-({CONTROL_PLANE_GROUP}|{ETCD_GROUP})-[0-9]+")
+        return sorted(s.name for s in self.servers if s.name not in wanted and ours.fullmatch(s.name))
+
     def _each(self, names: Sequence[str], title: str, script: str, seconds: float) -> None:
         with self.tools.progress.task(title) as task:
             task.total(len(names))
             for name in names:
                 task.status(name)
+                interrupt.check()
                 self._ask(name, script, seconds)
                 task.advance()
 

@@ -20,6 +20,7 @@ from ..model.resource import Component, Key
 # A cycle may be late, or a machine silent for a while; past that somebody has to look.
 _LATE, _FAR_TOO_LATE = 1.5, 3
 _AHEAD = datetime.timedelta(minutes=10)  # so far the clocks of two machines that take snapshots may differ
+_LEAST_RAISED = 1_000_000_000
 _LONGEST = 400  # characters of a notice: what a machine said is in it
 _RISKY = frozenset({"upgrade-cluster.yml", "recover-control-plane.yml"})
 
@@ -57,6 +58,14 @@ def due(kept: Kept, wanted: Backups, now: datetime.datetime) -> bool:
 def surplus(backups: Iterable[Backup], keep: int, now: datetime.datetime) -> tuple[Backup, ...]:
     """Those beyond the `keep` newest that count, oldest first. The newest one is never among them."""
     return tuple(of_the_past(backups, now)[: -max(1, keep)])
+
+
+def raised(backup: Backup, now: datetime.datetime) -> int:
+    """By how much revisions are raised when it is restored. What a client watched from has to be a thing of the past,
+    so that it lists again; and no revision may be given twice, also when an older snapshot is restored after a newer
+    one. So they begin at the milliseconds since 1970, which no cluster that makes less than 1000 changes a second ever
+    reaches by itself."""
+    return max(_LEAST_RAISED, int(now.timestamp() * 1000) - backup.revision)
 
 
 def risky(step: Step) -> bool:

@@ -11,11 +11,13 @@ from typing import IO
 
 import pytest
 
+from reconciler import interrupt
 from reconciler.adapters.backup_folder import BackupFolder
 from reconciler.control import etcd_scripts
 from reconciler.control.restore import Restore, chosen, member
 from reconciler.errors import Invalid, Permanent, ReconcilerError, Transient
 from reconciler.model.backup import Backup
+from reconciler.model.resource import Resource
 from tests.unit.control.world import World
 
 from .test_backups import Plain
@@ -141,6 +143,29 @@ def test_no_room_or_a_missing_machine_is_said_first(restore: Restore, machines: 
     assert not set(machines.ran) & set(PARTS)
 
 
+def test_a_machine_that_git_wants_no_more_is_not_left_with_the_old_etcd(restore: Restore, machines: Machines) -> None:
+    assert BACKUP is not None
+    names = ("demo-cp-2", "demo-etcd-1", "demo-etcd-x-1", "demo-cp-2-old", "other-cp-2")
+    more = [Resource("server", name, {}, name) for name in names]
+    with pytest.raises(Permanent, match="git does not want demo-cp-2, demo-etcd-1, whose etcd would go on"):
+        replace(restore, servers=[*restore.servers, *more]).run(BACKUP)
+    assert machines.ran == []
+
+
+def test_a_lease_that_was_lost_while_all_was_prepared_stops_nothing(restore: Restore, machines: Machines) -> None:
+    assert BACKUP is not None
+    with interrupt.unless(certain=lambda: "the lease was lost"), pytest.raises(Transient, match="the lease was lost"):
+        restore.run(BACKUP)
+    assert machines.ran == ["who", "check", "upload", "stage", "give up"]
+
+
+def test_revisions_begin_where_no_client_was_before(restore: Restore, machines: Machines) -> None:
+    assert BACKUP is not None
+    replace(restore, clock=lambda: NOW).run(BACKUP)
+    (stage,) = (script for script in machines.scripts if "snapshot restore" in script)
+    assert f"--bump-revision {int(NOW.timestamp()) * 1000 - 7} " in stage
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -161,7 +186,7 @@ def test_what_is_no_member_reaches_no_command_line(answer: str) -> None:
 
 
 def test_two_that_call_themselves_the_same_are_no_cluster() -> None:
-    script = etcd_scripts.stage("a'b", "https://x:1", "t", ["a'b=https://x:1"])
+    script = etcd_scripts.stage("a'b", "https://x:1", "t", ["a'b=https://x:1"], 7)
     assert "--name 'a'\"'\"'b'" in script
 
 

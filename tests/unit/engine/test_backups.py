@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.engine.backups import Kept, due, newest, newest_told, notices, surplus
+from reconciler.engine.backups import Kept, due, newest, newest_told, notices, raised, surplus
 from reconciler.model.backup import Backup
 from reconciler.model.change import Severity
 from reconciler.model.desired import Backups
@@ -102,3 +102,14 @@ def test_a_report_stays_as_it_is_while_nothing_happens() -> None:
     kept = Kept((ago(1),))
     later = NOW + datetime.timedelta(hours=20)
     assert notices(kept, DAILY, NOW) == notices(kept, DAILY, later)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 10**9)), min_size=2, max_size=2))
+def test_no_revision_is_given_twice_whatever_is_restored_after_what(restores: Sequence[tuple[int, int]]) -> None:
+    """Each a snapshot's revision, and how many seconds after the one before it is restored."""
+    (first, _), (second, seconds) = restores
+    before = first + raised(Backup(NOW, first), NOW)
+    made = before + seconds * 999
+    later = NOW + datetime.timedelta(seconds=seconds)
+    for revision in (second, first, made):
+        assert revision + raised(Backup(NOW, revision), later) > made
