@@ -20,10 +20,10 @@ class BackupFolder:
 
     def list(self, cluster: str) -> tuple[Backup, ...]:
         """Raises Permanent for a folder that can't be read: a disk that is not mounted is not one without backups."""
-        if not self._root.is_dir():
-            hint = "make it, or mount it; backups.folder in the settings names it"
-            raise Permanent(f"there is no folder {self._root} for backups", hint=hint)
         try:
+            if not self._root.is_dir():
+                hint = "make it, or mount it; backups.folder in the settings names it"
+                raise Permanent(f"there is no folder {self._root} for backups", hint=hint)
             with os.scandir(self._root / cluster) as entries:
                 names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         except FileNotFoundError:

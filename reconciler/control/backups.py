@@ -242,6 +242,12 @@ def control_plane(cluster: Cluster, servers: Sequence[Resource]) -> tuple[str, .
     return _group(cluster, servers, "kube_control_plane")
 
 
+def nodes(cluster: Cluster, servers: Sequence[Resource]) -> tuple[str, ...]:
+    """The machines that have a kubelet, as far as they have a server."""
+    workers = _group(cluster, servers, "kube_node")
+    return tuple(dict.fromkeys((*control_plane(cluster, servers), *workers)))
+
+
 def _group(cluster: Cluster, servers: Sequence[Resource], group: str) -> tuple[str, ...]:
     rendered = inventory(cluster, Hosts(servers))["all"]
     children = rendered["children"] if isinstance(rendered, dict) else {}

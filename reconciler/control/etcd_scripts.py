@@ -55,7 +55,7 @@ trap 'exit 1' HUP INT PIPE TERM
         + f"""etcdctl endpoint {asked} >&2
 size=0
 [ ! -e "$db" ] || size=$(($(wc -c <"$db") / 1024))
-[ "$(free "$base")" -gt $((size * 2)) ] || fail "$base has no room for a snapshot of $size KiB"
+[ "$(free "$base")" -gt $((size * 2)) ] || fail "$base has no room for a snapshot beside what etcd itself needs"
 etcdctl snapshot save "$folder/etcd.db" >&2
 status=$(etcdutl --write-out=json snapshot status "$folder/etcd.db")
 sum=$(sha256sum <"$folder/etcd.db")
@@ -224,6 +224,16 @@ rm -f "$data/restore-unfinished"
 def give_up() -> str:
     """Removes what was prepared, where nothing was changed yet."""
     return _BEGIN + _ENVIRONMENT + f'rm -rf {_UPLOAD} "$data/restoring"\n'
+
+
+def nodes() -> str:
+    """Prints "node/NAME" for each node that the API knows."""
+    return _BEGIN + "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=20s get nodes --output=name\n"
+
+
+def restart_kubelet() -> str:
+    """A kubelet makes its node only when it starts. Its pods run on."""
+    return _BEGIN + "systemctl restart kubelet\n"
 
 
 def made_since(moment: str) -> str:

@@ -101,6 +101,21 @@ class Restore:
         except (Transient, Permanent) as error:
             again = f"run it again: reconciler restore {self.desired.name} {backup.name}"
             raise type(error)(f"the restore stopped half-way: {error.message}", hint=again) from error
+        self._register()
+
+    def _register(self) -> None:
+        """Have the machines that joined after the snapshot be nodes again. Best effort: etcd is restored."""
+        try:
+            known = {
+                line.removeprefix("node/") for line in self._ask(self._masters[0], etcd_scripts.nodes(), _SHORT).split()
+            }
+            for machine in self._nodes:
+                if machine not in known:
+                    self.tools.progress.log(f"{machine} is not a node of the snapshot: its kubelet is started anew")
+                    self._ask(machine, etcd_scripts.restart_kubelet(), _SHORT)
+        except (Transient, Permanent) as error:
+            warning = f"warning: machines that joined after the snapshot may be no nodes yet: {error.message}"
+            self.tools.progress.log(f"{warning}; systemctl restart kubelet there makes them nodes")
 
     def _prepared(self, backup: Backup, file: Path) -> tuple[Member, ...]:
         """The members, each with the restored data beside what it has. Nothing is stopped yet, and is about to be: this
@@ -205,6 +220,10 @@ class Restore:
     @property
     def _etcd(self) -> tuple[str, ...]:
         return backups.members(self.desired.cluster, self.servers)
+
+    @property
+    def _nodes(self) -> tuple[str, ...]:
+        return backups.nodes(self.desired.cluster, self.servers)
 
     @property
     def _masters(self) -> tuple[str, ...]:

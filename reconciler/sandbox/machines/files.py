@@ -21,7 +21,7 @@ for unit; do :; done
 case "$verb $unit" in
 "stop etcd") exec "$HOME/bin/service" stop etcd >/dev/null ;;
 "start etcd") exec "$HOME/boot.d/10-etcd" >/dev/null ;;
-"cat etcd" | "is-active kubelet") ;;
+"cat etcd" | "is-active kubelet" | "restart kubelet") ;;
 *) echo "there is no $unit to $verb here" >&2; exit 1 ;;
 esac
 """

@@ -108,6 +108,15 @@ def test_half_a_file_and_what_others_put_there_never_count(tmp_path: Path) -> No
     assert not (tmp_path / "demo" / f".{BACKUP.name}.part").exists()
 
 
+def test_a_folder_that_may_not_be_looked_at_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(Permanent, match="cannot read"):
+        BackupFolder(tmp_path).list("demo")
+
+
 def test_a_cloud_that_fails_or_has_no_object_storage_says_so(tmp_path: Path) -> None:
     assert BACKUP is not None
     connection = Connection(there=False)
