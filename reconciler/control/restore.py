@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import interrupt
-from ..engine.backups import of_the_past, raised
+from ..engine.backups import before_anew, of_the_past, raised
 from ..errors import Invalid, Permanent, ReconcilerError, Transient
 from ..model.backup import Backup
 from ..model.resource import Resource
@@ -240,10 +240,14 @@ def member(machine: str, answer: str) -> Member:
 
 
 def chosen(kept: Sequence[Backup], name: str, now: datetime.datetime) -> Backup:
-    """The snapshot of that name, or the `latest` that counts. Raises Invalid for one that is not kept."""
+    """The snapshot of that name, or the `latest` that counts. Raises Invalid for one that is not kept; and for the
+    `latest` where etcd began anew: it may be of the empty one that took the place of what is to be restored."""
     if not kept:
         raise Invalid("there is no backup to restore", hint="reconciler backup takes one")
     counting = of_the_past(kept, now)
+    if name == "latest" and (lost := before_anew(kept, now)):
+        hint = f"name the one that is meant: {lost.name} is the last before, {counting[-1].name} the newest since"
+        raise Invalid(f"which one is the latest is not clear: etcd began anew after {lost.name}", hint=hint)
     if name == "latest" and counting:
         return counting[-1]
     wanted = Backup.parse(name)

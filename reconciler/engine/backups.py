@@ -56,8 +56,18 @@ def due(kept: Kept, wanted: Backups, now: datetime.datetime) -> bool:
 
 
 def surplus(backups: Iterable[Backup], keep: int, now: datetime.datetime) -> tuple[Backup, ...]:
-    """Those beyond the `keep` newest that count, oldest first. The newest one is never among them."""
-    return tuple(of_the_past(backups, now)[: -max(1, keep)])
+    """Those beyond the `keep` newest that count, oldest first. The newest one is never among them, nor the last one of
+    an etcd that was lost: what was taken of the empty one after it takes nobody's place."""
+    counting = of_the_past(backups, now)
+    lost = before_anew(counting, now)
+    return tuple(backup for backup in counting[: -max(1, keep)] if backup != lost)
+
+
+def before_anew(backups: Iterable[Backup], now: datetime.datetime) -> Backup | None:
+    """The last one of an etcd that was lost since, and made anew: it has more changes than the newest. Within one
+    etcd's life, restores included (`raised`), they only become more."""
+    counting = of_the_past(backups, now)
+    return max((backup for backup in counting if backup.revision > counting[-1].revision), default=None)
 
 
 def raised(backup: Backup, now: datetime.datetime) -> int:
@@ -89,6 +99,8 @@ def _words(kept: Kept, wanted: Backups, now: datetime.datetime) -> tuple[Severit
         return Severity.HIGH, f"whether there is a snapshot of etcd is not known: {kept.unknown}"
     last, ahead = newest(kept, now), max(kept.backups, default=None)
     odd = f"; {ahead.name} is not of the past and counts for nothing" if ahead and ahead != last else ""
+    if lost := before_anew(kept.backups, now):
+        odd += f"; etcd began anew after {lost.name}, which is kept"
     if last is None:
         why = f", and none could be taken: {kept.failed}" if kept.failed else "; the next cycle that may act takes one"
         return Severity.HIGH, f"there is no snapshot of etcd{why}{odd}"

@@ -236,3 +236,12 @@ def test_the_latest_is_none_of_the_future() -> None:
     assert chosen([BACKUP, odd], odd.name, NOW) == odd
     with pytest.raises(Invalid, match="there is no backup 'latest'"):
         chosen([odd], "latest", NOW)
+
+
+def test_the_latest_is_not_the_empty_one_that_took_its_place() -> None:
+    assert BACKUP is not None
+    empty = Backup(NOW, 3)
+    with pytest.raises(Invalid, match=f"etcd began anew after {BACKUP.name}") as refused:
+        chosen([BACKUP, empty], "latest", NOW)
+    assert f"{empty.name} the newest since" in str(refused.value.hint)
+    assert chosen([BACKUP, empty], BACKUP.name, NOW) == BACKUP

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.engine.backups import Kept, due, newest, newest_told, notices, raised, surplus
+from reconciler.engine.backups import Kept, before_anew, due, newest, newest_told, notices, raised, surplus
 from reconciler.model.backup import Backup
 from reconciler.model.change import Severity
 from reconciler.model.desired import Backups
@@ -48,10 +48,23 @@ def test_what_is_called_otherwise_is_nobodys_of_ours(name: str) -> None:
 def test_the_newest_stay_and_one_always_does(kept: Sequence[Backup], keep: int) -> None:
     latest = max((backup.taken for backup in kept), default=NOW)
     gone = surplus(kept, keep, latest)
+    lost = before_anew(kept, latest)
     left = set(kept) - set(gone)
-    assert len(left) == min(keep, len(kept))
+    assert len(left) - min(keep, len(kept)) <= (1 if lost else 0)
     assert not kept or max(kept) in left
+    assert not lost or lost in left
+    left -= {lost}
     assert all(a < b for a in gone for b in left)
+
+
+def test_the_last_one_of_an_etcd_that_was_lost_stays_and_is_told() -> None:
+    oldest, last, empty, later = ago(90, 5_000), ago(60, 6_000), ago(30, 40), ago(1, 90)
+    assert surplus((oldest, last, empty, later), 1, NOW) == (oldest, empty)
+    (notice,) = notices(Kept((last, later)), DAILY, NOW)
+    assert notice.severity is Severity.MEDIUM
+    assert f"etcd began anew after {last.name}, which is kept" in notice.why
+    restored = ago(0, 40 + raised(later, NOW))
+    assert before_anew((last, empty, restored), NOW) is None
 
 
 def test_what_is_not_of_the_past_neither_counts_nor_makes_others_go() -> None:
