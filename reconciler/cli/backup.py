@@ -74,18 +74,21 @@ def restore(
     it is run again. What etcd had before stays on the machines until the next restore.
     """
     mine = context(ctx)
+    mine.mention_uncommitted(ref)
     if yes and yes != cluster:
         raise Invalid(f"--yes {yes} is not the name of the cluster: {cluster}", hint=f"--yes {cluster}")
     asks = not yes and not plan_only
     if asks and not attended():
         hint = f"give it: --yes {cluster}; --plan-only says what would be lost"
         raise Invalid(f"nobody is here to type the name of {cluster!r}", hint=hint)
+    if not plan_only:
+        mine.fetch()
     cycle = _cycle(mine, cluster, ref, Purpose.APPLY)
     check_changeable(cycle.desired, ending=False)
     wanted = chosen(_kept(cycle), snapshot, cycle.clock())
     work = Restore(cycle.desired, cycle.tools, servers_of(cycle.desired.cluster, cycle.tools))
     if plan_only or asks:
-        _say(cluster, wanted, work.lost(wanted))
+        _say(cluster, wanted, work.lost(wanted), vouched=work.vouched(wanted))
     if plan_only:
         return
     if asks:
@@ -129,9 +132,11 @@ def _age(age: datetime.timedelta) -> str:
     return f"{hours // 24} d" if hours >= 48 else f"{hours} h" if hours else f"{int(age.total_seconds()) // 60} min"
 
 
-def _say(cluster: str, wanted: Backup, lost: Lost) -> None:
+def _say(cluster: str, wanted: Backup, lost: Lost, *, vouched: bool) -> None:
     """What a restore takes back. Changes of what was there already can't be listed: only git may know of them."""
     out().print(Text(f"{cluster}: etcd goes back to {wanted.taken:%Y-%m-%d %H:%M:%S} UTC (revision {wanted.revision})"))
+    if not vouched:
+        out().print("It was not taken from this machine: be sure who may write to where backups are kept.")
     out().print("Whatever was changed or deleted since then is as it was; the API is down meanwhile.")
     if lost.unseen:
         out().print(Text(f"What was made since then, and is lost, can't be listed: {lost.unseen}"))

@@ -83,6 +83,10 @@ class Restore:
             return Lost(tuple(line for line in lines if _OBJECT.fullmatch(line)))
         return Lost(unseen=reason)
 
+    def vouched(self, backup: Backup) -> bool:
+        """Was it taken from this machine? Of others nobody here knows who wrote them."""
+        return backup.name in backups.vouched(self.tools.state, self.desired.name)
+
     def run(self, backup: Backup) -> None:
         """Raises Transient or Permanent; before anything was stopped the cluster is as it was, and afterwards it is run
         again."""

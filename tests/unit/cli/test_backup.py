@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.adapters.backup_folder import BackupFolder
 from reconciler.app import App
+from reconciler.cli.context import Context
 from reconciler.control.cycle import Cycle
 from reconciler.control.revision import Desired
 from tests.unit.control.test_backups import WANTED, Plain
@@ -34,6 +35,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(tmp_path)
     made.settle()
     made.take({**FILES, FILE: FILES[FILE].replace('    version: "1.36.3"\n', WANTED)})
+    monkeypatch.setattr(Context, "fetch", lambda _: None)  # there is no clone, and the tests' own folder is none of it
+    monkeypatch.setattr(Context, "mention_uncommitted", lambda *_: None)
     monkeypatch.setattr(App, "at", lambda *_: Desired("c0ffee", made.files, (made.desired,)))
     return made
 
@@ -90,6 +93,16 @@ def test_it_can_only_be_said(run: Run, machines: Both) -> None:
     assert said.code == 0
     assert "goes back to 2026-11-24 12:00:00 UTC (revision 42)" in said.out
     assert "Made since then, and lost: 2\n  Pod default web" in said.out
+    assert "not taken from this machine" not in said.out
+    assert not set(machines.ran) & set(PARTS)
+
+
+def test_one_that_was_taken_elsewhere_is_said_to_be(run: Run, machines: Both, tmp_path: Path) -> None:
+    run("-q", "backup", "demo")
+    (record,) = tmp_path.rglob("backups.json")
+    record.unlink()
+    said = run("restore", "demo", "latest", "--plan-only")
+    assert (said.code, "It was not taken from this machine" in said.out) == (0, True)
     assert not set(machines.ran) & set(PARTS)
 
 
