@@ -118,6 +118,8 @@ def places(loaded: Settings, clone: Path, state: Path) -> dict[str, Path]:
         "terraform.stateCredentials": loaded.terraform.state_credentials,
         "webhook.secretFile": loaded.webhook.secret_file,
         "git.signingKey": loaded.git.signing_key,
+        "backups.folder": loaded.backups.folder,
+        "backups.identity": loaded.backups.identity,
         **{f"openshift.{name}.kubeconfig": target.kubeconfig for name, target in loaded.openshift.items()},
     }
     return {what: place for what, place in each.items() if place is not None}

@@ -12,7 +12,7 @@ import yaml
 from reconciler import repositories
 from reconciler.errors import Invalid
 from reconciler.repositories import Places
-from reconciler.settings import OpenShift, Repository, Settings
+from reconciler.settings import BackupPlaces, OpenShift, Repository, Settings
 
 
 def daemon(tmp_path: Path, *entries: dict[str, object], **more: object) -> Path:
@@ -116,13 +116,15 @@ def test_two_are_never_one(tmp_path: Path) -> None:
 
 
 def test_no_folder_and_no_credential_is_two_repositories(tmp_path: Path) -> None:
-    theirs = Settings(clouds=tmp_path / "clouds.yaml", kubeconfigs=tmp_path / "kube")
+    kept = BackupPlaces(folder=tmp_path / "backups")
+    theirs = Settings(clouds=tmp_path / "clouds.yaml", kubeconfigs=tmp_path / "kube", backups=kept)
     taken = Places()
     taken.take("physics", repositories.places(theirs, tmp_path / "physics", tmp_path / "state/physics"))
     taken.take("physics", repositories.places(theirs, tmp_path / "physics", tmp_path / "state/physics"))
     for shared in (
         Settings(clouds=tmp_path / "clouds.yaml", sshKey=tmp_path / "k"),
         Settings(kubeconfigs=tmp_path / "kube/more", sshKey=tmp_path / "k"),
+        Settings(backups=kept, sshKey=tmp_path / "k"),
         Settings(
             openshift={"moc": OpenShift(kubeconfig=tmp_path / "state/physics/demo/x.conf")}, sshKey=tmp_path / "k"
         ),
