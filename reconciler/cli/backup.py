@@ -138,7 +138,7 @@ def _say(cluster: str, wanted: Backup, lost: Lost, *, vouched: bool) -> None:
     if not vouched:
         out().print("It was not taken from this machine: be sure who may write to where backups are kept.")
     out().print("Whatever was changed or deleted since then is as it was; the API is down meanwhile.")
-    if lost.unseen:
+    if lost.unseen and not lost.objects:
         out().print(Text(f"What was made since then, and is lost, can't be listed: {lost.unseen}"))
         return
     out().print(Text(f"Made since then, and lost: {len(lost.objects) or 'nothing'}"))
@@ -146,3 +146,5 @@ def _say(cluster: str, wanted: Backup, lost: Lost, *, vouched: bool) -> None:
         out().print(Text(f"  {line}"))
     if len(lost.objects) > _SHOWN:
         out().print(Text(f"  and {len(lost.objects) - _SHOWN} more"))
+    if lost.unseen:
+        out().print(Text(f"These are not all: {lost.unseen}"))

@@ -34,6 +34,7 @@ data=$ETCD_DATA_DIR
 _COMPONENTS = "kube-apiserver kube-controller-manager kube-scheduler"
 _UPLOAD = '"$HOME/.reconciler-restore"'
 HEADER = "reconciler-snapshot"
+INCOMPLETE, MOST_MADE = "incomplete", 1000
 
 
 def save(*, healthy: bool) -> str:
@@ -237,7 +238,8 @@ def restart_kubelet() -> str:
 
 
 def made_since(moment: str) -> str:
-    """Prints "kind namespace name" of what was made after `moment` (ISO 8601, UTC, with Z), 1000 lines at the most."""
+    """Prints "kind namespace name" of what was made after `moment` (ISO 8601, UTC, with Z), in MOST_MADE lines at the
+    most; and INCOMPLETE where some kind could not be listed."""
     kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
     columns = "custom-columns=K:.kind,N:.metadata.namespace,M:.metadata.name,T:.metadata.creationTimestamp"
     return (
@@ -246,7 +248,12 @@ def made_since(moment: str) -> str:
 kinds=$({kubectl} api-resources --verbs=list,get --output=name 2>/dev/null |
     grep -v -e '^events' -e '^componentstatuses$' -e '[.]metrics[.]k8s[.]io$' | paste -sd, -)
 [ -n "$kinds" ] || fail "its API does not answer"
-{kubectl} --request-timeout=20s get "$kinds" --all-namespaces --ignore-not-found --no-headers --output={columns} |
-    awk -v moment={shlex.quote(moment)} '$4 > moment {{ print $1, $2, $3 }}' | head -n 1000
+rest=
+listed=$({kubectl} --request-timeout=20s get "$kinds" --all-namespaces --ignore-not-found --no-headers \
+    --output={columns}) || rest={INCOMPLETE}
+[ -z "$rest" ] || [ -n "$listed" ] || fail "its API does not list what there is"
+printf '%s\n' "$listed" |
+    awk -v moment={shlex.quote(moment)} '$4 != "<none>" && $4 > moment {{ print $1, $2, $3 }}' | head -n {MOST_MADE}
+echo $rest
 """
     )

@@ -54,8 +54,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What a restore takes back: "kind namespace name" of objects that were made since, as far as the API could say,
-    else why it could not."""
+    """What a restore takes back: "kind namespace name" of objects that were made since, and why these are not all,
+    where the API could not say."""
 
     objects: tuple[str, ...] = ()
     unseen: str = ""
@@ -80,7 +80,10 @@ class Restore:
             except (Transient, Permanent) as error:
                 reason = error.message
                 continue
-            return Lost(tuple(line for line in lines if _OBJECT.fullmatch(line)))
+            objects = tuple(line for line in lines if _OBJECT.fullmatch(line))
+            if etcd_scripts.INCOMPLETE in lines:
+                return Lost(objects, "some kinds of objects could not be listed")
+            return Lost(objects, "there are too many" if len(lines) > etcd_scripts.MOST_MADE else "")
         return Lost(unseen=reason)
 
     def vouched(self, backup: Backup) -> bool:

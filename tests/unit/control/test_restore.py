@@ -53,6 +53,7 @@ class Machines:
     scripts: list[str] = field(default_factory=list)
     nodes: str = "node/demo-cp-1\nnode/demo-worker-1\nnode/demo-worker-2\n"
     anew: list[str] = field(default_factory=list)
+    made: str = "Pod default web\n\x1b[2Jx y z\nConfigMap default a:b\n\n"
 
     def ask(self, _: str, __: Mapping[str, object], machine: str, script: str, *, seconds: float = 20) -> str:
         part = SCRIPTS.get(script, "stage" if "snapshot restore" in script else "since")
@@ -62,11 +63,7 @@ class Machines:
             self.anew.append(machine)
         if part in self.fails:
             raise self.fails.pop(part)
-        return {
-            "nodes": self.nodes,
-            "who": self.answer,
-            "since": "Pod default web\n\x1b[2Jx y z\nConfigMap default a:b\n",
-        }.get(part, "")
+        return {"nodes": self.nodes, "who": self.answer, "since": self.made}.get(part, "")
 
     def receive(self, *_: object, **__: object) -> None:
         raise NotImplementedError
@@ -213,6 +210,11 @@ def test_two_that_call_themselves_the_same_are_no_cluster() -> None:
 def test_what_is_lost_is_listed_as_far_as_it_is_text(restore: Restore, machines: Machines) -> None:
     assert BACKUP is not None
     assert restore.lost(BACKUP).objects == ("Pod default web", "ConfigMap default a:b")
+    assert restore.lost(BACKUP).unseen == ""
+    machines.made += f"{etcd_scripts.INCOMPLETE}\n"
+    assert (len(restore.lost(BACKUP).objects), restore.lost(BACKUP).unseen[:10]) == (2, "some kinds")
+    machines.made = "Pod default web\n" * 1000 + "\n"
+    assert restore.lost(BACKUP).unseen == "there are too many"
     machines.fails["since"] = Transient("its API does not answer")
     assert restore.lost(BACKUP).unseen == "its API does not answer"
 
