@@ -27,8 +27,8 @@ _RISKY = frozenset({"upgrade-cluster.yml", "recover-control-plane.yml"})
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is known of a cluster's snapshots: those that are kept, in any order, or why that can't be told (`unknown`).
-    `failed` says why the last one could not be taken."""
+    """What is known of a cluster's snapshots: those that are kept, in any order, or why that can't be told (`unknown`)
+    and what to do about it (`hint`). `failed` says why the last one could not be taken."""
 
     backups: Collection[Backup] = ()
     unknown: str = ""
@@ -96,7 +96,8 @@ def notices(kept: Kept, wanted: Backups, now: datetime.datetime) -> tuple[Differ
 def _words(kept: Kept, wanted: Backups, now: datetime.datetime) -> tuple[Severity, str]:
     failed = f"; another could not be taken: {kept.failed}" if kept.failed else ""
     if kept.unknown:
-        return Severity.HIGH, f"whether there is a snapshot of etcd is not known: {kept.unknown}"
+        cure = f" ({kept.hint})" if kept.hint else ""
+        return Severity.HIGH, f"whether there is a snapshot of etcd is not known: {kept.unknown}{cure}"
     last, ahead = newest(kept, now), max(kept.backups, default=None)
     odd = f"; {ahead.name} is not of the past and counts for nothing" if ahead and ahead != last else ""
     if lost := before_anew(kept.backups, now):

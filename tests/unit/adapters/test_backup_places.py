@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from reconciler.adapters.age import Age
 from reconciler.adapters.backup_folder import BackupFolder
+from reconciler.adapters.openstack import containers
 from reconciler.adapters.openstack.containers import BackupContainers, container
 from reconciler.connections import Connections
 from reconciler.errors import Invalid, Permanent, Transient
@@ -44,7 +45,8 @@ class Storage:
     def create_container(self, name: str) -> None:
         self.containers.setdefault(name, {})
 
-    def upload_object(self, container: str, name: str, filename: str) -> None:
+    def upload_object(self, container: str, name: str, filename: str, segment_size: int) -> None:
+        assert segment_size == 5 * 1024**3
         if self.full:
             raise self.full
         self.containers[container][name] = Path(filename).read_bytes()
@@ -129,6 +131,15 @@ def test_a_cloud_that_fails_or_has_no_object_storage_says_so(tmp_path: Path) -> 
     with pytest.raises(Transient, match="moc"):
         store.put("demo", BACKUP, tmp_path / "file")
     assert store.list("demo") == ()
+
+
+def test_an_object_without_an_end_does_not_fill_this_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert BACKUP is not None
+    monkeypatch.setattr(containers, "_LARGEST", 5)
+    connection = Connection(Storage({container("demo"): {BACKUP.name: b"123456"}}))
+    with pytest.raises(Permanent, match="is larger than a snapshot"):
+        BackupContainers("moc", lambda: connection).get("demo", BACKUP, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b""
 
 
 def test_git_names_no_path_no_container_and_no_key() -> None:

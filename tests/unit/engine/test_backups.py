@@ -100,6 +100,7 @@ def test_one_is_due_by_the_age_of_the_newest(kept: Kept, expected: bool) -> None
         (Kept(), Severity.HIGH, "there is no snapshot of etcd"),
         (Kept(failed="refused"), Severity.HIGH, "none could be taken: refused"),
         (Kept(unknown="no folder"), Severity.HIGH, "not known: no folder"),
+        (Kept(unknown="no folder", hint="mount it"), Severity.HIGH, "not known: no folder (mount it)"),
     ],
 )
 def test_every_report_says_how_old_the_newest_is(kept: Kept, level: Severity, words: str) -> None:
