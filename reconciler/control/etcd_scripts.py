@@ -132,7 +132,8 @@ crictl version >/dev/null 2>&1 || fail "its container runtime does not answer cr
 
 
 def stop_control_plane() -> str:
-    """Takes the static pods' manifests out of the kubelet's sight, and waits until nothing of them runs."""
+    """Takes the static pods' manifests out of the kubelet's sight, and waits until the runtime says that nothing of
+    them runs."""
     return (
         _BEGIN
         + f"""stopped=/etc/kubernetes/reconciler-stopped
@@ -140,11 +141,10 @@ mkdir -p $stopped
 for name in {_COMPONENTS}; do
     [ ! -e /etc/kubernetes/manifests/$name.yaml ] || mv /etc/kubernetes/manifests/$name.yaml $stopped/$name.yaml
 done
-tries=0
+end=$(($(date +%s) + 180))
 for name in {_COMPONENTS}; do
-    while [ -n "$(crictl ps --quiet --name "^$name\\$")" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 120 ] || fail "$name does not stop"
+    until running=$(crictl ps --quiet --name "^$name\\$") && [ -z "$running" ]; do
+        [ "$(date +%s)" -lt $end ] || fail "$name does not stop"
         sleep 1
     done
 done

@@ -69,6 +69,12 @@ def test_much_on_stdin_that_nobody_reads_does_not_outlive_the_deadline(monkeypat
         run(["sleep", "60"], timeout=0.3, stdin="x" * 1_000_000)
 
 
+def test_a_stream_that_somebody_else_holds_open_is_not_taken_for_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_GRACE_SECONDS", 0.2)
+    with pytest.raises(Transient, match="its streams did not"):
+        process.stream(["sh", "-c", "sleep 3 &"], give=lambda _: None, take=lambda pipe: pipe.read(), timeout=1)
+
+
 def test_a_program_that_fails_leaves_evidence() -> None:
     code = "import sys; print('out'); [print(n, file=sys.stderr) for n in range(99)]; sys.exit(7)"
     with pytest.raises(Permanent, match="failed with exit code 7") as caught:
