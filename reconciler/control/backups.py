@@ -26,7 +26,7 @@ from ..model.resource import Resource
 from ..ports import BackupStore, Cipher
 from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import Hosts, inventory
-from . import etcd_scripts
+from . import etcd_scripts, host_keys
 from .toolkit import Toolkit
 
 _SECONDS = 1800.0
@@ -116,6 +116,7 @@ class Backups:
         """Take one from the first member that gives one, keep it, and remove those beyond `keep`. `servers` are the
         live ones. Raises what the ports raise, Permanent for a snapshot that is no whole one."""
         said, keeping = self._said, self.store()
+        host_keys.pin(self.desired.cluster, servers, self.tools)
         place = inventory(self.desired.cluster, Hosts(servers))
         with self.tools.progress.task("snapshot of etcd"), draft(self.tools.state / self.desired.name) as file:
             try:

@@ -23,7 +23,7 @@ from ..model.resource import Resource
 from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import Hosts, inventory
 from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, kubespray_groups, machines
-from . import backups, etcd_scripts
+from . import backups, etcd_scripts, host_keys
 from .toolkit import Toolkit
 
 _SHORT, _LONG = 30.0, 1800.0
@@ -71,7 +71,8 @@ class Restore:
     clock: Callable[[], datetime.datetime] = _utc_now
 
     def lost(self, backup: Backup) -> Lost:
-        """What was made since the snapshot. Changes nothing."""
+        """What was made since the snapshot. Changes nothing on the machines."""
+        host_keys.pin(self.desired.cluster, self.servers, self.tools)
         reason = "no control-plane machine has a server in the cloud"
         script = etcd_scripts.made_since(f"{backup.taken:%Y-%m-%dT%H:%M:%SZ}")
         for machine in self._masters:
@@ -128,6 +129,7 @@ class Restore:
         """The members, each with the restored data beside what it has. Nothing is stopped yet, and is about to be: this
         took its time, so who has the lease is asked once more."""
         name, tools = self.desired.name, self.tools
+        host_keys.pin(self.desired.cluster, self.servers, tools)
         members = self._members()
         for machine in self._masters:
             self._ask(machine, etcd_scripts.control_plane(), _SHORT)

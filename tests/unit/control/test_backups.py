@@ -20,8 +20,10 @@ from reconciler.engine.schedule import Slot, Trigger
 from reconciler.errors import Invalid, Permanent, ReconcilerError, Transient
 from reconciler.model.backup import Backup
 from reconciler.model.change import Severity
+from reconciler.model.host_key import Source
 from reconciler.model.outcome import Outcome
 from reconciler.serve.metrics import Metrics
+from tests.unit.control.test_host_keys import block, ed25519
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
 
@@ -282,3 +284,15 @@ def test_an_old_one_that_stays_is_no_failure_of_the_new_one(scene: Scene, monkey
         outcome = scene.reconcile()
     assert len(scene.names()) == 3
     assert notice(outcome)[0] is Severity.INFO
+
+
+def test_a_machine_that_was_never_met_is_asked_by_the_key_its_console_has(scene: Scene, tmp_path: Path) -> None:
+    world = scene.world
+    servers = [r for r in world.resources if r.kind == "server"]
+    world.consoles[servers[0].id] = block(ed25519(1))
+    world.known_hosts.clear()
+    tools = replace(scene.cycle().tools, state=tmp_path / "elsewhere")
+    scene.machines.error = Transient("it is another one")
+    with pytest.raises(Transient):
+        Backups(world.desired, tools, lambda: world.now).take(servers)
+    assert [v.source for v in world.known_hosts.values()] == [Source.CONSOLE]

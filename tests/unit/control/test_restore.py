@@ -13,7 +13,7 @@ import pytest
 
 from reconciler import interrupt
 from reconciler.adapters.backup_folder import BackupFolder
-from reconciler.control import etcd_scripts
+from reconciler.control import etcd_scripts, host_keys
 from reconciler.control.restore import Restore, chosen, member
 from reconciler.errors import Invalid, Permanent, ReconcilerError, Transient
 from reconciler.model.backup import Backup
@@ -148,6 +148,21 @@ def test_no_room_or_a_missing_machine_is_said_first(restore: Restore, machines: 
     with pytest.raises(Permanent, match="no room"):
         restore.run(BACKUP)
     assert not set(machines.ran) & set(PARTS)
+
+
+@pytest.mark.parametrize("verb", ["run", "lost"])
+def test_no_machine_is_asked_before_its_key_is_pinned(
+    restore: Restore, machines: Machines, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    assert BACKUP is not None
+
+    def refuse(*_: object) -> None:
+        assert machines.ran == []
+        raise Permanent("it is another machine")
+
+    monkeypatch.setattr(host_keys, "pin", refuse)
+    with pytest.raises(Permanent, match="it is another machine"):
+        getattr(restore, verb)(BACKUP)
 
 
 def test_a_machine_that_git_wants_no_more_is_not_left_with_the_old_etcd(restore: Restore, machines: Machines) -> None:
