@@ -98,9 +98,12 @@ def _cycle(mine: Context, cluster: str, ref: str, wish: Wish, purpose: Purpose) 
 def check_changeable(desired: DesiredCluster, *, ending: bool = True) -> None:
     """Raises Blocked for a cluster that git says nobody may change; unless `ending`, also for one that is to end."""
     spec, name = desired.cluster.spec, desired.name
-    words = {"suspend": "true"} if spec.suspend else {"mode": spec.mode} if spec.mode == "report" else {}
-    if not words and spec.lifecycle == "destroy" and not ending:
-        words = {"lifecycle": spec.lifecycle}
-    for field, value in words.items():
-        hint = f"take it out at {desired.place('Cluster', name, ('spec', field))}"
-        raise Blocked(f"{name!r} is not changed: git says {field}: {value}", hint=hint)
+    reasons = (
+        ("suspend", "true", spec.suspend),
+        ("mode", "report", spec.mode == "report"),
+        ("lifecycle", "destroy", spec.lifecycle == "destroy" and not ending),
+    )
+    for field, value, stands in reasons:
+        if stands:
+            hint = f"take it out at {desired.place('Cluster', name, ('spec', field))}"
+            raise Blocked(f"{name!r} is not changed: git says {field}: {value}", hint=hint)
