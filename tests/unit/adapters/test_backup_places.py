@@ -110,6 +110,17 @@ def test_half_a_file_and_what_others_put_there_never_count(tmp_path: Path) -> No
     assert not (tmp_path / "demo" / f".{BACKUP.name}.part").exists()
 
 
+def test_what_was_left_by_one_who_was_killed_while_copying_goes_with_the_next(tmp_path: Path) -> None:
+    assert BACKUP is not None
+    (tmp_path / "demo").mkdir()
+    stay = (".20261128T130000Z-6.db.age.part", ".notes.part", "20261101T120000Z-5.db.age")
+    for name in (*stay, ".20261128T110000Z-6.db.age.part"):
+        (tmp_path / "demo" / name).write_bytes(b"half")
+    (tmp_path / "file").write_bytes(b"whole")
+    BackupFolder(tmp_path).put("demo", BACKUP, tmp_path / "file")
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == sorted((*stay, BACKUP.name))
+
+
 def test_a_folder_that_may_not_be_looked_at_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> bool:
         raise PermissionError(13, "Permission denied")
