@@ -55,10 +55,10 @@ class Backups:
     @property
     def wanted(self) -> Wanted | None:
         """What git says of them; None where none is taken by itself."""
-        return None if self.off else self._said
+        return None if self.off else self._in_git
 
     @property
-    def _said(self) -> Wanted | None:
+    def _in_git(self) -> Wanted | None:
         return self.desired.cluster.spec.kubernetes.backup
 
     def kept(self) -> Kept:
@@ -115,7 +115,7 @@ class Backups:
     def take(self, servers: Sequence[Resource]) -> Backup:
         """Take one from the first member that gives one, keep it, and remove those beyond `keep`. `servers` are the
         live ones. Raises what the ports raise, Permanent for a snapshot that is no whole one."""
-        said, keeping = self._said, self.store()
+        in_git, keeping = self._in_git, self.store()
         host_keys.pin(self.desired.cluster, servers, self.tools)
         place = inventory(self.desired.cluster, Hosts(servers))
         with self.tools.progress.task("snapshot of etcd"), draft(self.tools.state / self.desired.name) as file:
@@ -128,8 +128,8 @@ class Backups:
         _vouch(self.tools.state, self.desired.name, backup, digest)
         self.failed, self._kept = "", None
         self.tools.progress.log(f"snapshot of etcd: {backup.name}")
-        if said:
-            self._remove(surplus(self.kept().backups, said.keep, self.clock()), keeping)
+        if in_git:
+            self._remove(surplus(self.kept().backups, in_git.keep, self.clock()), keeping)
         return backup
 
     def _remove(self, old: Iterable[Backup], keeping: BackupStore) -> None:

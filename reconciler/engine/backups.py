@@ -99,20 +99,20 @@ def _words(kept: Kept, wanted: Backups, now: datetime.datetime) -> tuple[Severit
         cure = f" ({kept.hint})" if kept.hint else ""
         return Severity.HIGH, f"whether there is a snapshot of etcd is not known: {kept.unknown}{cure}"
     last, ahead = newest(kept, now), max(kept.backups, default=None)
-    odd = f"; {ahead.name} is not of the past and counts for nothing" if ahead and ahead != last else ""
+    remarks = f"; {ahead.name} is not of the past and counts for nothing" if ahead and ahead != last else ""
     if lost := before_anew(kept.backups, now):
-        odd += f"; etcd began anew after {lost.name}, which is kept"
+        remarks += f"; etcd began anew after {lost.name}, which is kept"
     if last is None:
         why = f", and none could be taken: {kept.failed}" if kept.failed else "; the next cycle that may act takes one"
-        return Severity.HIGH, f"there is no snapshot of etcd{why}{odd}"
+        return Severity.HIGH, f"there is no snapshot of etcd{why}{remarks}"
     age = now - last.taken
-    told = f"the newest snapshot of etcd is {last.name}, taken {last.taken:%Y-%m-%d %H:%M} UTC"
+    facts = f"the newest snapshot of etcd is {last.name}, taken {last.taken:%Y-%m-%d %H:%M} UTC"
     if age >= wanted.every * _FAR_TOO_LATE:
-        return Severity.HIGH, f"{told}: older than three times its schedule ({wanted.schedule}){odd}{failed}"
-    if age >= wanted.every * _LATE or kept.failed or odd:
+        return Severity.HIGH, f"{facts}: older than three times its schedule ({wanted.schedule}){remarks}{failed}"
+    if age >= wanted.every * _LATE or kept.failed or remarks:
         late = f": late, its schedule is {wanted.schedule}" if age >= wanted.every * _LATE else ""
-        return Severity.MEDIUM, f"{told}{late}{odd}{failed}"
-    return Severity.INFO, f"{told}; the schedule is {wanted.schedule}"
+        return Severity.MEDIUM, f"{facts}{late}{remarks}{failed}"
+    return Severity.INFO, f"{facts}; the schedule is {wanted.schedule}"
 
 
 def newest_told(plan: Plan) -> datetime.datetime | None:
