@@ -161,6 +161,9 @@ def stream(
         thread.join(max(_GRACE_SECONDS, timeout - (time.monotonic() - started)))
     if failed:
         raise failed[0]
+    if any(thread.is_alive() for thread in threads[:2]):  # who has the pipe now is not the program
+        message = f"{Path(argv[0]).name} ended, and its streams did not"
+        raise Transient(message, evidence=Evidence(command, child.wait()))
     return Completed(command, child.wait(), "", "".join(said.lines), time.monotonic() - started)
 
 

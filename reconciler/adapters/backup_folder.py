@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from ..errors import Permanent
 from ..files import unwritable
 from ..model.backup import Backup
+
+_COPYING = datetime.timedelta(days=1)
 
 
 class BackupFolder:
@@ -20,10 +23,10 @@ class BackupFolder:
 
     def list(self, cluster: str) -> tuple[Backup, ...]:
         """Raises Permanent for a folder that can't be read: a disk that is not mounted is not one without backups."""
-        if not self._root.is_dir():
-            hint = "make it, or mount it; backups.folder in the settings names it"
-            raise Permanent(f"there is no folder {self._root} for backups", hint=hint)
         try:
+            if not self._root.is_dir():
+                hint = "make it, or mount it; backups.folder in the settings names it"
+                raise Permanent(f"there is no folder {self._root} for backups", hint=hint)
             with os.scandir(self._root / cluster) as entries:
                 names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         except FileNotFoundError:
@@ -38,6 +41,7 @@ class BackupFolder:
         draft = place.with_name(f".{place.name}.part")
         try:
             place.parent.mkdir(mode=0o700, exist_ok=True)
+            self._tidy(cluster, backup)
             with contextlib.suppress(FileNotFoundError):
                 draft.unlink()
             with file.open("rb") as source, os.fdopen(_new(draft), "wb") as target:
@@ -49,6 +53,13 @@ class BackupFolder:
             with contextlib.suppress(OSError):
                 draft.unlink()
             raise unwritable(place, error) from None
+
+    def _tidy(self, cluster: str, backup: Backup) -> None:
+        """Remove what those left who were killed while they copied: nobody copies for a day."""
+        for path in (self._root / cluster).glob(".*.part"):
+            left = Backup.parse(path.name.removeprefix(".").removesuffix(".part"))
+            if left and left.taken < backup.taken - _COPYING:
+                path.unlink(missing_ok=True)
 
     def get(self, cluster: str, backup: Backup, file: Path) -> None:
         """Raises Permanent when it is not there or can't be read."""

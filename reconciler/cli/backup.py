@@ -14,11 +14,11 @@ from ..control.cycle import Cycle
 from ..control.login import servers_of
 from ..control.restore import Lost, Restore, chosen
 from ..control.revision import Purpose
-from ..errors import Blocked, Invalid, Permanent
+from ..errors import Invalid, Permanent
 from ..model.backup import Backup
 from .completion import clusters_of
 from .context import Context, context
-from .destroy import attended
+from .destroy import attended, check_changeable
 from .show import out
 
 _SHOWN = 40
@@ -74,17 +74,21 @@ def restore(
     it is run again. What etcd had before stays on the machines until the next restore.
     """
     mine = context(ctx)
+    mine.mention_uncommitted(ref)
     if yes and yes != cluster:
         raise Invalid(f"--yes {yes} is not the name of the cluster: {cluster}", hint=f"--yes {cluster}")
     asks = not yes and not plan_only
     if asks and not attended():
         hint = f"give it: --yes {cluster}; --plan-only says what would be lost"
         raise Invalid(f"nobody is here to type the name of {cluster!r}", hint=hint)
+    if not plan_only:
+        mine.fetch()
     cycle = _cycle(mine, cluster, ref, Purpose.APPLY)
-    _may_change(cycle)
-    wanted = chosen(_kept(cycle), snapshot)
+    check_changeable(cycle.desired, ending=False)
+    wanted = chosen(_kept(cycle), snapshot, cycle.clock())
     if plan_only or asks:
-        _say(cluster, wanted, _restore(cycle).lost(wanted))
+        work = _restore(cycle)
+        _say(cluster, wanted, work.lost(wanted), vouched=work.vouched(wanted))
     if plan_only:
         return
     if asks:
@@ -115,13 +119,6 @@ def _kept(cycle: Cycle) -> list[Backup]:
     return sorted(kept.backups)
 
 
-def _may_change(cycle: Cycle) -> None:
-    spec = cycle.desired.cluster.spec
-    if spec.suspend or spec.mode == "report":
-        why = "suspend: true" if spec.suspend else "mode: report"
-        raise Blocked(f"{cycle.desired.name!r} is not changed: git says {why}", hint="take it out in git first")
-
-
 def _list(kept: list[Backup], output: ListFormat) -> None:
     if output is ListFormat.JSON:
         rows = [{"name": b.name, "taken": b.taken.isoformat(), "revision": b.revision} for b in kept]
@@ -139,11 +136,13 @@ def _age(age: datetime.timedelta) -> str:
     return f"{hours // 24} d" if hours >= 48 else f"{hours} h" if hours else f"{int(age.total_seconds()) // 60} min"
 
 
-def _say(cluster: str, wanted: Backup, lost: Lost) -> None:
+def _say(cluster: str, wanted: Backup, lost: Lost, *, vouched: bool) -> None:
     """What a restore takes back. Changes of what was there already can't be listed: only git may know of them."""
     out().print(Text(f"{cluster}: etcd goes back to {wanted.taken:%Y-%m-%d %H:%M:%S} UTC (revision {wanted.revision})"))
+    if not vouched:
+        out().print("It was not taken from this machine: be sure who may write to where backups are kept.")
     out().print("Whatever was changed or deleted since then is as it was; the API is down meanwhile.")
-    if lost.unseen:
+    if lost.unseen and not lost.objects:
         out().print(Text(f"What was made since then, and is lost, can't be listed: {lost.unseen}"))
         return
     out().print(Text(f"Made since then, and lost: {len(lost.objects) or 'nothing'}"))
@@ -151,3 +150,5 @@ def _say(cluster: str, wanted: Backup, lost: Lost) -> None:
         out().print(Text(f"  {line}"))
     if len(lost.objects) > _SHOWN:
         out().print(Text(f"  and {len(lost.objects) - _SHOWN} more"))
+    if lost.unseen:
+        out().print(Text(f"These are not all: {lost.unseen}"))

@@ -26,7 +26,7 @@ from ..model.resource import Resource
 from ..ports import BackupStore, Cipher
 from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import Hosts, inventory
-from . import etcd_scripts
+from . import etcd_scripts, host_keys
 from .toolkit import Toolkit
 
 _SECONDS = 1800.0
@@ -54,8 +54,12 @@ class Backups:
 
     @property
     def wanted(self) -> Wanted | None:
-        """What git says of them; None where nobody wants any."""
-        return None if self.off else self.desired.cluster.spec.kubernetes.backup
+        """What git says of them; None where none is taken by itself."""
+        return None if self.off else self._in_git
+
+    @property
+    def _in_git(self) -> Wanted | None:
+        return self.desired.cluster.spec.kubernetes.backup
 
     def kept(self) -> Kept:
         """Those that are there, or why that can't be told."""
@@ -113,24 +117,37 @@ class Backups:
         live ones. Raises what the ports raise, Permanent for a snapshot that is no whole one, Transient where the
         cluster is not ours to change any more."""
         interrupt.check_certain()
-        wanted, keeping = self.wanted, self.store()
+        in_git, keeping = self._in_git, self.store()
+        host_keys.pin(self.desired.cluster, servers, self.tools)
         place = inventory(self.desired.cluster, Hosts(servers))
         with self.tools.progress.task("snapshot of etcd"), draft(self.tools.state / self.desired.name) as file:
-            backup = self._saved(place, members(self.desired.cluster, servers), file)
-            digest = _digest(file)
+            try:
+                backup = self._saved(place, members(self.desired.cluster, servers), file)
+                digest = _digest(file)
+            except OSError as error:
+                raise files.unwritable(file, error) from None
             interrupt.check_own()
             keeping.put(self.desired.name, backup, file)
         _vouch(self.tools.state, self.desired.name, backup, digest)
         self.failed, self._kept = "", None
-        for old in surplus(self.kept().backups, wanted.keep if wanted else 1):
-            interrupt.check_own()
-            keeping.delete(self.desired.name, old)
-        self._kept = None
         self.tools.progress.log(f"snapshot of etcd: {backup.name}")
+        if in_git:
+            self._remove(surplus(self.kept().backups, in_git.keep, self.clock()), keeping)
         return backup
 
+    def _remove(self, old: Iterable[Backup], keeping: BackupStore) -> None:
+        """The new one is there all the same where an old one can't be removed; the next time tries again."""
+        try:
+            for each in old:
+                interrupt.check_own()
+                keeping.delete(self.desired.name, each)
+        except ReconcilerError as error:
+            self.tools.progress.log(f"warning: an old snapshot of etcd was not removed: {error.message}")
+        self._kept = None
+
     def _saved(self, place: dict[str, object], names: Sequence[str], file: Path) -> Backup:
-        """From a member of a quorum, else from any: what one still has is better than nothing."""
+        """From a member of a quorum, else from any: what one still has is better than nothing. Raises OSError where it
+        can't be written here: no other member changes that."""
         last: ReconcilerError = Transient("no etcd member has a server in the cloud")
         for healthy in (True, False):
             for name in names:
@@ -174,7 +191,7 @@ def received(pipe: IO[bytes], encrypt: Callable[[IO[bytes]], None]) -> int:
 def _revision(status: bytes) -> int:
     try:
         revision = json.loads(status)["revision"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         revision = None
     if not isinstance(revision, int) or isinstance(revision, bool) or not 0 < revision < 10**18:
         raise Permanent("etcdutl says no revision of the snapshot")
@@ -228,6 +245,12 @@ def members(cluster: Cluster, servers: Sequence[Resource]) -> tuple[str, ...]:
 def control_plane(cluster: Cluster, servers: Sequence[Resource]) -> tuple[str, ...]:
     """The machines that API servers run on, as far as they have a server."""
     return _group(cluster, servers, "kube_control_plane")
+
+
+def nodes(cluster: Cluster, servers: Sequence[Resource]) -> tuple[str, ...]:
+    """The machines that have a kubelet, as far as they have a server."""
+    workers = _group(cluster, servers, "kube_node")
+    return tuple(dict.fromkeys((*control_plane(cluster, servers), *workers)))
 
 
 def _group(cluster: Cluster, servers: Sequence[Resource], group: str) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """What runs on a cluster's machines to save and restore etcd, as root, by the files that Kubespray puts there.
 
-Kubespray (etcd_deployment_type: host, its default) has /etc/etcd.env, a service called etcd, etcdctl and etcdutl in
-/usr/local/bin, and static pods below /etc/kubernetes/manifests. Its own recover-control-plane.yml takes a snapshot too,
-but restores it on the first member only, and with `etcdctl snapshot restore`, which etcd 3.6 has no more.
+Kubespray (etcd_deployment_type: host, its default, or docker) has /etc/etcd.env, a service called etcd, etcdctl and
+etcdutl in /usr/local/bin (Flatcar: /opt/bin), and static pods below /etc/kubernetes/manifests. Its own
+recover-control-plane.yml takes a snapshot too, but restores it on the first member only, and with `etcdctl snapshot
+restore`, which etcd 3.6 has no more.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Sequence
 # The file is data and not a script: only names that begin as these are taken, and nothing of a value is run.
 _BEGIN = """set -eu
 umask 077
-PATH=$PATH:/usr/local/bin
+PATH=$PATH:/usr/local/bin:/opt/bin
 fail() { echo "$*" >&2; exit 1; }
+has() { for program; do command -v "$program" >/dev/null || fail "there is no $program"; done; }
+free() { df -Pk "$1" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4; }
 """
 _ENVIRONMENT = """[ -r /etc/etcd.env ] || fail "there is no /etc/etcd.env: etcd is not installed here as a service"
 ETCD_DATA_DIR= ETCD_NAME= ETCD_INITIAL_ADVERTISE_PEER_URLS= ETCD_INITIAL_CLUSTER_TOKEN= ETCD_WAL_DIR=
-while IFS='=' read -r key value; do
+while IFS='=' read -r key value || [ -n "$key" ]; do
     case $key in
     ETCDCTL_*) export "$key=$value" ;;
     ETCD_DATA_DIR | ETCD_NAME | ETCD_INITIAL_ADVERTISE_PEER_URLS | ETCD_INITIAL_CLUSTER_TOKEN | ETCD_WAL_DIR)
@@ -30,27 +33,31 @@ data=$ETCD_DATA_DIR
 """
 _COMPONENTS = "kube-apiserver kube-controller-manager kube-scheduler"
 _UPLOAD = '"$HOME/.reconciler-restore"'
-# Beyond whatever a client saw before: what it watched from then on is gone, and it lists again (etcdutl's own advice
-# for Kubernetes).
-_REVISIONS = 1_000_000_000
 HEADER = "reconciler-snapshot"
+INCOMPLETE, MOST_MADE = "incomplete", 1000
 
 
 def save(*, healthy: bool) -> str:
     """Prints one line, HEADER with size, SHA-256 and etcdutl's JSON, and then the snapshot's bytes. With `healthy` only
     where the member is one of a quorum. Nothing of it stays on the machine, and what a cut connection may have left is
-    removed by the next."""
+    removed by the next. Where it would take most of the room that is left none is taken: etcd may need that. And the
+    member is asked first whether it answers, since `snapshot save` waits for one that does not without an end."""
+    asked = "health" if healthy else "status"
     return (
         _BEGIN
         + _ENVIRONMENT
-        + """base=${TMPDIR:-/var/tmp}
+        + """has etcdctl etcdutl sha256sum mktemp find
+base=${TMPDIR:-/var/tmp} db=$data/member/snap/db
 find "$base" -maxdepth 1 -type d -user "$(id -u)" -name 'reconciler-snapshot.*' -mmin +240 -exec rm -rf {} +
 folder=$(mktemp -d "$base/reconciler-snapshot.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT PIPE TERM
 """
-        + ("etcdctl endpoint health >&2\n" if healthy else "")
-        + f"""etcdctl snapshot save "$folder/etcd.db" >&2
+        + f"""etcdctl endpoint {asked} >&2
+size=0
+[ ! -e "$db" ] || size=$(($(wc -c <"$db") / 1024))
+[ "$(free "$base")" -gt $((size * 2)) ] || fail "$base has no room for a snapshot beside what etcd itself needs"
+etcdctl snapshot save "$folder/etcd.db" >&2
 status=$(etcdutl --write-out=json snapshot status "$folder/etcd.db")
 sum=$(sha256sum <"$folder/etcd.db")
 echo "{HEADER} $(wc -c <"$folder/etcd.db") ${{sum%% *}} $status"
@@ -65,12 +72,13 @@ def member() -> str:
     return (
         _BEGIN
         + _ENVIRONMENT
-        + """command -v etcdutl >/dev/null || fail "there is no etcdutl"
+        + """has etcdctl etcdutl sha256sum systemctl
+systemctl cat etcd >/dev/null 2>&1 || fail "etcd is no service of systemd here"
 [ -z "$ETCD_WAL_DIR" ] || fail "its log is in a folder of its own ($ETCD_WAL_DIR), which is not restored"
 place=$data
 while [ ! -d "$place" ]; do place=$(dirname "$place"); done
 echo "$ETCD_NAME $ETCD_INITIAL_ADVERTISE_PEER_URLS ${ETCD_INITIAL_CLUSTER_TOKEN:-etcd-cluster}" \\
-    "$(df -Pk "$place" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)"
+    "$(free "$place")"
 """
     )
 
@@ -88,15 +96,15 @@ exit 1
 """
 
 
-def stage(name: str, url: str, token: str, members: Sequence[str]) -> str:
+def stage(name: str, url: str, token: str, members: Sequence[str], raised: int) -> str:
     """Makes the member's new data beside what it has, while everything still runs. `members` are those of the restored
-    cluster as name=URL."""
+    cluster as name=URL. Revisions are `raised` by so much, and those of before count as compacted."""
     options = {
         "--name": name,
         "--initial-advertise-peer-urls": url,
         "--initial-cluster-token": token,
         "--initial-cluster": ",".join(members),
-        "--bump-revision": str(_REVISIONS),
+        "--bump-revision": str(raised),
     }
     said = " ".join(f"{option} {shlex.quote(value)}" for option, value in options.items())
     return (
@@ -105,6 +113,7 @@ def stage(name: str, url: str, token: str, members: Sequence[str]) -> str:
         + f"""mkdir -p "$data"
 rm -rf "$data/restoring"
 etcdutl snapshot restore {_UPLOAD}/etcd.db --data-dir "$data/restoring" --mark-compacted {said} >&2
+chown -R --reference="$data" "$data/restoring"
 rm -rf {_UPLOAD}
 """
     )
@@ -114,14 +123,17 @@ def control_plane() -> str:
     """Fails on a machine whose control plane could not be stopped and started. Changes nothing."""
     return (
         _BEGIN
-        + """for program in crictl kubectl; do command -v $program >/dev/null || fail "there is no $program"; done
+        + """has crictl kubectl systemctl
 [ -d /etc/kubernetes/manifests ] || fail "there are no static pods in /etc/kubernetes/manifests"
+systemctl is-active --quiet kubelet || fail "its kubelet does not run, which stops and starts its control plane"
+crictl version >/dev/null 2>&1 || fail "its container runtime does not answer crictl"
 """
     )
 
 
 def stop_control_plane() -> str:
-    """Takes the static pods' manifests out of the kubelet's sight, and waits until nothing of them runs."""
+    """Takes the static pods' manifests out of the kubelet's sight, and waits until the runtime says that nothing of
+    them runs."""
     return (
         _BEGIN
         + f"""stopped=/etc/kubernetes/reconciler-stopped
@@ -129,11 +141,10 @@ mkdir -p $stopped
 for name in {_COMPONENTS}; do
     [ ! -e /etc/kubernetes/manifests/$name.yaml ] || mv /etc/kubernetes/manifests/$name.yaml $stopped/$name.yaml
 done
-tries=0
+end=$(($(date +%s) + 180))
 for name in {_COMPONENTS}; do
-    while [ -n "$(crictl ps --quiet --name "^$name\\$")" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 120 ] || fail "$name does not stop"
+    until running=$(crictl ps --quiet --name "^$name\\$") && [ -z "$running" ]; do
+        [ "$(date +%s)" -lt $end ] || fail "$name does not stop"
         sleep 1
     done
 done
@@ -150,11 +161,10 @@ for name in {_COMPONENTS}; do
     [ ! -e $stopped/$name.yaml ] || mv $stopped/$name.yaml /etc/kubernetes/manifests/$name.yaml
 done
 rm -rf $stopped
-tries=0
+end=$(($(date +%s) + 180))
 until [ -n "$(crictl ps --quiet --name '^kube-apiserver$')" ] &&
-    kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ $tries -lt 180 ] || fail "kube-apiserver is not ready"
+    kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=5s get --raw /readyz >/dev/null 2>&1; do
+    [ "$(date +%s)" -lt $end ] || fail "kube-apiserver is not ready"
     sleep 1
 done
 """
@@ -178,7 +188,6 @@ def swap() -> str:
 if [ -e "$before" ]; then rm -rf "$data/member"; elif [ -e "$data/member" ]; then mv "$data/member" "$before"; fi
 mv "$data/restoring/member" "$data/member"
 rmdir "$data/restoring"
-chown -R --reference="$data" "$data/member"
 """
     )
 
@@ -193,10 +202,9 @@ def await_etcd() -> str:
     return (
         _BEGIN
         + _ENVIRONMENT
-        + """tries=0
+        + """end=$(($(date +%s) + 180))
 until reason=$(etcdctl endpoint health 2>&1); do
-    tries=$((tries + 1))
-    [ $tries -lt 90 ] || fail "etcd is not healthy: $reason"
+    [ "$(date +%s)" -lt $end ] || fail "etcd is not healthy: $reason"
     sleep 1
 done
 """
@@ -219,8 +227,19 @@ def give_up() -> str:
     return _BEGIN + _ENVIRONMENT + f'rm -rf {_UPLOAD} "$data/restoring"\n'
 
 
+def nodes() -> str:
+    """Prints "node/NAME" for each node that the API knows."""
+    return _BEGIN + "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=20s get nodes --output=name\n"
+
+
+def restart_kubelet() -> str:
+    """A kubelet makes its node only when it starts. Its pods run on."""
+    return _BEGIN + "systemctl restart kubelet\n"
+
+
 def made_since(moment: str) -> str:
-    """Prints "kind namespace name" of what was made after `moment` (ISO 8601, UTC, with Z), 1000 lines at the most."""
+    """Prints "kind namespace name" of what was made after `moment` (ISO 8601, UTC, with Z), in MOST_MADE lines at the
+    most; and INCOMPLETE where some kind could not be listed."""
     kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
     columns = "custom-columns=K:.kind,N:.metadata.namespace,M:.metadata.name,T:.metadata.creationTimestamp"
     return (
@@ -229,7 +248,12 @@ def made_since(moment: str) -> str:
 kinds=$({kubectl} api-resources --verbs=list,get --output=name 2>/dev/null |
     grep -v -e '^events' -e '^componentstatuses$' -e '[.]metrics[.]k8s[.]io$' | paste -sd, -)
 [ -n "$kinds" ] || fail "its API does not answer"
-{kubectl} --request-timeout=20s get "$kinds" --all-namespaces --ignore-not-found --no-headers --output={columns} |
-    awk -v moment={shlex.quote(moment)} '$4 > moment {{ print $1, $2, $3 }}' | head -n 1000
+rest=
+listed=$({kubectl} --request-timeout=20s get "$kinds" --all-namespaces --ignore-not-found --no-headers \
+    --output={columns}) || rest={INCOMPLETE}
+[ -z "$rest" ] || [ -n "$listed" ] || fail "its API does not list what there is"
+printf '%s\n' "$listed" |
+    awk -v moment={shlex.quote(moment)} '$4 != "<none>" && $4 > moment {{ print $1, $2, $3 }}' | head -n {MOST_MADE}
+echo $rest
 """
     )

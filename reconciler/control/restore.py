@@ -7,21 +7,23 @@ docs/decisions/0084-restoring-is-a-sequence-of-our-own.md says why Kubespray's p
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from .. import interrupt
+from ..engine.backups import before_anew, of_the_past, raised
 from ..errors import Invalid, Permanent, ReconcilerError, Transient
 from ..model.backup import Backup
 from ..model.resource import Resource
 from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import Hosts, inventory
-from ..spec.render.machines import kubespray_groups, machines
-from . import backups, etcd_scripts
+from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, kubespray_groups, machines
+from . import backups, etcd_scripts, host_keys
 from .toolkit import Toolkit
 
 _SHORT, _LONG = 30.0, 1800.0
@@ -33,6 +35,10 @@ _MEMBER = re.compile(
 _OBJECT = re.compile(r"[A-Za-z0-9]{1,63} [-A-Za-z0-9.<>]{1,63} [-A-Za-z0-9.:]{1,253}")
 # The new data, the snapshot it is made from, and some room.
 _TIMES = 3
+
+
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What a restore takes back: "kind namespace name" of objects that were made since, as far as the API could say,
-    else why it could not."""
+    """What a restore takes back: "kind namespace name" of objects that were made since, and why these are not all,
+    where the API could not say."""
 
     objects: tuple[str, ...] = ()
     unseen: str = ""
@@ -57,14 +63,16 @@ class Lost:
 
 @dataclass(frozen=True)
 class Restore:
-    """Of one cluster, whose live `servers` are given."""
+    """Of one cluster, whose live `servers` are given: all of them, also those that git does not want."""
 
     desired: DesiredCluster
     tools: Toolkit
     servers: Sequence[Resource]
+    clock: Callable[[], datetime.datetime] = _utc_now
 
     def lost(self, backup: Backup) -> Lost:
-        """What was made since the snapshot. Changes nothing."""
+        """What was made since the snapshot. Changes nothing on the machines."""
+        host_keys.pin(self.desired.cluster, self.servers, self.tools)
         reason = "no control-plane machine has a server in the cloud"
         script = etcd_scripts.made_since(f"{backup.taken:%Y-%m-%dT%H:%M:%SZ}")
         for machine in self._masters:
@@ -73,8 +81,15 @@ class Restore:
             except (Transient, Permanent) as error:
                 reason = error.message
                 continue
-            return Lost(tuple(line for line in lines if _OBJECT.fullmatch(line)))
+            objects = tuple(line for line in lines if _OBJECT.fullmatch(line))
+            if etcd_scripts.INCOMPLETE in lines:
+                return Lost(objects, "some kinds of objects could not be listed")
+            return Lost(objects, "there are too many" if len(lines) > etcd_scripts.MOST_MADE else "")
         return Lost(unseen=reason)
+
+    def vouched(self, backup: Backup) -> bool:
+        """Was it taken from this machine? Of others nobody here knows who wrote them."""
+        return backup.name in backups.vouched(self.tools.state, self.desired.name)
 
     def run(self, backup: Backup) -> None:
         """Raises Transient or Permanent; before anything was stopped the cluster is as it was, and afterwards it is run
@@ -100,10 +115,27 @@ class Restore:
         except (Transient, Permanent) as error:
             again = f"run it again: reconciler restore {self.desired.name} {backup.name}"
             raise type(error)(f"the restore stopped half-way: {error.message}", hint=again) from error
+        self._register()
+
+    def _register(self) -> None:
+        """Have the machines that joined after the snapshot be nodes again. Best effort: etcd is restored."""
+        try:
+            known = {
+                line.removeprefix("node/") for line in self._ask(self._masters[0], etcd_scripts.nodes(), _SHORT).split()
+            }
+            for machine in self._nodes:
+                if machine not in known:
+                    self.tools.progress.log(f"{machine} is not a node of the snapshot: its kubelet is started anew")
+                    self._ask(machine, etcd_scripts.restart_kubelet(), _SHORT)
+        except (Transient, Permanent) as error:
+            warning = f"warning: machines that joined after the snapshot may be no nodes yet: {error.message}"
+            self.tools.progress.log(f"{warning}; systemctl restart kubelet there makes them nodes")
 
     def _prepared(self, backup: Backup, file: Path) -> tuple[Member, ...]:
-        """The members, each with the restored data beside what it has. Nothing is stopped yet."""
+        """The members, each with the restored data beside what it has. Nothing is stopped yet, and is about to be: this
+        took its time, so who has the lease is asked once more."""
         name, tools = self.desired.name, self.tools
+        host_keys.pin(self.desired.cluster, self.servers, tools)
         members = self._members()
         for machine in self._masters:
             self._ask(machine, etcd_scripts.control_plane(), _SHORT)
@@ -115,9 +147,11 @@ class Restore:
         small = [m.machine for m in members if m.free * 1024 < size * _TIMES]
         if small:
             raise Permanent(f"there is no room for the restored data on {', '.join(small)}", hint="make room there")
+        above = raised(backup, self.clock())  # once: every member's data has to be the same
         try:
             for member in members:
-                self._staged(member, members, file, digest)
+                self._staged(member, members, file, digest, above)
+            interrupt.check_certain()
         except ReconcilerError:
             self._give_up()
             raise
@@ -136,7 +170,7 @@ class Restore:
             backups.cipher(self.tools).decrypt(encrypted, take)
         return size, seen.hexdigest()
 
-    def _staged(self, member: Member, members: Sequence[Member], file: Path, digest: str) -> None:
+    def _staged(self, member: Member, members: Sequence[Member], file: Path, digest: str, above: int) -> None:
         def give(pipe: IO[bytes]) -> None:
             with file.open("rb") as encrypted:
                 backups.cipher(self.tools).decrypt(encrypted, lambda piece: _write(pipe, piece))
@@ -147,7 +181,7 @@ class Restore:
                 self.desired.name, self._inventory, member.machine, etcd_scripts.upload(digest), give, seconds=_LONG
             )
             urls = [f"{m.name}={m.url}" for m in members]
-            self._ask(member.machine, etcd_scripts.stage(member.name, member.url, member.token, urls), _LONG)
+            self._ask(member.machine, etcd_scripts.stage(member.name, member.url, member.token, urls, above), _LONG)
 
     def _give_up(self) -> None:
         """Best effort: who can't be asked keeps what the next restore removes, and what lies there is another's where
@@ -159,7 +193,11 @@ class Restore:
                 self.tools.progress.log(f"warning: {machine} was not tidied up: {error.message}")
 
     def _members(self) -> tuple[Member, ...]:
-        """Raises Permanent where one that git wants has no server, or says what is no member."""
+        """Raises Permanent where one that git wants has no server, or says what is no member; and where there is a
+        machine that git wants no more: nobody stops what runs there, and an API server may go on with its etcd."""
+        if unwanted := self._unwanted():
+            hint = f"have git want them again, or delete their servers: {', '.join(unwanted)}; then restore"
+            raise Permanent(f"git does not want {', '.join(unwanted)}, whose etcd would go on beside", hint=hint)
         wanted = self._wanted_members()
         missing = sorted(wanted - set(self._etcd))
         if missing or not wanted:
@@ -175,11 +213,17 @@ class Restore:
             m.name for m in machines(self.desired.cluster) if "etcd" in kubespray_groups(self.desired.cluster, m.role)
         }
 
+    def _unwanted(self) -> list[str]:
+        wanted = {machine.name for machine in machines(self.desired.cluster)}
+        ours = re.compile(rf"{re.escape(self.desired.name)}-({CONTROL_PLANE_GROUP}|{ETCD_GROUP})-[0-9]+")
+        return sorted(s.name for s in self.servers if s.name not in wanted and ours.fullmatch(s.name))
+
     def _each(self, names: Sequence[str], title: str, script: str, seconds: float) -> None:
         with self.tools.progress.task(title) as task:
             task.total(len(names))
             for name in names:
                 task.status(name)
+                interrupt.check()
                 self._ask(name, script, seconds)
                 task.advance()
 
@@ -197,6 +241,10 @@ class Restore:
         return backups.members(self.desired.cluster, self.servers)
 
     @property
+    def _nodes(self) -> tuple[str, ...]:
+        return backups.nodes(self.desired.cluster, self.servers)
+
+    @property
     def _masters(self) -> tuple[str, ...]:
         return backups.control_plane(self.desired.cluster, self.servers)
 
@@ -210,15 +258,21 @@ def member(machine: str, answer: str) -> Member:
     return Member(machine, match["name"], match["url"], match["token"], int(match["free"]))
 
 
-def chosen(kept: Sequence[Backup], name: str) -> Backup:
-    """The snapshot of that name, or the `latest`. Raises Invalid for one that is not kept."""
+def chosen(kept: Sequence[Backup], name: str, now: datetime.datetime) -> Backup:
+    """The snapshot of that name, or the `latest` that counts. Raises Invalid for one that is not kept; and for the
+    `latest` where etcd began anew: it may be of the empty one that took the place of what is to be restored."""
     if not kept:
         raise Invalid("there is no backup to restore", hint="reconciler backup takes one")
-    if name == "latest":
-        return max(kept)
+    counting = of_the_past(kept, now)
+    if name == "latest" and (lost := before_anew(kept, now)):
+        hint = f"name the one that is meant: {lost.name} is the last before, {counting[-1].name} the newest since"
+        raise Invalid(f"which one is the latest is not clear: etcd began anew after {lost.name}", hint=hint)
+    if name == "latest" and counting:
+        return counting[-1]
     wanted = Backup.parse(name)
     if wanted is None or wanted not in kept:
-        raise Invalid(f"there is no backup {name!r}", hint=f"the newest is {max(kept).name}; backup --list has all")
+        newest = max(counting or kept).name
+        raise Invalid(f"there is no backup {name!r}", hint=f"the newest is {newest}; backup --list has all")
     return wanted
 
 

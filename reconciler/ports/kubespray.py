@@ -91,7 +91,8 @@ class Machines(Protocol):
         seconds: float,
     ) -> None:
         """Run a shell script on a machine and hand its stdout to `take` as it comes, in bytes of any number: it is for
-        `take` to stop reading, by an exception that is passed on. Raises as `ask` besides."""
+        `take` to stop reading, by an exception that is passed on: a Transient, for what ended too early, only where
+        neither the script nor SSH says why. Raises as `ask` besides."""
 
     def send(
         self,

@@ -31,7 +31,7 @@ for file in /etc/kubernetes/kubelet.conf /etc/kubernetes/kubelet-config.yaml /va
   [ -e "$file" ] && kubelet=yes
 done
 [ -e /etc/kubernetes/admin.conf ] && kubeconfig=yes
-PATH=$PATH:/usr/local/bin
+PATH=$PATH:/usr/local/bin:/opt/bin
 if [ $etcd = yes ] && [ -e /etc/etcd.env ] && command -v etcdctl >/dev/null; then
   members=$( (set -a; . /etc/etcd.env; ETCDCTL_API=3 timeout 5 etcdctl member list -w simple) 2>/dev/null |
     cut -d, -f3 | tr -d ' ' | head -n 99 | tr '\n' ',')

@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -67,6 +68,15 @@ def test_much_on_stdin_that_nobody_reads_does_not_outlive_the_deadline(monkeypat
     monkeypatch.setattr(process, "_GRACE_SECONDS", 1.0)
     with pytest.raises(Transient, match="did not finish"):
         run(["sleep", "60"], timeout=0.3, stdin="x" * 1_000_000)
+
+
+def test_a_stream_that_somebody_else_holds_open_is_not_taken_for_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(pipe: IO[bytes]) -> None:
+        pipe.read()
+
+    monkeypatch.setattr(process, "_GRACE_SECONDS", 0.2)
+    with pytest.raises(Transient, match="its streams did not"):
+        process.stream(["sh", "-c", "sleep 3 &"], give=lambda _: None, take=read, timeout=1)
 
 
 def test_a_program_that_fails_leaves_evidence() -> None:

@@ -44,11 +44,20 @@ def ask(line: Line, script: str, seconds: float) -> str:
 
 def receive(line: Line, script: str, take: Callable[[IO[bytes]], None], seconds: float) -> None:
     """Hand what `script` prints to `take`. Raises as `Machines.receive`."""
+    cut_off: list[Transient] = []
 
     def give(pipe: IO[bytes]) -> None:
         pipe.write(script.encode())
 
-    _check(process.stream([*line.ssh, AS_ROOT], give=give, take=take, timeout=seconds), line)
+    def read(pipe: IO[bytes]) -> None:
+        try:
+            take(pipe)
+        except Transient as error:  # what came ended too early: a script that failed, or SSH, says why
+            cut_off.append(error)
+
+    _check(process.stream([*line.ssh, AS_ROOT], give=give, take=read, timeout=seconds), line)
+    if cut_off:
+        raise cut_off[0]
 
 
 def send(line: Line, script: str, give: Callable[[IO[bytes]], None], seconds: float) -> None:

@@ -44,16 +44,22 @@ class BackupContainers:
 
         def upload(storage: Any) -> None:
             storage.create_container(container(cluster))  # one that is there stays as it is
-            storage.upload_object(container(cluster), backup.name, filename=str(file))
+            # in one piece, also beyond the SDK's 1 GiB: killed in between, no segments stay that nobody deletes
+            storage.upload_object(container(cluster), backup.name, filename=str(file), segment_size=_LARGEST)
 
         self._asked(upload, None)
 
     def get(self, cluster: str, backup: Backup, file: Path) -> None:
-        """Raises Permanent when it is not there."""
+        """Raises Permanent when it is not there, or is larger than any that was put there."""
 
         def download(storage: Any) -> bool:
+            left = _LARGEST
             with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
                 for piece in storage.stream_object(backup.name, container=container(cluster), chunk_size=_CHUNK):
+                    left -= len(piece)
+                    if left < 0:
+                        hint = "somebody else wrote it: restore another one, and look who may write there"
+                        raise Permanent(f"{backup.name} in {container(cluster)} is larger than a snapshot", hint=hint)
                     target.write(piece)
             return True
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from reconciler.adapters.age import Age
 from reconciler.adapters.backup_folder import BackupFolder
+from reconciler.adapters.openstack import containers
 from reconciler.adapters.openstack.containers import BackupContainers, container
 from reconciler.connections import Connections
 from reconciler.errors import Invalid, Permanent, Transient
@@ -44,7 +45,8 @@ class Storage:
     def create_container(self, name: str) -> None:
         self.containers.setdefault(name, {})
 
-    def upload_object(self, container: str, name: str, filename: str) -> None:
+    def upload_object(self, container: str, name: str, filename: str, segment_size: int) -> None:
+        assert segment_size == 5 * 1024**3
         if self.full:
             raise self.full
         self.containers[container][name] = Path(filename).read_bytes()
@@ -108,6 +110,26 @@ def test_half_a_file_and_what_others_put_there_never_count(tmp_path: Path) -> No
     assert not (tmp_path / "demo" / f".{BACKUP.name}.part").exists()
 
 
+def test_what_was_left_by_one_who_was_killed_while_copying_goes_with_the_next(tmp_path: Path) -> None:
+    assert BACKUP is not None
+    (tmp_path / "demo").mkdir()
+    stay = (".20261128T130000Z-6.db.age.part", ".notes.part", "20261101T120000Z-5.db.age")
+    for name in (*stay, ".20261128T110000Z-6.db.age.part"):
+        (tmp_path / "demo" / name).write_bytes(b"half")
+    (tmp_path / "file").write_bytes(b"whole")
+    BackupFolder(tmp_path).put("demo", BACKUP, tmp_path / "file")
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == sorted((*stay, BACKUP.name))
+
+
+def test_a_folder_that_may_not_be_looked_at_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(Permanent, match="cannot read"):
+        BackupFolder(tmp_path).list("demo")
+
+
 def test_a_cloud_that_fails_or_has_no_object_storage_says_so(tmp_path: Path) -> None:
     assert BACKUP is not None
     connection = Connection(there=False)
@@ -120,6 +142,15 @@ def test_a_cloud_that_fails_or_has_no_object_storage_says_so(tmp_path: Path) -> 
     with pytest.raises(Transient, match="moc"):
         store.put("demo", BACKUP, tmp_path / "file")
     assert store.list("demo") == ()
+
+
+def test_an_object_without_an_end_does_not_fill_this_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert BACKUP is not None
+    monkeypatch.setattr(containers, "_LARGEST", 5)
+    connection = Connection(Storage({container("demo"): {BACKUP.name: b"123456"}}))
+    with pytest.raises(Permanent, match="is larger than a snapshot"):
+        BackupContainers("moc", lambda: connection).get("demo", BACKUP, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b""
 
 
 def test_git_names_no_path_no_container_and_no_key() -> None:

@@ -12,6 +12,7 @@ import pytest
 from reconciler.adapters.backup_folder import BackupFolder
 from reconciler.app import App
 from reconciler.cli import backup
+from reconciler.cli.context import Context
 from reconciler.control.cycle import Cycle
 from reconciler.control.login import servers_of
 from reconciler.control.one_cycle import one_cycle
@@ -42,6 +43,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(tmp_path)
     made.settle()
     made.take({**FILES, FILE: FILES[FILE].replace('    version: "1.36.3"\n', WANTED)})
+    monkeypatch.setattr(Context, "fetch", lambda _: None)  # there is no clone, and the tests' own folder is none of it
+    monkeypatch.setattr(Context, "mention_uncommitted", lambda *_: None)
     monkeypatch.setattr(App, "at", lambda *_: Desired("c0ffee", made.files, (made.desired,)))
     return made
 
@@ -98,6 +101,16 @@ def test_it_can_only_be_said(run: Run, machines: Both) -> None:
     assert said.code == 0
     assert "goes back to 2026-11-24 12:00:00 UTC (revision 42)" in said.out
     assert "Made since then, and lost: 2\n  Pod default web" in said.out
+    assert "not taken from this machine" not in said.out
+    assert not set(machines.ran) & set(PARTS)
+
+
+def test_one_that_was_taken_elsewhere_is_said_to_be(run: Run, machines: Both, tmp_path: Path) -> None:
+    run("-q", "backup", "demo")
+    (record,) = tmp_path.rglob("backups.json")
+    record.unlink()
+    said = run("restore", "demo", "latest", "--plan-only")
+    assert (said.code, "It was not taken from this machine" in said.out) == (0, True)
     assert not set(machines.ran) & set(PARTS)
 
 
@@ -128,11 +141,15 @@ def test_which_machines_there_are_is_asked_once_others_are_kept_off(
     assert kept_off == [True]
 
 
-def test_a_cluster_that_nobody_may_change_is_not_restored(run: Run, world: World, machines: Both) -> None:
+@pytest.mark.parametrize("words", ["suspend: true", "mode: report", "lifecycle: destroy"])
+def test_a_cluster_that_nobody_may_change_or_that_ends_is_not_restored(
+    run: Run, world: World, machines: Both, words: str
+) -> None:
     run("-q", "backup", "demo")
-    say(world, "suspend: true")
+    say(world, words)
     said = run("restore", "demo", "latest", "--yes", "demo")
-    assert (said.code, "suspend: true" in said.err) == (4, True)
+    assert (said.code, f"git says {words}" in said.err) == (4, True)
+    assert "desired/demo/cluster.yaml:" in said.err
     assert machines.ran == []
 
 

@@ -21,8 +21,10 @@ from reconciler.engine.schedule import Slot, Trigger
 from reconciler.errors import Invalid, Permanent, ReconcilerError, Transient
 from reconciler.model.backup import Backup
 from reconciler.model.change import Severity
+from reconciler.model.host_key import Source
 from reconciler.model.outcome import Outcome
 from reconciler.serve.metrics import Metrics
+from tests.unit.control.test_host_keys import block, ed25519
 from tests.unit.control.world import FILES, World
 from tests.unit.examples import FILE
 
@@ -263,3 +265,50 @@ def test_where_the_settings_say_nothing_that_is_said(scene: Scene) -> None:
     assert "there is no place for backups here" in plan.notices[0].why
     with pytest.raises(Invalid, match="no place for backups"):
         cycle.backups.store()
+
+
+def test_a_snapshot_of_a_cluster_that_ends_takes_no_others_along(scene: Scene) -> None:
+    scene.reconcile()
+    scene.world.now = scene.world.now.replace(hour=23)
+    backups = Backups(scene.world.desired, scene.cycle().tools, lambda: scene.world.now, off=True)
+    taken = backups.take(scene.world.resources)
+    assert scene.names() == ["20261124T120000Z-42.db.age", taken.name]
+    assert backups.notices() == ()
+
+
+def test_a_disk_without_room_here_is_said_and_asks_no_other_member(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Plain, "encrypt", full)
+    outcome = scene.reconcile()
+    assert outcome.status == "in sync"
+    assert "none could be taken: cannot write" in notice(outcome)[1]
+    assert "No space left on device" in notice(outcome)[1]
+    assert len(scene.machines.asked) == 1
+
+
+def test_an_old_one_that_stays_is_no_failure_of_the_new_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise Transient("it is locked")
+
+    monkeypatch.setattr(BackupFolder, "delete", locked)
+    for hour in (1, 8, 15):
+        scene.world.now = scene.world.now.replace(hour=hour)
+        outcome = scene.reconcile()
+    assert len(scene.names()) == 3
+    assert notice(outcome)[0] is Severity.INFO
+
+
+def test_a_machine_that_was_never_met_is_asked_by_the_key_its_console_has(scene: Scene, tmp_path: Path) -> None:
+    world = scene.world
+    servers = [r for r in world.resources if r.kind == "server"]
+    world.consoles[servers[0].id] = block(ed25519(1))
+    world.known_hosts.clear()
+    tools = replace(scene.cycle().tools, state=tmp_path / "elsewhere")
+    scene.machines.error = Transient("it is another one")
+    with pytest.raises(Transient):
+        Backups(world.desired, tools, lambda: world.now).take(servers)
+    assert [v.source for v in world.known_hosts.values()] == [Source.CONSOLE]
