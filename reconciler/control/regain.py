@@ -94,6 +94,16 @@ class Machines:
                 return
         raise failure
 
+    def living(self, names: Iterable[str]) -> bool:
+        """Does an API answer on one of these machines, or may it, as one of them is silent?"""
+        for name in names:
+            try:
+                if machine_traces.living(self._ask(name, machine_traces.API_SCRIPT)):
+                    return True
+            except ReconcilerError:
+                return True
+        return False
+
     def _api(self, name: str) -> str:
         """Where we reach the API of this machine, or the balancer before it: never where its own file has it."""
         balancer = balancer_of(self.cluster, self.infrastructure)
