@@ -49,7 +49,8 @@ class Machines:
         Those `awaited` were made just now: they have the settings' time to come up. Raises Transient where a file of
         ours can't be written."""
         if names:
-            host_keys.pin(self.cluster, tuple(self.servers.values()), self.tools)
+            there, booting = tuple(self.servers.values()), self.servers if awaited else ()
+            host_keys.pin(self.cluster, there, self.tools, names=names, booting=booting)
         answers = self._side_by_side(names)
         deadline = time.monotonic() + self.tools.ready_seconds
         while (booting := [name for name in awaited if answers[name].may_come]) and time.monotonic() < deadline:
