@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import files
+from .. import files, interrupt
 from ..engine import host_keys
 from ..errors import Permanent, Transient
 from ..model.change import Difference
@@ -193,7 +193,8 @@ def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], to
             if time.monotonic() > deadline:
                 break
             if waiting:
-                time.sleep(wait)
+                interrupt.check()
+                interrupt.wait(wait)
                 wait = min(_LONGEST_POLL, wait * 2)
     return vouched
 

@@ -53,10 +53,12 @@ def presence(
 
 
 def at_hand(cluster: Cluster, tools: Toolkit, infrastructure: Kinds) -> Presence:
-    """The same for who only needs the kubeconfig: one that is here is good enough."""
-    if tools.api(cluster.name).kubeconfig.exists():
+    """The same for who only needs the kubeconfig: one that is here is good enough, if its address is one of today."""
+    here = tools.api(cluster.name).kubeconfig.exists()
+    if here and not _outdated(cluster, tools, infrastructure):
         return Installed()
-    return presence(cluster, tools, infrastructure, None)
+    seen = presence(cluster, tools, infrastructure, None)
+    return Installed() if here and isinstance(seen, Unknown) else seen
 
 
 def learn(cluster: Cluster, tools: Toolkit, infrastructure: Kinds, nodes: Listing, seen: Presence) -> None:
@@ -171,39 +173,49 @@ def _by_asking(
     members = [member for member in names if member in live]
     there = Machines(cluster, tools, infrastructure, live)
     traces = there.traces(members, [member for member in members if member in awaited])
-    parts = _parts(traces)
-    silent = next((answer for answer in traces.values() if isinstance(answer, Unknown)), None)
-    begun = (
-        bool(parts) and not silent and {(part, live[part].id) for part in parts} <= installed.begun(tools.state, name)
-    )
-    if begun and not there.living(_having(traces)):  # where an API lives, another machine may have gone on with it
-        return Nothing()
-    if parts:
-        return _regained(there, traces, silent) if fetches else Installed(traces=traces)
-    if silent:
+    parts, silent = _parts(traces), _silent(traces)
+    began_here = {(part, live[part].id) for part in parts} <= installed.begun(tools.state, name)
+    if parts and not silent and began_here and not there.living(_having(traces)):
+        return Nothing()  # it never came to its end: where an API lives, another machine may have gone on with it
+    if parts and not fetches:
+        return Installed(traces=traces)
+    having = offering(cluster, live, traces)
+    if not isinstance(having, list):
+        return having
+    try:
+        there.kubeconfig(having)
+    except ReconcilerError as error:
+        return _unknown(name, f"none could be fetched: {error.message}", error.hint)
+    return Installed(regained=True, traces=traces)
+
+
+def offering(
+    cluster: Cluster, live: Collection[str], traces: Mapping[str, Traces | Unknown]
+) -> list[str] | Nothing | Unknown:
+    """What the answers of a cluster's machines come to: who of control plane and etcd has a kubeconfig to give, Nothing
+    where certainly nothing is there, else why nobody knows. `live` are the names of its servers."""
+    name, named = cluster.name, _members(cluster)
+    answers = {member: traces[member] for member in named if member in traces}
+    if having := _having(answers):
+        return having
+    if silent := _silent(answers):
         return _unknown(name, silent.reason, silent.hint)
-    named, prefixes = _members(cluster), tuple(f"{name}-{group}-" for group in (CONTROL_PLANE_GROUP, ETCD_GROUP))
+    if parts := _parts(answers):
+        hint = (
+            "an installation that did not end goes on where it was begun; else look there (reconciler ssh): etcd's "
+            "data may be all that is left of a cluster; what nobody needs any more goes with its server"
+        )
+        return _unknown(name, f"{some(parts)} has a part of a Kubernetes and no admin.conf", hint)
+    prefixes = tuple(f"{name}-{group}-" for group in (CONTROL_PLANE_GROUP, ETCD_GROUP))
     if others := sorted(other for other in live if other.startswith(prefixes) and other not in named):
         hint = "name them in git again, or delete their servers"
         return _unknown(name, f"{some(others)} may have its control plane: git does not name them", hint)
     return Nothing()
 
 
-def _regained(machines: Machines, traces: Mapping[str, Traces | Unknown], silent: Unknown | None) -> Presence:
-    name, having = machines.cluster.name, _having(traces)
-    if not having and silent:
-        return _unknown(name, silent.reason, silent.hint)
-    if not having:
-        hint = (
-            "an installation that did not end goes on where it was begun; else look there (reconciler ssh): etcd's "
-            "data may be all that is left of a cluster; what nobody needs any more goes with its server"
-        )
-        return _unknown(name, f"{some(_parts(traces))} has a part of a Kubernetes and no admin.conf", hint)
-    try:
-        machines.kubeconfig(having)
-    except ReconcilerError as error:
-        return _unknown(name, f"none could be fetched: {error.message}", error.hint)
-    return Installed(regained=True, traces=traces)
+def _silent(traces: Mapping[str, Traces | Unknown]) -> Unknown | None:
+    """Why one of them says nothing."""
+    return next((answer for answer in traces.values() if isinstance(answer, Unknown)), None)
 
 
 def _having(traces: Mapping[str, Traces | Unknown]) -> list[str]:
