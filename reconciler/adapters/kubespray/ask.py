@@ -25,12 +25,12 @@ _SILENT = "is the machine on, is its port open to us, and is the key the one git
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The way to `machine`: `ssh` are its arguments up to and including the host; `otherwise` says what a machine with
-    another host key contradicts."""
+    """The way to `machine`: `ssh` are its arguments up to and including the host; `otherwise` says, of the machine and
+    of ssh's words, what a machine with another host key contradicts."""
 
     machine: str
     ssh: Sequence[str]
-    otherwise: Callable[[str], str]
+    otherwise: Callable[[str, str], str]
 
 
 def ask(line: Line, script: str, seconds: float) -> str:
@@ -79,7 +79,7 @@ def _check(done: process.Completed, line: Line) -> None:
     reason = words[-1][:_LONGEST_REASON] if words else f"exit code {done.exit_code}"
     if done.exit_code == _SSH_FAILED and re.search(OTHER_KEY, done.stderr):
         message = f"{line.machine} does not prove over SSH that it is the machine that is meant: {reason}"
-        raise Permanent(message, hint=line.otherwise(line.machine), evidence=done.evidence)
+        raise Permanent(message, hint=line.otherwise(line.machine, done.stderr), evidence=done.evidence)
     if done.exit_code == _SSH_FAILED:
         raise Transient(_silent(line, reason), hint=_SILENT, evidence=done.evidence)
     hint = "the user that git names needs sudo without a password" if "sudo:" in done.stderr else None
