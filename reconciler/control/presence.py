@@ -40,12 +40,13 @@ def presence(
     dead, outdated = _dead(cluster, tools, servers), _outdated(cluster, tools, infrastructure)
     if nodes is not None and not (dead or outdated or _lacks(cluster, tools, nodes)):
         return Installed()
-    fetches = nodes is None or nodes.refused or outdated
+    given = bool(tools.given(cluster.name))  # then another one would be of no use
+    fetches = nodes is None or outdated or (nodes.refused and not given)
     members = _of(cluster, "control-plane") if dead else _members(cluster)
     seen = _by_asking(cluster, tools, infrastructure, members, awaited, fetches=fetches)
     if nodes is None:
         return seen
-    if nodes.refused:
+    if nodes.refused and not given:
         regain.note(tools, cluster.name)
     if nodes.refused and not dead:
         return seen if isinstance(seen, Installed) else Installed()  # somebody answers there, so something is

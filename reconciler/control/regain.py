@@ -13,6 +13,7 @@ from pathlib import Path
 from .. import files, interrupt
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.desired import Cluster
+from ..model.naming import NEVER_RAN
 from ..model.presence import Traces
 from ..model.resource import Kinds, Resource, Unknown
 from ..spec import kubeconfig, machine_traces
@@ -65,9 +66,11 @@ class Machines:
 
     def _answer(self, name: str) -> _Answer:
         server = self.servers[name]
+        if server.fields.get(NEVER_RAN):  # nothing can be on it: to be sure of it nobody has to be asked
+            return _Answer(Traces())
         status = str(server.fields.get("status", _RUNNING))
         if status != _RUNNING:
-            hint = f"see why, and start it (openstack server start {server.id}): then it is asked again"
+            hint = f"see why (openstack server show {server.id}): it is asked as soon as it is {_RUNNING} again"
             return _Answer(Unknown(f"{name} is {status} and can't be asked", hint))
         try:
             answer = machine_traces.read(name, self._ask(name, machine_traces.SCRIPT))

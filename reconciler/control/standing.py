@@ -11,6 +11,7 @@ from ..errors import ReconcilerError
 from ..model.check import Check
 from ..model.host_key import Source
 from ..model.lease import Lease
+from ..model.naming import NEVER_RAN
 from ..model.presence import Nothing, Traces
 from ..model.resource import Known, Resource, Unknown
 from ..spec.load import DesiredCluster
@@ -80,9 +81,12 @@ def _key(scene: Scene) -> Check:
 
 def _machines(scene: Scene) -> Iterator[Check]:
     """Whether each machine answers, and lets root do things without a password."""
+    idle = {server.name for server in scene.servers if server.fields.get(NEVER_RAN)}
     for name, answer in scene.answers.items():
         what = f"machine {name}"
-        if isinstance(answer, Unknown):
+        if name in idle:
+            yield Check(what, True, "never ran, the next apply makes it again")
+        elif isinstance(answer, Unknown):
             yield Check(what, False, answer.reason, answer.hint or "")
         else:
             yield Check(what, True, "answers, and its user is root without a password")

@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.model.change import Class
+from reconciler.model.naming import NEVER_RAN
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Resource, Unknown
@@ -95,6 +96,40 @@ def test_a_machine_that_is_not_up_is_not_asked(world: World, status: str) -> Non
     plan, _ = world.cycle().check()
     assert (installs(plan), world.machines.asked) == ([], [])
     assert f"demo-cp-1 is {status} and can't be asked" in unknown(plan)
+
+
+def test_a_server_that_never_ran_has_nothing_and_is_made_again(tmp_path: Path) -> None:
+    """A first installation for which the cloud had no host: nobody could ever ask that one."""
+    world = World(tmp_path, THREE)
+    world.fails["kubespray cluster.yml"] = Transient("killed")
+    world.cycle().reconcile()
+    world.fails.clear()
+    (tmp_path / "state/demo/installing.json").unlink()
+    world.resources = [
+        replace(r, fields={**r.fields, "status": "ERROR", NEVER_RAN: True})
+        if (r.kind, r.name) == ("server", "demo-cp-2")
+        else r
+        for r in world.resources
+    ]
+    world.machines.asked.clear()
+    plan, _ = world.cycle().check()
+    assert (installs(plan), plan.refusals) == (["cluster.yml"], ())
+    assert "demo-cp-2 traces" not in world.machines.asked
+
+
+def test_a_kubeconfig_that_was_given_and_is_refused_stays(world: World, tmp_path: Path) -> None:
+    """Also where every server that is known here is gone."""
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "demo.yaml").touch()
+    (world.root / "kubeconfig").unlink()
+    other_servers(world, "demo-cp-1")
+    world.nodes = REFUSED
+    cycle = world.cycle()
+    plan, _ = replace(cycle, tools=replace(cycle.tools, kubeconfigs=given)).check()
+    assert installs(plan) == []
+    assert world.machines.asked == ["demo-cp-1 traces"]
+    assert not (world.root / "kubeconfig").exists()
 
 
 def test_who_says_that_it_is_another_server_is_not_believed(world: World) -> None:

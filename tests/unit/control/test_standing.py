@@ -14,6 +14,7 @@ from reconciler.control.machine_lock import Neighbours, alone_here
 from reconciler.errors import Permanent, Transient
 from reconciler.model.check import Check
 from reconciler.model.desired.state import State
+from reconciler.model.naming import NEVER_RAN
 from reconciler.model.resource import Unknown
 from tests.unit.control.world import World
 from tests.unit.engine.test_host_keys import block, ed25519
@@ -61,6 +62,15 @@ def test_a_machine_that_does_not_answer_is_bad_and_the_others_are_not(world: Wor
     assert (line.ok, line.hint) == (False, "is its port open to us?")
     assert told[f"machine {FIRST}"].ok
     assert told["kubeconfig"].ok
+
+
+def test_a_server_that_never_ran_is_not_said_to_answer(world: World, key: Path) -> None:
+    ran = {"status": "ERROR", NEVER_RAN: True}
+    world.resources = [
+        replace(r, fields={**r.fields, **ran}) if (r.kind, r.name) == ("server", "demo-worker-1") else r
+        for r in world.resources
+    ]
+    assert lines(world, key)["machine demo-worker-1"].said == "never ran, the next apply makes it again"
 
 
 def test_sudo_that_asks_is_bad(world: World, key: Path) -> None:
