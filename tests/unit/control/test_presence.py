@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reconciler.control import elsewhere
+from reconciler.control.survey import Survey
 from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.model.change import Class
 from reconciler.model.naming import NEVER_RAN
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Resource, Unknown
+from reconciler.spec.wiring import Output
 from tests.unit.control.world import FILES, World
+from tests.unit.engine.test_host_keys import block, ed25519
 from tests.unit.examples import FILE
 from tests.unit.spec.test_kubeconfig import kubeadms, text
 
@@ -117,21 +121,6 @@ def test_a_server_that_never_ran_has_nothing_and_is_made_again(tmp_path: Path) -
     assert "demo-cp-2 traces" not in world.machines.asked
 
 
-def test_a_kubeconfig_that_was_given_and_is_refused_stays(world: World, tmp_path: Path) -> None:
-    """Also where every server that is known here is gone."""
-    given = tmp_path / "given"
-    given.mkdir()
-    (given / "demo.yaml").touch()
-    (world.root / "kubeconfig").unlink()
-    other_servers(world, "demo-cp-1")
-    world.nodes = REFUSED
-    cycle = world.cycle()
-    plan, _ = replace(cycle, tools=replace(cycle.tools, kubeconfigs=given)).check()
-    assert installs(plan) == []
-    assert world.machines.asked == ["demo-cp-1 traces"]
-    assert not (world.root / "kubeconfig").exists()
-
-
 def test_who_says_that_it_is_another_server_is_not_believed(world: World) -> None:
     lose(world)
     other = "4b0e7a52-6b0c-4f0c-9a35-0d4c7d1f2a11"
@@ -223,86 +212,6 @@ def test_a_dead_control_plane_is_installed_again_from_anywhere(world: World) -> 
     assert (outcome.status, "kubespray cluster.yml" in world.log) == (Status.IN_SYNC, True)
 
 
-def other_servers(world: World, *names: str) -> None:
-    """As another machine replaced these: they are new servers, and joined as such."""
-    again = {r.id: f"new-{r.name}" for r in world.resources if r.kind == "server" and r.name in names}
-    world.machines.installed |= set(again.values())
-    world.resources = [replace(r, id=again.get(r.id, r.id)) for r in world.resources]
-    assert isinstance(world.nodes, list)
-    world.nodes = [
-        replace(n, fields={**n.fields, "provider_id": f"openstack:///new-{n.name}"}) if n.name in names else n
-        for n in world.nodes
-    ]
-
-
-@pytest.mark.parametrize("names", [("demo-cp-1",), ("demo-cp-1", "demo-cp-2", "demo-cp-3")])
-def test_what_another_machine_replaced_is_neither_dead_nor_lost(tmp_path: Path, names: tuple[str, ...]) -> None:
-    """The note that is here is of the servers before: the cluster is well, and says so."""
-    world = settled(tmp_path, THREE)
-    other_servers(world, *names)
-    assert world.cycle().check()[0].in_sync
-    note = json.loads((tmp_path / "state/demo/installed.json").read_text())
-    assert all(note[name] == f"new-{name}" for name in names)
-
-
-def test_machines_of_etcds_own_that_another_machine_replaced_are_not_lost(tmp_path: Path) -> None:
-    world = settled(tmp_path, ETCD)
-    other_servers(world, "demo-etcd-2")
-    world.machines.silent["demo-etcd-2"] = SILENT[0]
-    assert "recover-control-plane.yml" in installs(world.cycle().check()[0])
-    world.machines.silent.clear()
-    assert world.cycle().check()[0].in_sync
-
-
-@pytest.mark.parametrize("here", [True, False])
-def test_an_old_note_makes_no_living_control_plane_a_dead_one(world: World, here: bool) -> None:
-    """Every server that this machine knows is gone, and the API can't be asked by what is here."""
-    other_servers(world, "demo-cp-1")
-    if here:
-        world.nodes = Unknown("does not answer")
-    else:
-        (world.root / "kubeconfig").unlink()
-    plan, _ = world.cycle().check()
-    assert installs(plan) == []
-    assert (world.root / "kubeconfig").exists()
-
-
-def test_a_new_control_plane_that_is_silent_is_not_dead(world: World) -> None:
-    other_servers(world, "demo-cp-1")
-    world.nodes = Unknown("does not answer")
-    world.machines.silent["demo-cp-1"] = SILENT[0]
-    plan, _ = world.cycle().check()
-    assert installs(plan) == []
-    assert unknown(plan) == "could not be observed: does not answer"
-
-
-def test_a_kubeconfig_of_an_address_that_no_control_plane_has_is_fetched_again(world: World) -> None:
-    lose(world)
-    world.cycle().check()
-    text = (world.root / "kubeconfig").read_text()
-    (world.root / "kubeconfig").write_text(re.sub(r"192\.0\.2\.\d+", "192.0.2.200", text))
-    world.nodes = Unknown("does not answer")
-    world.machines.asked.clear()
-    for _ in range(2):
-        world.cycle().check()
-    assert world.machines.asked == ["demo-cp-1 traces", "demo-cp-1 kubeconfig"]
-    assert (world.root / "kubeconfig").read_text() == text
-
-
-def test_an_installation_that_another_machine_ended_is_not_gone_on_with(tmp_path: Path) -> None:
-    """What this machine began is all it knows; the API lives, though nobody gets there from here."""
-    world = World(tmp_path)
-    world.fails["kubespray cluster.yml"] = Transient("killed")
-    world.cycle().reconcile()
-    world.fails.clear()
-    world.machines.installed, world.machines.living = {"server-demo-cp-1"}, {"demo-cp-1"}
-    world.machines.kubeconfig = text(kubeadms()).decode()
-    world.nodes = Unknown("does not answer")
-    assert [installs(world.cycle().check()[0]) for _ in range(2)] == [[], []]
-    world.machines.living.clear()
-    assert installs(world.cycle().check()[0]) == ["cluster.yml"]
-
-
 @pytest.mark.parametrize("known", [True, False])
 def test_a_kubeconfig_that_nobody_answers_to_is_judged_by_the_machines(world: World, known: bool) -> None:
     """Its notes may be lost beside it: then only machines that all have nothing make it a dead one."""
@@ -380,3 +289,16 @@ def test_a_worker_is_not_deleted_while_nobody_can_be_asked(world: World) -> None
     outcome, _ = world.cycle().reconcile()
     assert (outcome.status, [r.guard for r in outcome.after.refusals]) == (Status.BLOCKED, ["unknowns"])
     assert [r for r in world.resources if isinstance(r, Resource) and r.name == "demo-worker-2"]
+
+
+def test_what_others_need_of_it_says_why_where_a_note_cannot_be_written(world: World) -> None:
+    """Nothing of another cluster ends a look."""
+    lose(world)
+    shutil.rmtree(world.root / "state")
+    (world.root / "state").write_text("no folder")
+    world.consoles["server-demo-cp-1"] = block(ed25519(1))
+    needed = frozenset({Output("demo", "services", "web/site", "address")})
+    tools = world.cycle().tools
+    known = elsewhere.gathered(needed, {"demo": world.desired}, {}, tools, Survey(lambda _: world, ("demo",)))
+    assert not known.values
+    assert "cannot write" in " ".join(known.why.values())
