@@ -143,7 +143,7 @@ def _outdated(cluster: Cluster, tools: Toolkit, infrastructure: Kinds) -> bool:
         return False
     try:
         at, balancer = kubeconfig.read(file.name, file.read_bytes()).server, balancer_of(cluster, infrastructure)
-        places = {reached(cluster, servers, balancer) for servers in ((), *((s,) for s in there.resources))}
+        places = {reached(cluster, [server], balancer) for server in there.resources} | {reached(cluster, [], balancer)}
     except (OSError, ReconcilerError):  # there is none, or an address that is none: who uses them says so
         return False
     return at not in places

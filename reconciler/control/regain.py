@@ -50,7 +50,7 @@ class Machines:
         Those `awaited` were made just now: they have the settings' time to come up. Raises Transient where a file of
         ours can't be written."""
         if names:
-            there, booting = tuple(self.servers.values()), self.servers if awaited else ()
+            there, booting = tuple(self.servers.values()), list(self.servers) if awaited else []
             host_keys.pin(self.cluster, there, self.tools, names=names, booting=booting)
         answers = self._side_by_side(names)
         deadline = time.monotonic() + self.tools.ready_seconds
