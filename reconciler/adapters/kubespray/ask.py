@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from ... import interrupt, process
@@ -75,12 +75,15 @@ def _check(done: process.Completed, line: Line) -> None:
     """Raises Transient or Permanent, with a machine's last words, for a script that did not end well."""
     if done.exit_code == 0:
         return
-    words = done.stderr.strip().splitlines()
+    words, evidence = (
+        done.stderr.strip().splitlines(),
+        replace(done, stdout="").evidence,
+    )  # half a kubeconfig is a secret
     reason = words[-1][:_LONGEST_REASON] if words else f"exit code {done.exit_code}"
     if done.exit_code == _SSH_FAILED and re.search(OTHER_KEY, done.stderr):
         message = f"{line.machine} does not prove over SSH that it is the machine that is meant: {reason}"
-        raise Permanent(message, hint=line.otherwise(line.machine, done.stderr), evidence=done.evidence)
+        raise Permanent(message, hint=line.otherwise(line.machine, done.stderr), evidence=evidence)
     if done.exit_code == _SSH_FAILED:
-        raise Transient(_silent(line, reason), hint=_SILENT, evidence=done.evidence)
+        raise Transient(_silent(line, reason), hint=_SILENT, evidence=evidence)
     hint = "the user that git names needs sudo without a password" if "sudo:" in done.stderr else None
-    raise Permanent(f"{line.machine} could not answer: {reason}", hint=hint, evidence=done.evidence)
+    raise Permanent(f"{line.machine} could not answer: {reason}", hint=hint, evidence=evidence)

@@ -9,7 +9,7 @@ import pytest
 from reconciler.adapters.kubespray import adapter, known_hosts
 from reconciler.adapters.kubespray.ask import Line, ask
 from reconciler.adapters.kubespray.folder import Folder
-from reconciler.errors import Transient
+from reconciler.errors import Permanent, Transient
 from reconciler.model.host_key import Source
 from tests.unit.adapters.kubespray.test_known_hosts import vouched
 
@@ -21,6 +21,15 @@ def test_a_machine_that_hangs_is_named() -> None:
         ask(line, "true", 0.2)
     assert caught.value.message == "demo-cp-1 can't be asked over SSH: sh did not finish within 0.2 s"
     assert caught.value.hint == "is the machine on, is its port open to us, and is the key the one git names?"
+
+
+def test_what_a_machine_had_printed_before_it_failed_is_shown_to_nobody() -> None:
+    """It may be half of the administrator's kubeconfig."""
+    line = Line("demo-cp-1", ["sh", "-c", "echo half of it; exit 3"], lambda _, __: "")
+    with pytest.raises(Permanent, match="demo-cp-1 could not answer: exit code 3") as caught:
+        ask(line, "true", 9)
+    assert caught.value.evidence
+    assert caught.value.evidence.last_lines == ()
 
 
 CHANGED = "Host key for {} has changed and you have requested strict checking.\nHost key verification failed."
