@@ -26,6 +26,14 @@ _AT_ONCE = 8  # SSH sessions
 _POLL_SECONDS = 2.0
 _AGAIN_SECONDS = 3600.0  # until a kubeconfig that was refused is looked for on the machines once more
 _RUNNING = "ACTIVE"
+_CURES = {
+    "SHUTOFF": "start",
+    "PAUSED": "unpause",
+    "SUSPENDED": "resume",
+    "SHELVED": "unshelve",
+    "SHELVED_OFFLOADED": "unshelve",
+    "RESCUE": "unrescue",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,8 @@ class Machines:
             return _Answer(Traces())
         status = str(server.fields.get("status", _RUNNING))
         if status != _RUNNING:
-            hint = f"see why (openstack server show {server.id}): it is asked as soon as it is {_RUNNING} again"
+            cure = _CURES.get(status, "show")  # of the others nobody knows a cure before
+            hint = f"see why, then: openstack server {cure} {server.id}; it is asked as soon as it is {_RUNNING}"
             return _Answer(Unknown(f"{name} is {status} and can't be asked", hint))
         try:
             answer = machine_traces.read(name, self._ask(name, machine_traces.SCRIPT))

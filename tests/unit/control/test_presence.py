@@ -90,16 +90,20 @@ def test_a_machine_that_says_nothing_is_unknown(world: World, error: Transient) 
     assert unknown(outcome.after) == f"could not be observed: there is no kubeconfig of demo here, and {error.message}"
 
 
-@pytest.mark.parametrize("status", ["BUILD", "SHUTOFF", "ERROR"])
-def test_a_machine_that_is_not_up_is_not_asked(world: World, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "cure"), [("BUILD", "show"), ("SHUTOFF", "start"), ("ERROR", "show"), ("SUSPENDED", "resume")]
+)
+def test_a_machine_that_is_not_up_is_not_asked(world: World, status: str, cure: str) -> None:
     lose(world)
     world.resources = [
         replace(r, fields={**r.fields, "status": status}) if r.name == "demo-cp-1" and r.kind == "server" else r
         for r in world.resources
     ]
-    plan, _ = world.cycle().check()
+    plan, sight = world.cycle().check()
     assert (installs(plan), world.machines.asked) == ([], [])
     assert f"demo-cp-1 is {status} and can't be asked" in unknown(plan)
+    assert isinstance(sight.presence, Unknown)
+    assert f"openstack server {cure} server-demo-cp-1" in str(sight.presence.hint)
 
 
 def test_a_server_that_never_ran_has_nothing_and_is_made_again(tmp_path: Path) -> None:
