@@ -139,7 +139,8 @@ def _outdated(cluster: Cluster, tools: Toolkit, infrastructure: Kinds) -> bool:
     """Does the kubeconfig that was fetched here name an address that no control plane has any more? Another machine may
     have replaced the one that had it."""
     there, file = infrastructure.get("server"), tools.kubespray.kubeconfig(cluster.name)
-    if tools.given(cluster.name) or not isinstance(there, Known):
+    unseen = cluster.spec.api_load_balancer and not isinstance(infrastructure.get("load_balancer"), Known)
+    if tools.given(cluster.name) or unseen or not isinstance(there, Known):
         return False
     try:
         at, balancer = kubeconfig.read(file.name, file.read_bytes()).server, balancer_of(cluster, infrastructure)

@@ -22,7 +22,8 @@ from tests.unit.control.test_presence import (
     settled,
     unknown,
 )
-from tests.unit.control.world import World
+from tests.unit.control.world import FILES, World
+from tests.unit.examples import FILE
 from tests.unit.spec.test_kubeconfig import kubeadms, text
 
 
@@ -95,6 +96,19 @@ def test_a_kubeconfig_of_an_address_that_no_control_plane_has_is_fetched_again(w
         world.cycle().check()
     assert world.machines.asked == ["demo-cp-1 traces", "demo-cp-1 kubeconfig"]
     assert (world.root / "kubeconfig").read_text() == text
+
+
+def test_a_load_balancer_that_cannot_be_seen_makes_no_address_an_old_one(world: World) -> None:
+    lose(world)
+    world.cycle().check()
+    text = (world.root / "kubeconfig").read_text()
+    (world.root / "kubeconfig").write_text(re.sub(r"192\.0\.2\.\d+", "192.0.2.200", text))
+    world.nodes = Unknown("does not answer")
+    world.kinds["load_balancer"] = Unknown("Octavia is down")
+    world.take({**FILES, FILE: FILES[FILE] + "  apiLoadBalancer: {}\n"})
+    world.machines.asked.clear()
+    world.cycle().check()
+    assert world.machines.asked == []
 
 
 def test_an_installation_that_another_machine_ended_is_not_gone_on_with(tmp_path: Path) -> None:
