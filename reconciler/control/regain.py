@@ -97,7 +97,7 @@ class Machines:
         failure: ReconcilerError = Permanent("no machine has a kubeconfig")
         for name in names:
             try:
-                text = self._ask(name, machine_traces.KUBECONFIG_SCRIPT)
+                text = machine_traces.kubeconfig(self._ask(name, machine_traces.KUBECONFIG_SCRIPT))
                 rebuilt = kubeconfig.rebuilt(f"admin.conf of {name}", text.encode(), self._api(name))
                 _keep(self.tools.kubespray.kubeconfig(self.cluster.name), rebuilt)
             except ReconcilerError as error:
