@@ -67,12 +67,8 @@ def pin(
     meant = {*(names or ()), *(m.name for m in all_machines(cluster) if m.role == "bastion")}
     ids = {server.id for server in servers if names is None or server.name in meant}
     places = {id: place for id, place in everywhere.items() if id in ids}
-    record = recorded(tools.repository, cluster.name)
     answered = _answered(cluster, everywhere, tools)
-    moved = {id for id, (address, _) in everywhere.items() if id in known and known[id].address not in ("", address)}
-    vouched = {id: known[id].vouched for id in places if id in known and known[id].vouched.source is not Source.CONTACT}
-    vouched |= {id: known[id].vouched for id in moved}  # a key is a server's, wherever that answers
-    vouched |= {id: record[id] for id in everywhere if id in record}
+    vouched = _vouched(known, recorded(tools.repository, cluster.name), everywhere)
     unasked = [id for id in places if id not in vouched and not (id in answered and id in known and known[id].asked)]
     if unasked:
         vouched |= _consoles(cluster, unasked, patient - answered.keys(), tools)
@@ -172,6 +168,20 @@ def read(content: bytes, doubt: shapes.Doubt) -> dict[str, Remembered]:
             continue
         result[id] = Remembered(Vouched(keys, Source[entry.source.upper()]), entry.address, entry.asked)
     return result
+
+
+def _vouched(
+    known: Mapping[str, Remembered], record: Mapping[str, Vouched], places: Mapping[str, Place]
+) -> dict[str, Vouched]:
+    """What counts without asking anybody: the record, else what is remembered. Of a first contact that is so only for
+    a server that answers elsewhere since: its key goes with it; else ssh's own list has it, or a person took it out."""
+    keys = {}
+    for id, (address, _) in places.items():
+        if id in record:
+            keys[id] = record[id]
+        elif id in known and (known[id].vouched.source is not Source.CONTACT or known[id].address not in ("", address)):
+            keys[id] = known[id].vouched
+    return keys
 
 
 def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], tools: Toolkit) -> dict[str, Vouched]:

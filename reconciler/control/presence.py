@@ -92,7 +92,7 @@ def _correct(cluster: Cluster, machines: Machines, before: Mapping[str, str], jo
     now = {name: live[name].id for name in _members(cluster) if name in live and joined.get(name) == live[name].id}
     etcd = [name for name in _of(cluster, "etcd") if name in live and before.get(name, live[name].id) != live[name].id]
     answers = machines.traces(etcd) if etcd else {}
-    now |= {name: live[name].id for name, a in answers.items() if isinstance(a, Traces) and a.etcd}
+    now |= {name: live[name].id for name, answer in answers.items() if isinstance(answer, Traces) and answer.etcd}
     if any(before.get(name) != id for name, id in now.items()):
         installed.write(machines.tools.state, cluster.name, {**before, **now})
 
