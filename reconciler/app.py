@@ -42,7 +42,7 @@ from .loading import Loading
 from .model.desired import Cluster
 from .model.presence import Nothing
 from .model.resource import Kinds, Listing, Unknown
-from .ports import Boundaries, Forge, Logins, Machines, Progress, Watcher
+from .ports import Boundaries, Forge, Logins, Progress, Watcher
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.connections import Limits
@@ -365,11 +365,6 @@ class App:
         """What may hold anything is shown on a terminal; CI and a daemon's log keep what they are given."""
         if sys.stderr.isatty() and not os.environ.get("CI"):
             self.progress.log(text)
-
-    @property
-    def machines(self) -> Machines:
-        """How machines are asked."""
-        return self.connections.kubespray()
 
     @property
     def logins(self) -> Logins:

@@ -58,7 +58,7 @@ def show(lines: Sequence[Check], title: str = "") -> None:
 
 def _checks(app: App, state: Desired, cluster: DesiredCluster) -> Iterator[Check]:
     tools = app.cycle(state, cluster).tools
-    yield from checks(cluster, tools, app.machines, app.settings.ssh_key)
+    yield from checks(cluster, tools, app.settings.ssh_key)
     yield _journal(app, cluster)
     yield _encrypted(app, state)
 

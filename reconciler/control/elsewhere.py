@@ -72,7 +72,10 @@ def _of(
     targets = {app.spec.target: tools.openshift[app.spec.target] for app in desired.applications
                if app.spec.target in tools.openshift}  # fmt: skip
     infrastructure = _infrastructure(desired, wanted, tools, survey)
-    there = at_hand(desired.cluster, tools, infrastructure)
+    try:
+        there = at_hand(desired.cluster, tools, infrastructure)
+    except ReconcilerError as error:
+        there = Unknown(error.message, error.hint)
     missing = there if isinstance(there, Unknown) else Unknown("nothing is installed there")
     return outputs.gathered(
         desired,

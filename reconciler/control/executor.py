@@ -180,7 +180,8 @@ class Executor:
             installed.forget(self.tools.state, name, step.targets)
             return
         self._forget_replaced(step, sight)
-        host_keys.pin(self.desired.cluster, sight.servers, self.tools)
+        servers = sight.servers
+        host_keys.pin(self.desired.cluster, servers, self.tools, booting=[s.name for s in servers])
         if step.operation == "cluster.yml" and isinstance(sight.presence, Nothing):
             installed.begin(self.tools.state, self.desired.name, installed.members(self.desired.cluster, sight.servers))
         if step.operation == "recover-control-plane.yml":

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import files
+from .. import files, interrupt
 from ..engine import host_keys
 from ..errors import Permanent, Transient
 from ..model.change import Difference
@@ -23,7 +23,8 @@ from ..model.desired import Cluster
 from ..model.host_key import Source, Vouched, machines, parse
 from ..model.resource import Resource, Unknown
 from ..ports import Place, Repository
-from ..spec.render.hosts import address
+from ..spec.render.hosts import address as address_of
+from ..spec.render.machines import machines as all_machines
 from ..spec.yaml import Unreadable
 from ..yaml_text import dump
 from . import shapes
@@ -46,26 +47,38 @@ class Remembered:
     asked: bool = False
 
 
-def pin(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> None:
-    """Insist from now on on what is known of the live `servers`. Waits up to half a minute for machines that are new
-    and have a console. Raises Transient where that can't be written."""
+def pin(
+    cluster: Cluster,
+    servers: Sequence[Resource],
+    tools: Toolkit,
+    *,
+    names: Collection[str] | None = None,
+    booting: Collection[str] = (),
+) -> None:
+    """Insist from now on on what is known of the live `servers`: of those called `names` and the bastion before them,
+    of all without it. Waits up to half a minute for those that are `booting` and have a console. Raises Transient where
+    that can't be written."""
     if not servers:
         return
-    known, places = remembered(tools.state, cluster.name), _places(cluster, servers)
-    live = {server.id for server in servers}
-    _forget_earlier(cluster.name, known, live, tools)
-    record = recorded(tools.repository, cluster.name)
-    answered = _answered(cluster, places, tools)
-    vouched = {id: known[id].vouched for id in places if id in known and known[id].vouched.source is not Source.CONTACT}
-    vouched |= {id: record[id] for id in places if id in record}
+    known, everywhere = remembered(tools.state, cluster.name), _places(cluster, servers)
+    live, patient = {server.id for server in servers}, {server.id for server in servers if server.name in booting}
+    if earlier := _earlier(known, live, everywhere):
+        tools.kubespray.forget(cluster.name, sorted(earlier))
+    meant = {*(names or ()), *(m.name for m in all_machines(cluster) if m.role == "bastion")}
+    ids = {server.id for server in servers if names is None or server.name in meant}
+    places = {id: place for id, place in everywhere.items() if id in ids}
+    answered = _answered(cluster, everywhere, tools)
+    vouched = _vouched(known, recorded(tools.repository, cluster.name), everywhere)
     unasked = [id for id in places if id not in vouched and not (id in answered and id in known and known[id].asked)]
     if unasked:
-        vouched |= _consoles(cluster, unasked, [id for id in unasked if id not in answered], tools)
+        vouched |= _consoles(cluster, unasked, patient - answered.keys(), tools)
     # another key where these were pinned before was written there by a person of this machine
     by_hand = {id for id, v in vouched.items() if id in answered and id in known and known[id].vouched.keys == v.keys}
-    if changed := {places[id]: v for id, v in vouched.items() if answered.get(id) != v and id not in by_hand}:
-        tools.kubespray.pin(cluster.name, changed)
-    after = {id: Remembered(v, places[id][0], asked=True) for id, v in {**answered, **vouched}.items()}
+    changed = {id: v for id, v in vouched.items() if answered.get(id) != v and id not in by_hand}
+    if changed:
+        tools.kubespray.pin(cluster.name, {everywhere[id]: v for id, v in changed.items()})
+    looked_at = {**{id: v for id, v in answered.items() if id in ids}, **vouched}
+    after = {id: Remembered(v, everywhere[id][0], asked=True) for id, v in looked_at.items()}
     _write(tools.state, cluster.name, {**{id: k for id, k in known.items() if id in live}, **after}, known)
 
 
@@ -74,7 +87,7 @@ def learned(cluster: Cluster, servers: Sequence[Resource], tools: Toolkit) -> Ma
     known, places = remembered(tools.state, cluster.name), _places(cluster, servers)
     met = {id: place for id, place in places.items() if id not in known or known[id].vouched.source is Source.CONTACT}
     live = {server.id for server in servers}
-    earlier = {k.address for id, k in known.items() if id not in live}  # a key there may be of who was there before
+    earlier = _earlier(known, live, places)  # a key there may be of who was there before
     first = {
         id: Remembered(vouched, places[id][0], asked=id in known and known[id].asked)
         for id, vouched in (_answered(cluster, met, tools) if met else {}).items()
@@ -157,6 +170,20 @@ def read(content: bytes, doubt: shapes.Doubt) -> dict[str, Remembered]:
     return result
 
 
+def _vouched(
+    known: Mapping[str, Remembered], record: Mapping[str, Vouched], places: Mapping[str, Place]
+) -> dict[str, Vouched]:
+    """What counts without asking anybody: the record, else what is remembered. Of a first contact that is so only for
+    a server that answers elsewhere since: its key goes with it; else ssh's own list has it, or a person took it out."""
+    keys = {}
+    for id, (address, _) in places.items():
+        if id in record:
+            keys[id] = record[id]
+        elif id in known and (known[id].vouched.source is not Source.CONTACT or known[id].address not in ("", address)):
+            keys[id] = known[id].vouched
+    return keys
+
+
 def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], tools: Toolkit) -> dict[str, Vouched]:
     """What the servers' consoles say, all asked side by side; those that are `patient` again until they are through."""
     cloud, deadline = tools.cloud(cluster.spec.cloud), time.monotonic() + _BOOT_SECONDS
@@ -176,16 +203,19 @@ def _consoles(cluster: Cluster, ids: Sequence[str], patient: Collection[str], to
             if time.monotonic() > deadline:
                 break
             if waiting:
-                time.sleep(wait)
+                interrupt.check()
+                interrupt.wait(wait)
                 wait = min(_LONGEST_POLL, wait * 2)
     return vouched
 
 
-def _forget_earlier(cluster: str, known: Mapping[str, Remembered], live: Collection[str], tools: Toolkit) -> None:
-    """A server that is made again has another id: at the address of the one before it another key is right."""
-    living = {known[id].address for id in live if id in known}
-    if earlier := {k.address for id, k in known.items() if id not in live} - living - {""}:
-        tools.kubespray.forget(cluster, sorted(earlier))
+def _earlier(known: Mapping[str, Remembered], live: Collection[str], places: Mapping[str, Place]) -> set[str]:
+    """Addresses at which another key is right now: of a server that is gone (one that is made again has another id),
+    and of one that answers elsewhere since, as its floating IP was moved or given to another one."""
+    holders = {address: id for id, (address, _) in places.items()}
+    theirs = {k.address for id, k in known.items() if holders.get(k.address) == id}
+    left = {k.address for id, k in known.items() if id not in live or id in places or k.address in holders}
+    return left - theirs - {""}
 
 
 def _answered(cluster: Cluster, places: Mapping[str, Place], tools: Toolkit) -> dict[str, Vouched]:
@@ -200,7 +230,7 @@ def _places(cluster: Cluster, servers: Iterable[Resource]) -> dict[str, Place]:
     places = {}
     for server in servers:
         try:
-            at = address(server, "address")
+            at = address_of(server, "address")
         except Permanent:
             continue
         if at:

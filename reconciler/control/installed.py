@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from .. import files
 from ..model.desired import Cluster
 from ..model.resource import Resource
 from ..spec.render.machines import machines
@@ -44,8 +45,12 @@ def begun(state: Path, cluster: str) -> frozenset[tuple[str, str]]:
 
 
 def ended(state: Path, cluster: str) -> None:
-    """The API answers: from now on it says what is there."""
-    _file(state, cluster, _BEGUN).unlink(missing_ok=True)
+    """The API answers: from now on it says what is there. Raises Transient where that can't be written."""
+    note = _file(state, cluster, _BEGUN)
+    try:
+        note.unlink(missing_ok=True)
+    except OSError as error:
+        raise files.unwritable(note, error) from None
 
 
 def forget(state: Path, cluster: str, hosts: Collection[str]) -> None:
@@ -61,21 +66,25 @@ def lost(installed: Mapping[str, str], servers: Iterable[Resource]) -> frozenset
     return frozenset(name for name, id in installed.items() if live.get(name) != id)
 
 
-def write(state: Path, cluster: str, found: Mapping[str, str], name: str = _INSTALLED) -> None:
-    """Write down server ids by host; an empty id is of a server that nobody knows any more."""
+def write(state: Path, cluster: str, hosts: Mapping[str, str], name: str = _INSTALLED) -> None:
+    """Write down server ids by host; an empty id is of a server that nobody knows any more. Raises Transient where that
+    can't be written."""
     target = _file(state, cluster, name)
-    target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_suffix(".new")
-    fresh.write_text(json.dumps(found, sort_keys=True))
-    fresh.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(json.dumps(hosts, sort_keys=True))
+        fresh.replace(target)
+    except OSError as error:
+        raise files.unwritable(target, error) from None
 
 
 def _read(state: Path, cluster: str, name: str) -> dict[str, str]:
     try:
-        found = json.loads(_file(state, cluster, name).read_text())
+        hosts = json.loads(_file(state, cluster, name).read_text())
     except (OSError, ValueError):
         return {}
-    return {str(name): str(id) for name, id in found.items()} if isinstance(found, dict) else {}
+    return {str(name): str(id) for name, id in hosts.items()} if isinstance(hosts, dict) else {}
 
 
 def _file(state: Path, cluster: str, name: str) -> Path:

@@ -28,7 +28,7 @@ def command_line(
     name = _named(cluster, machine)
     servers = servers_of(cluster, tools)
     live = inventory(cluster, Hosts(servers))
-    host_keys.pin(cluster, servers, tools)
+    host_keys.pin(cluster, servers, tools, names=[name])
     argv = logins.login(cluster.name, live, name, command)
     if argv is None:
         raise Permanent(

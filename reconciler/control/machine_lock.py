@@ -119,7 +119,7 @@ class MachineLock:
         for _ in range(_ATTEMPTS):
             if self._socket or self._bound():
                 return None
-            if holder := self._holder():
+            if holder := self.holder():
                 break
         else:
             holder = None
@@ -179,8 +179,8 @@ class MachineLock:
                 caller.settimeout(_ANSWER_SECONDS)
                 caller.sendall(about)
 
-    def _holder(self) -> Holder | None:
-        """Who has it; None where nobody has it any more, or that is not to be known."""
+    def holder(self) -> Holder | None:
+        """Who has it, without taking it; None where nobody has it, or that is not to be known."""
         with socket.socket(socket.AF_UNIX) as caller:
             caller.settimeout(_ANSWER_SECONDS)
             try:

@@ -10,10 +10,13 @@ from ..model.desired import Cluster
 from ..model.presence import Installed, Nothing, Presence, Traces
 from ..model.resource import Kinds, Known, Listing, Resource, Unknown
 from ..report.values import some
-from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, machines
+from ..spec import kubeconfig
+from ..spec.render.kubernetes import reached
+from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
 from . import installed, regain
 from .regain import Machines
 from .toolkit import Toolkit
+from .ways_in import balancer_of
 
 _MEMBERS = ("control-plane", "etcd")
 
@@ -30,28 +33,33 @@ def presence(
     `awaited` are machines that were made just now. No machine is asked where nothing is missing. Raises Transient
     where a file of ours can't be written.
     """
-    servers = infrastructure.get("server", Unknown("was not asked for"))
-    if _dead(cluster, tools, servers):
-        return Nothing()
     if isinstance(nodes, Known):
         installed.ended(tools.state, cluster.name)
         return Installed()
-    if nodes is not None and not _lacks(cluster, tools, nodes):
+    servers = infrastructure.get("server", Unknown("was not asked for"))
+    dead, outdated = _dead(cluster, tools, servers), _outdated(cluster, tools, infrastructure)
+    if nodes is not None and not (dead or outdated or _lacks(cluster, tools, nodes)):
         return Installed()
-    seen = _by_asking(cluster, tools, infrastructure, servers, awaited, fetches=nodes is None or nodes.refused)
+    given = bool(tools.given(cluster.name))  # then another one would be of no use
+    fetches = nodes is None or outdated or (nodes.refused and not given)
+    members = _of(cluster, "control-plane") if dead else _members(cluster)
+    seen = _by_asking(cluster, tools, infrastructure, members, awaited, fetches=fetches)
     if nodes is None:
         return seen
-    if nodes.refused:
+    if nodes.refused and not given:
         regain.note(tools, cluster.name)
+    if nodes.refused and not dead:
         return seen if isinstance(seen, Installed) else Installed()  # somebody answers there, so something is
     return Installed() if isinstance(seen, Unknown) else seen  # why its nodes are unknown is the better reason
 
 
 def at_hand(cluster: Cluster, tools: Toolkit, infrastructure: Kinds) -> Presence:
-    """The same for who only needs the kubeconfig: one that is here is good enough."""
-    if tools.api(cluster.name).kubeconfig.exists():
+    """The same for who only needs the kubeconfig: one that is here is good enough, if its address is one of today."""
+    here = tools.api(cluster.name).kubeconfig.exists()
+    if here and not _outdated(cluster, tools, infrastructure):
         return Installed()
-    return presence(cluster, tools, infrastructure, None)
+    seen = presence(cluster, tools, infrastructure, None)
+    return Installed() if here and isinstance(seen, Unknown) else seen
 
 
 def learn(cluster: Cluster, tools: Toolkit, infrastructure: Kinds, nodes: Listing, seen: Presence) -> None:
@@ -61,11 +69,12 @@ def learn(cluster: Cluster, tools: Toolkit, infrastructure: Kinds, nodes: Listin
     servers = infrastructure.get("server")
     if not (isinstance(nodes, Known) and isinstance(servers, Known) and isinstance(seen, Installed)):
         return
-    if installed.installed_on(tools.state, cluster.name):
-        return
     joined = {n.name: str(n.fields.get("provider_id") or "").rpartition("/")[2] for n in nodes.resources}
     live = {s.name: s for s in servers.resources}
-    open_questions = [m for m in _members(cluster) if not joined.get(m) and (m in joined or m in _etcd_only(cluster))]
+    if before := installed.installed_on(tools.state, cluster.name):
+        _correct(cluster, Machines(cluster, tools, infrastructure, live), before, joined)
+        return
+    open_questions = [m for m in _members(cluster) if not joined.get(m) and (m in joined or m in _of(cluster, "etcd"))]
     silent = [m for m in open_questions if m in live and m not in seen.traces]
     traces = {**seen.traces, **Machines(cluster, tools, infrastructure, live).traces(silent)}
     if any(isinstance(traces.get(m), Unknown) for m in open_questions):
@@ -74,6 +83,18 @@ def learn(cluster: Cluster, tools: Toolkit, infrastructure: Kinds, nodes: Listin
     hosts |= _by_traces(open_questions, live, traces, joined)
     if hosts:
         installed.write(tools.state, cluster.name, hosts)
+
+
+def _correct(cluster: Cluster, machines: Machines, before: Mapping[str, str], joined: Mapping[str, str]) -> None:
+    """Another machine may have replaced or added members since the note was written here: whoever joined on the server
+    that is live is installed there, and a machine of etcd's own that has its data is, too."""
+    live = machines.servers
+    now = {name: live[name].id for name in _members(cluster) if name in live and joined.get(name) == live[name].id}
+    etcd = [name for name in _of(cluster, "etcd") if name in live and before.get(name, live[name].id) != live[name].id]
+    answers = machines.traces(etcd) if etcd else {}
+    now |= {name: live[name].id for name, answer in answers.items() if isinstance(answer, Traces) and answer.etcd}
+    if any(before.get(name) != id for name, id in now.items()):
+        installed.write(machines.tools.state, cluster.name, {**before, **now})
 
 
 def _by_traces(
@@ -99,19 +120,34 @@ def _members(cluster: Cluster) -> list[str]:
     return [m.name for m in machines(cluster) if m.role in _MEMBERS]
 
 
-def _etcd_only(cluster: Cluster) -> frozenset[str]:
-    return frozenset(m.name for m in machines(cluster) if m.role == "etcd")
+def _of(cluster: Cluster, role: Role) -> list[str]:
+    return [m.name for m in machines(cluster) if m.role == role]
 
 
 def _dead(cluster: Cluster, tools: Toolkit, servers: Listing) -> bool:
-    """Is every control-plane machine that it was installed on known to be gone? An API that merely doesn't answer is
-    unknown, not absent."""
+    """Is every control-plane machine that it was installed on, as far as is known here, gone? Another machine may have
+    replaced them one by one: those that are there now have the last word."""
     if isinstance(servers, Unknown):
         return False
     prefix = f"{cluster.name}-{CONTROL_PLANE_GROUP}-"
     known = installed.installed_on(tools.state, cluster.name)
     before = {id for name, id in known.items() if name.startswith(prefix)}
     return bool(before) and before.isdisjoint({s.id for s in servers.resources})
+
+
+def _outdated(cluster: Cluster, tools: Toolkit, infrastructure: Kinds) -> bool:
+    """Does the kubeconfig that was fetched here name an address that no control plane has any more? Another machine may
+    have replaced the one that had it."""
+    there, file = infrastructure.get("server"), tools.kubespray.kubeconfig(cluster.name)
+    unseen = cluster.spec.api_load_balancer and not isinstance(infrastructure.get("load_balancer"), Known)
+    if tools.given(cluster.name) or unseen or not isinstance(there, Known):
+        return False
+    try:
+        at, balancer = kubeconfig.read(file.name, file.read_bytes()).server, balancer_of(cluster, infrastructure)
+        places = {reached(cluster, [server], balancer) for server in there.resources} | {reached(cluster, [], balancer)}
+    except (OSError, ReconcilerError):  # there is none, or an address that is none: who uses them says so
+        return False
+    return at not in places
 
 
 def _lacks(cluster: Cluster, tools: Toolkit, nodes: Unknown) -> bool:
@@ -125,51 +161,68 @@ def _by_asking(
     cluster: Cluster,
     tools: Toolkit,
     infrastructure: Kinds,
-    servers: Listing,
+    names: Collection[str],
     awaited: Collection[str],
     *,
     fetches: bool,
 ) -> Presence:
-    """What the machines of control plane and etcd say. With `fetches`, the kubeconfig is fetched from one that has
+    """What those machines say that are called `names`. With `fetches`, the kubeconfig is fetched from one that has
     it."""
-    name = cluster.name
+    name, servers = cluster.name, infrastructure.get("server", Unknown("was not asked for"))
     if isinstance(servers, Unknown):
         return _unknown(name, f"the cloud does not say which machines it has: {servers.reason}", servers.hint)
     live = {s.name: s for s in servers.resources}
-    members = [member for member in _members(cluster) if member in live]
+    members = [member for member in names if member in live]
     there = Machines(cluster, tools, infrastructure, live)
     traces = there.traces(members, [member for member in members if member in awaited])
-    parts = _parts(traces)
-    silent = next((answer for answer in traces.values() if isinstance(answer, Unknown)), None)
-    if parts and not silent and {(part, live[part].id) for part in parts} <= installed.begun(tools.state, name):
-        return Nothing()  # an installation from here that never came to its end
-    if parts:
-        return _regained(there, traces, silent) if fetches else Installed(traces=traces)
-    if silent:
+    parts, silent = _parts(traces), _silent(traces)
+    began_here = {(part, live[part].id) for part in parts} <= installed.begun(tools.state, name)
+    if parts and not silent and began_here and not there.living(_having(traces)):
+        return Nothing()  # it never came to its end: where an API lives, another machine may have gone on with it
+    if parts and not fetches:
+        return Installed(traces=traces)
+    having = offering(cluster, live, traces)
+    if not isinstance(having, list):
+        return having
+    try:
+        there.kubeconfig(having)
+    except ReconcilerError as error:
+        return _unknown(name, f"none could be fetched: {error.message}", error.hint)
+    return Installed(regained=True, traces=traces)
+
+
+def offering(
+    cluster: Cluster, live: Collection[str], traces: Mapping[str, Traces | Unknown]
+) -> list[str] | Nothing | Unknown:
+    """What the answers of a cluster's machines come to: who of control plane and etcd has a kubeconfig to give, Nothing
+    where certainly nothing is there, else why nobody knows. `live` are the names of its servers."""
+    name, named = cluster.name, _members(cluster)
+    answers = {member: traces[member] for member in named if member in traces}
+    if having := _having(answers):
+        return having
+    if silent := _silent(answers):
         return _unknown(name, silent.reason, silent.hint)
+    if parts := _parts(answers):
+        hint = (
+            "an installation that did not end goes on where it was begun; else look there (reconciler ssh): etcd's "
+            "data may be all that is left of a cluster; what nobody needs any more goes with its server"
+        )
+        return _unknown(name, f"{some(parts)} has a part of a Kubernetes and no admin.conf", hint)
     prefixes = tuple(f"{name}-{group}-" for group in (CONTROL_PLANE_GROUP, ETCD_GROUP))
-    if others := sorted(other for other in live if other.startswith(prefixes) and other not in members):
+    if others := sorted(other for other in live if other.startswith(prefixes) and other not in named):
         hint = "name them in git again, or delete their servers"
         return _unknown(name, f"{some(others)} may have its control plane: git does not name them", hint)
     return Nothing()
 
 
-def _regained(machines: Machines, traces: Mapping[str, Traces | Unknown], silent: Unknown | None) -> Presence:
-    name = machines.cluster.name
-    having = [member for member, answer in traces.items() if isinstance(answer, Traces) and answer.kubeconfig]
-    if not having and silent:
-        return _unknown(name, silent.reason, silent.hint)
-    if not having:
-        hint = (
-            "an installation that did not end goes on where it was begun; else look there (reconciler ssh), and delete "
-            "the server of what is left of an older one"
-        )
-        return _unknown(name, f"{some(_parts(traces))} has a part of a Kubernetes and no admin.conf", hint)
-    try:
-        machines.kubeconfig(having)
-    except ReconcilerError as error:
-        return _unknown(name, f"none could be fetched: {error.message}", error.hint)
-    return Installed(regained=True, traces=traces)
+def _silent(traces: Mapping[str, Traces | Unknown]) -> Unknown | None:
+    """Why one of them says nothing."""
+    return next((answer for answer in traces.values() if isinstance(answer, Unknown)), None)
+
+
+def _having(traces: Mapping[str, Traces | Unknown]) -> list[str]:
+    """Who has a kubeconfig to give."""
+    return [member for member, answer in traces.items() if isinstance(answer, Traces) and answer.kubeconfig]
 
 
 def _parts(traces: Mapping[str, Traces | Unknown]) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from .. import files, interrupt
 from ..errors import Permanent, ReconcilerError, Transient
 from ..model.desired import Cluster
+from ..model.naming import NEVER_RAN
 from ..model.presence import Traces
 from ..model.resource import Kinds, Resource, Unknown
 from ..spec import kubeconfig, machine_traces
@@ -25,6 +26,14 @@ _AT_ONCE = 8  # SSH sessions
 _POLL_SECONDS = 2.0
 _AGAIN_SECONDS = 3600.0  # until a kubeconfig that was refused is looked for on the machines once more
 _RUNNING = "ACTIVE"
+_CURES = {
+    "SHUTOFF": "start",
+    "PAUSED": "unpause",
+    "SUSPENDED": "resume",
+    "SHELVED": "unshelve",
+    "SHELVED_OFFLOADED": "unshelve",
+    "RESCUE": "unrescue",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,8 @@ class Machines:
         Those `awaited` were made just now: they have the settings' time to come up. Raises Transient where a file of
         ours can't be written."""
         if names:
-            host_keys.pin(self.cluster, tuple(self.servers.values()), self.tools)
+            there, booting = tuple(self.servers.values()), list(self.servers) if awaited else []
+            host_keys.pin(self.cluster, there, self.tools, names=names, booting=booting)
         answers = self._side_by_side(names)
         deadline = time.monotonic() + self.tools.ready_seconds
         while (booting := [name for name in awaited if answers[name].may_come]) and time.monotonic() < deadline:
@@ -64,9 +74,12 @@ class Machines:
 
     def _answer(self, name: str) -> _Answer:
         server = self.servers[name]
+        if server.fields.get(NEVER_RAN):  # nothing can be on it: to be sure of it nobody has to be asked
+            return _Answer(Traces())
         status = str(server.fields.get("status", _RUNNING))
         if status != _RUNNING:
-            hint = f"see why, and start it (openstack server start {server.id}): then it is asked again"
+            cure = _CURES.get(status, "show")  # of the others nobody knows a cure before
+            hint = f"see why, then: openstack server {cure} {server.id}; it is asked as soon as it is {_RUNNING}"
             return _Answer(Unknown(f"{name} is {status} and can't be asked", hint))
         try:
             answer = machine_traces.read(name, self._ask(name, machine_traces.SCRIPT))
@@ -84,7 +97,7 @@ class Machines:
         failure: ReconcilerError = Permanent("no machine has a kubeconfig")
         for name in names:
             try:
-                text = self._ask(name, machine_traces.KUBECONFIG_SCRIPT)
+                text = machine_traces.kubeconfig(self._ask(name, machine_traces.KUBECONFIG_SCRIPT))
                 rebuilt = kubeconfig.rebuilt(f"admin.conf of {name}", text.encode(), self._api(name))
                 _keep(self.tools.kubespray.kubeconfig(self.cluster.name), rebuilt)
             except ReconcilerError as error:
@@ -93,6 +106,16 @@ class Machines:
                 self.tools.progress.log(f"{self.cluster.name}: the kubeconfig was fetched from {name} over SSH")
                 return
         raise failure
+
+    def living(self, names: Iterable[str]) -> bool:
+        """Does an API answer on one of these machines, or may it, as one of them is silent?"""
+        for name in names:
+            try:
+                if machine_traces.living(self._ask(name, machine_traces.API_SCRIPT)):
+                    return True
+            except ReconcilerError:
+                return True
+        return False
 
     def _api(self, name: str) -> str:
         """Where we reach the API of this machine, or the balancer before it: never where its own file has it."""

@@ -4,43 +4,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import ReconcilerError
 from ..model.check import Check
 from ..model.host_key import Source
 from ..model.lease import Lease
-from ..model.resource import Resource
-from ..ports import Machines
+from ..model.naming import NEVER_RAN
+from ..model.presence import Nothing, Traces
+from ..model.resource import Known, Resource, Unknown
 from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import Hosts, hosts_of, inventory
 from ..spec.render.machines import machines
 from ..spec.render.state import backend
 from . import host_keys, locks
 from .login import servers_of
+from .machine_lock import MachineLock
+from .presence import offering
+from .regain import Machines
 from .toolkit import Toolkit
 from .unlock import workspaces
-
-_AT_ONCE = 8
-_SECONDS = 20.0  # for one question to one machine
-# Root asks: the answer is short, and says nothing of what is in the file.
-_INSTALLED = "test -r /etc/kubernetes/admin.conf && echo yes || true"
-_YES = "yes"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One cluster as this machine sees it. `servers` are live; `answers` has for each machine that was asked whether
-    Kubernetes is installed there, or why it did not answer."""
+    """One cluster as this machine sees it. `servers` are live; `answers` has what each machine that was asked
+    says of itself, or why it says nothing."""
 
     desired: DesiredCluster
     tools: Toolkit
     key: Path
     servers: Sequence[Resource] = ()
     hosts: Mapping[str, object] = field(default_factory=dict)
-    answers: Mapping[str, bool | ReconcilerError] = field(default_factory=dict)
+    answers: Mapping[str, Traces | Unknown] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,13 +45,13 @@ class Scene:
         return hosts_of(self.hosts) if self.hosts else ()
 
 
-def checks(desired: DesiredCluster, tools: Toolkit, over_ssh: Machines, key: Path) -> Iterator[Check]:
-    """Every line about one cluster, in the order in which they matter. `over_ssh` is how its machines are asked; `key`
-    is the private key that logs in. Raises nothing of ours: what can't be seen is a line."""
+def checks(desired: DesiredCluster, tools: Toolkit, key: Path) -> Iterator[Check]:
+    """Every line about one cluster, in the order in which they matter. `key` is the private key that logs in. Raises
+    nothing of ours: what can't be seen is a line."""
     scene = Scene(desired, tools, key)
     yield _key(scene)
     try:
-        scene = _looked(scene, over_ssh)
+        scene = _looked(scene)
     except ReconcilerError as error:
         yield Check("machines", None, error.message, error.hint or "")
     for part in _PARTS:
@@ -64,23 +61,14 @@ def checks(desired: DesiredCluster, tools: Toolkit, over_ssh: Machines, key: Pat
             yield Check(part.__name__.strip("_").replace("_", " "), None, error.message, error.hint or "")
 
 
-def _looked(scene: Scene, over_ssh: Machines) -> Scene:
+def _looked(scene: Scene) -> Scene:
     """With what the cloud and the machines say. Raises what the cloud raises."""
     cluster = scene.desired.cluster
     servers = servers_of(cluster, scene.tools)
-    hosts = inventory(cluster, Hosts(servers))
-    host_keys.pin(cluster, servers, scene.tools)
-
-    def ask(name: str) -> bool | ReconcilerError:
-        try:
-            return over_ssh.ask(cluster.name, hosts, name, _INSTALLED, seconds=_SECONDS).strip() == _YES
-        except ReconcilerError as error:
-            return error
-
-    names = hosts_of(hosts)
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ask") as pool:
-        answers = dict(zip(names, pool.map(ask, names), strict=True))
-    return Scene(scene.desired, scene.tools, scene.key, servers, hosts, answers)
+    hosts, live = inventory(cluster, Hosts(servers)), {server.name: server for server in servers}
+    there = Machines(cluster, scene.tools, {"server": Known(tuple(servers))}, live)
+    answers = there.traces([name for name in hosts_of(hosts) if name in live])
+    return replace(scene, servers=servers, hosts=hosts, answers=answers)
 
 
 def _key(scene: Scene) -> Check:
@@ -93,10 +81,13 @@ def _key(scene: Scene) -> Check:
 
 def _machines(scene: Scene) -> Iterator[Check]:
     """Whether each machine answers, and lets root do things without a password."""
+    idle = {server.name for server in scene.servers if server.fields.get(NEVER_RAN)}
     for name, answer in scene.answers.items():
         what = f"machine {name}"
-        if isinstance(answer, ReconcilerError):
-            yield Check(what, False, answer.message, answer.hint or "")
+        if name in idle:
+            yield Check(what, True, "never ran, the next apply makes it again")
+        elif isinstance(answer, Unknown):
+            yield Check(what, False, answer.reason, answer.hint or "")
         else:
             yield Check(what, True, "answers, and its user is root without a password")
     missing = sorted({m.name for m in machines(scene.desired.cluster)} - {s.name for s in scene.servers})
@@ -135,17 +126,29 @@ def _kubeconfig(scene: Scene) -> Iterator[Check]:
         yield _elsewhere(scene)
 
 
+def _api(scene: Scene) -> Iterator[Check]:
+    """What its API says to the kubeconfig that is here."""
+    access = scene.tools.api(scene.desired.name)
+    if not access.kubeconfig.exists():
+        return
+    listing = scene.tools.kubernetes(access).nodes()
+    if isinstance(listing, Known):
+        yield Check("kubernetes", True, f"answers, and takes the kubeconfig: {len(listing.resources)} nodes")
+    else:
+        yield Check("kubernetes", None, listing.reason, listing.hint or "")
+
+
 def _elsewhere(scene: Scene) -> Check:
     """Where a kubeconfig that is not here could be had."""
-    masters = [m.name for m in machines(scene.desired.cluster) if m.role == "control-plane"]
-    has = [name for name in masters if scene.answers.get(name) is True]
-    if has:
-        return Check("kubeconfig", True, f"not here; would be read over SSH from {has[0]}")
-    silent = [name for name in masters if isinstance(scene.answers.get(name), ReconcilerError)]
-    if silent or not scene.hosts:
-        words = f"not here, and nobody knows whether {', '.join(silent) or 'a machine'} has one"
+    if not scene.hosts:
+        words = "not here, and nobody knows whether a machine has one"
         return Check("kubeconfig", None, words, "make the machines answer: see their lines")
-    return Check("kubeconfig", True, "not here, and none on the machines: Kubernetes is not installed yet")
+    having = offering(scene.desired.cluster, [s.name for s in scene.servers], scene.answers)
+    if isinstance(having, Unknown):
+        return Check("kubeconfig", None, having.reason, having.hint or "")
+    if isinstance(having, Nothing):
+        return Check("kubeconfig", True, "not here, and nothing on the machines: Kubernetes is not installed yet")
+    return Check("kubeconfig", True, f"not here; would be read over SSH from {having[0]}")
 
 
 def _facts(scene: Scene) -> Iterator[Check]:
@@ -204,9 +207,17 @@ def _lease(scene: Scene) -> Iterator[Check]:
 
 
 def _lock(scene: Scene) -> Iterator[Check]:
-    """Who has the lock of this machine."""
-    holder = locks.holder(scene.tools.state / scene.desired.name / "lock")
-    yield Check("lock of this machine", True, f"held by process {holder}: a cycle runs" if holder else "free")
+    """Who has the lock of this clone's folder, and who the one of this machine, which is for all clones and users."""
+    tools, name = scene.tools, scene.desired.name
+    process = locks.holder(tools.state / name / "lock")
+    yield Check("lock of this folder", True, f"held by process {process}: a cycle runs" if process else "free")
+    if tools.neighbours is None:
+        return
+    project = tools.neighbours.project(scene.desired.cluster.spec.cloud)
+    holder = MachineLock(project, name, tools.neighbours.clone).holder()
+    answers = holder is None or holder.says is not None
+    said = f"held by {holder}" if holder else "free"
+    yield Check("lock of this machine", answers or None, said, holder.hint if holder else "")
 
 
 def _kubespray(scene: Scene) -> Iterator[Check]:
@@ -218,6 +229,7 @@ _PARTS: tuple[Callable[[Scene], Iterator[Check]], ...] = (
     _machines,
     _host_keys,
     _kubeconfig,
+    _api,
     _facts,
     _terraform,
     _records,

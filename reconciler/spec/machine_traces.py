@@ -40,7 +40,13 @@ instance=$(head -n 1 /var/lib/cloud/data/instance-id 2>/dev/null)
 echo "traces: etcd=$etcd kubelet=$kubelet kubeconfig=$kubeconfig instance=$instance members=$members"
 """
 
-KUBECONFIG_SCRIPT = "cat /etc/kubernetes/admin.conf\n"
+KUBECONFIG_SCRIPT = "echo kubeconfig:\ncat /etc/kubernetes/admin.conf\n"
+
+# Whether an API answers who asks on the machine itself, whatever is between it and us.
+API_SCRIPT = r"""
+PATH=$PATH:/usr/local/bin
+echo "api: $(timeout 10 kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /livez </dev/null 2>/dev/null)"
+"""
 
 _MOST = 16 << 10
 _ANSWER = re.compile(
@@ -49,6 +55,17 @@ _ANSWER = re.compile(
 )
 # EC2's sort of id (i-0000002a) is not Nova's.
 _SERVER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def kubeconfig(text: str) -> str:
+    """Of a machine's answer to KUBECONFIG_SCRIPT, what comes after a greeting: a stranger's file still."""
+    greeting, mark, content = f"\n{text}".partition("\nkubeconfig:\n")
+    return content if mark else greeting[1:]
+
+
+def living(text: str) -> bool:
+    """Read a machine's answer to API_SCRIPT: does an API answer there?"""
+    return "api: ok" in (line.rstrip("\r") for line in text[-_MOST:].splitlines())
 
 
 def read(machine: str, text: str) -> Traces:

@@ -245,12 +245,19 @@ class Kubespray:
         return str(status), folder.log(run)
 
 
-def _otherwise(inventory: Mapping[str, Any], folder: Folder, host: str) -> str:
-    """What a machine with another host key contradicts, and what to do: a hint."""
+def _otherwise(inventory: Mapping[str, Any], folder: Folder, host: str, words: str) -> str:
+    """What a machine with another host key contradicts, and what to do: a hint. By ssh's `words` it may be the bastion
+    on the way there."""
     everything = inventory.get("all") or {}
     bastions = ((everything.get("children") or {}).get("bastion") or {}).get("hosts") or {}
-    at = {**(everything.get("hosts") or {}), **bastions}.get(host) or {}
-    return known_hosts.otherwise(folder.known_hosts, (str(at.get("ansible_host", host)), at.get("ansible_port", 22)))
+    bastion = known_hosts.changed(words, {name: _place(name, at) for name, at in bastions.items()})
+    at = {**(everything.get("hosts") or {}), **bastions}.get(bastion or host) or {}
+    contradicted = known_hosts.otherwise(folder.known_hosts, _place(host, at))
+    return f"it is {bastion}, on the way there: {contradicted}" if bastion else contradicted
+
+
+def _place(host: str, variables: Mapping[str, Any]) -> Place:
+    return str(variables.get("ansible_host", host)), int(variables.get("ansible_port", 22))
 
 
 def _hosts(playbook: Playbook) -> int:

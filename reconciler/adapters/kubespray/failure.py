@@ -36,11 +36,11 @@ def error(
     seconds: float,
     failures: Sequence[Failure],
     log: Path,
-    otherwise: Callable[[str], str] = lambda _: known_hosts.ANOTHER,
+    otherwise: Callable[[str, str], str] = lambda _, __: known_hosts.ANOTHER,
 ) -> ReconcilerError:
     """Make the error for a run that ended with ansible-runner's `status` (canceled, timeout, failed). Its hint names
-    the log: the evidence goes to a terminal only. `otherwise` says of a host that shows another key what that
-    contradicts."""
+    the log: the evidence goes to a terminal only. `otherwise` says of a host that shows another key, and of
+    ssh's words, what that contradicts."""
     lines, whole = _lines(log), f"the whole log is {log}"
     evidence = Evidence(f"ansible-playbook {playbook} (whole log: {log})", None, tuple(lines[-_TAIL_LINES:]))
     if status == "canceled":
@@ -54,8 +54,12 @@ def error(
         return Permanent(f"{playbook} failed: {_complaint(lines)}", hint=whole, evidence=evidence)
     text = f"{playbook} failed on " + "; ".join(str(f) for f in failures[:_SHOWN])
     text += f"; and on {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
-    strangers = [f.host for f in failures if re.search(OTHER_KEY, f.message)]
-    known = otherwise(strangers[0]) if strangers else _hint("\n".join(f.message for f in failures))
+    strangers = [f for f in failures if re.search(OTHER_KEY, f.message)]
+    known = (
+        otherwise(strangers[0].host, strangers[0].message)
+        if strangers
+        else _hint("\n".join(f.message for f in failures))
+    )
     if any(f.unreachable for f in failures) and not strangers:
         return Transient(text, hint=f"{_UNREACHABLE}; {whole}", evidence=evidence)
     return Permanent(text, hint=f"{known}; {whole}" if known else whole, evidence=evidence)

@@ -18,6 +18,7 @@ _CURES = {
     Source.CONSOLE: "if the machine was given a new key, write that in its place into {file}",
     Source.CONTACT: "if it was reinstalled, forget its key: ssh-keygen -R '{name}' -f {file}",
 }
+_CHANGED = re.compile(r"Host key for (\S{1,300}) has changed")  # ssh's own words, whose ever the key is
 _PORT = 22  # the one that ssh does not write down
 
 
@@ -44,6 +45,12 @@ def otherwise(file: Path, place: Place) -> str:
     says = f"{vouched.source} says {vouched.fingerprints}"
     cure = _CURES[vouched.source].format(name=_name(place), file=file)
     return f"{ANOTHER} ({says}); {cure}"
+
+
+def changed(text: str, places: Mapping[str, Place]) -> str | None:
+    """Which of the machines at these places, by name, has the key that ssh complains of; None where it names none."""
+    complained = {match[1] for match in _CHANGED.finditer(text)}
+    return next((machine for machine, place in places.items() if _name(place) in complained), None)
 
 
 def pin(file: Path, keys: Mapping[Place, Vouched]) -> None:

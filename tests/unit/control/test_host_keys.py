@@ -127,6 +127,51 @@ def test_a_server_made_again_at_the_same_address_is_another(world: World) -> Non
     assert world.known_hosts == {PLACE: vouched(2, Source.CONSOLE)}
 
 
+OTHER = Resource("server", "demo-cp-2", {"address": "192.0.2.8"}, "id-2", "demo")
+
+
+def test_only_who_boots_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log of a machine that runs for long has lost its beginning: nothing more will be printed there."""
+    world.consoles["id-1"] = "login: "
+    monkeypatch.setattr(host_keys, "_BOOT_SECONDS", 0.05)
+    tools = world.cycle().tools
+    host_keys.pin(world.desired.cluster, (SERVER,), tools)
+    assert len(world.consoles_asked) == 1
+    host_keys.pin(world.desired.cluster, (SERVER,), tools, booting=[SERVER.name])
+    assert len(world.consoles_asked) > 2
+
+
+def test_only_who_is_going_to_be_asked_has_its_console_read(world: World) -> None:
+    tools = world.cycle().tools
+    host_keys.pin(world.desired.cluster, (SERVER, OTHER), tools, names=[OTHER.name])
+    assert world.consoles_asked == ["id-2"]
+
+
+def test_a_key_goes_with_its_server_to_another_address_and_is_not_the_next_ones_there(world: World) -> None:
+    """A floating IP that was moved."""
+    world.known_hosts[PLACE] = vouched(1, Source.CONTACT)
+    pin(world)
+    moved, next_there = replace(SERVER, fields={"address": "192.0.2.9"}), replace(OTHER, fields=SERVER.fields)
+    tools = world.cycle().tools
+    assert "id-2" not in host_keys.learned(world.desired.cluster, (moved, next_there), tools)
+    host_keys.pin(world.desired.cluster, (moved, next_there), tools, names=[OTHER.name])
+    assert world.known_hosts == {("192.0.2.9", 22): vouched(1, Source.CONTACT)}
+    world.known_hosts[PLACE] = vouched(2, Source.CONTACT)  # ssh learned it
+    pin(world, moved, next_there)
+    known = host_keys.learned(world.desired.cluster, (moved, next_there), tools)
+    assert {id: k.vouched for id, k in known.items()} == {
+        "id-1": vouched(1, Source.CONTACT),
+        "id-2": vouched(2, Source.CONTACT),
+    }
+
+
+def test_two_that_exchanged_their_addresses_keep_their_keys(world: World) -> None:
+    world.known_hosts = {PLACE: vouched(1, Source.CONTACT), ("192.0.2.8", 22): vouched(2, Source.CONTACT)}
+    pin(world, SERVER, OTHER)
+    pin(world, replace(SERVER, fields=OTHER.fields), replace(OTHER, fields=SERVER.fields))
+    assert world.known_hosts == {PLACE: vouched(2, Source.CONTACT), ("192.0.2.8", 22): vouched(1, Source.CONTACT)}
+
+
 def test_of_a_record_that_is_there_only_what_is_verified_is_signed_again(world: World) -> None:
     foreign = record(9)["demo/hosts.yaml"].encode()
     assert ed25519(9) in recorded(world, foreign)  # unsigned: nobody believes it for our sake

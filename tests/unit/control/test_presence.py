@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reconciler.control import elsewhere
+from reconciler.control.survey import Survey
 from reconciler.errors import Invalid, Permanent, Transient
 from reconciler.model.change import Class
+from reconciler.model.naming import NEVER_RAN
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Resource, Unknown
+from reconciler.spec.wiring import Output
 from tests.unit.control.world import FILES, World
+from tests.unit.engine.test_host_keys import block, ed25519
 from tests.unit.examples import FILE
 from tests.unit.spec.test_kubeconfig import kubeadms, text
 
@@ -84,16 +90,39 @@ def test_a_machine_that_says_nothing_is_unknown(world: World, error: Transient) 
     assert unknown(outcome.after) == f"could not be observed: there is no kubeconfig of demo here, and {error.message}"
 
 
-@pytest.mark.parametrize("status", ["BUILD", "SHUTOFF", "ERROR"])
-def test_a_machine_that_is_not_up_is_not_asked(world: World, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "cure"), [("BUILD", "show"), ("SHUTOFF", "start"), ("ERROR", "show"), ("SUSPENDED", "resume")]
+)
+def test_a_machine_that_is_not_up_is_not_asked(world: World, status: str, cure: str) -> None:
     lose(world)
     world.resources = [
         replace(r, fields={**r.fields, "status": status}) if r.name == "demo-cp-1" and r.kind == "server" else r
         for r in world.resources
     ]
-    plan, _ = world.cycle().check()
+    plan, sight = world.cycle().check()
     assert (installs(plan), world.machines.asked) == ([], [])
     assert f"demo-cp-1 is {status} and can't be asked" in unknown(plan)
+    assert isinstance(sight.presence, Unknown)
+    assert f"openstack server {cure} server-demo-cp-1" in str(sight.presence.hint)
+
+
+def test_a_server_that_never_ran_has_nothing_and_is_made_again(tmp_path: Path) -> None:
+    """A first installation for which the cloud had no host: nobody could ever ask that one."""
+    world = World(tmp_path, THREE)
+    world.fails["kubespray cluster.yml"] = Transient("killed")
+    world.cycle().reconcile()
+    world.fails.clear()
+    (tmp_path / "state/demo/installing.json").unlink()
+    world.resources = [
+        replace(r, fields={**r.fields, "status": "ERROR", NEVER_RAN: True})
+        if (r.kind, r.name) == ("server", "demo-cp-2")
+        else r
+        for r in world.resources
+    ]
+    world.machines.asked.clear()
+    plan, _ = world.cycle().check()
+    assert (installs(plan), plan.refusals) == (["cluster.yml"], ())
+    assert "demo-cp-2 traces" not in world.machines.asked
 
 
 def test_who_says_that_it_is_another_server_is_not_believed(world: World) -> None:
@@ -264,3 +293,16 @@ def test_a_worker_is_not_deleted_while_nobody_can_be_asked(world: World) -> None
     outcome, _ = world.cycle().reconcile()
     assert (outcome.status, [r.guard for r in outcome.after.refusals]) == (Status.BLOCKED, ["unknowns"])
     assert [r for r in world.resources if isinstance(r, Resource) and r.name == "demo-worker-2"]
+
+
+def test_what_others_need_of_it_says_why_where_a_note_cannot_be_written(world: World) -> None:
+    """Nothing of another cluster ends a look."""
+    lose(world)
+    shutil.rmtree(world.root / "state")
+    (world.root / "state").write_text("no folder")
+    world.consoles["server-demo-cp-1"] = block(ed25519(1))
+    needed = frozenset({Output("demo", "services", "web/site", "address")})
+    tools = world.cycle().tools
+    known = elsewhere.gathered(needed, {"demo": world.desired}, {}, tools, Survey(lambda _: world, ("demo",)))
+    assert not known.values
+    assert "cannot write" in " ".join(known.why.values())

@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.control import host_keys, locks, standing
-from reconciler.errors import Permanent, ReconcilerError, Transient
+from reconciler.control.machine_lock import Neighbours, alone_here
+from reconciler.errors import Permanent, Transient
 from reconciler.model.check import Check
 from reconciler.model.desired.state import State
+from reconciler.model.naming import NEVER_RAN
 from reconciler.model.resource import Unknown
 from tests.unit.control.world import World
 from tests.unit.engine.test_host_keys import block, ed25519
 
 FIRST = "demo-cp-1"
 REFUSED = Transient("demo-worker-1 can't be asked over SSH: Connection refused", hint="is its port open to us?")
-
-
-class Asked:
-    """Machines that answer as a test says; `yes` where it says nothing."""
-
-    def __init__(self, **answers: str | ReconcilerError) -> None:
-        self.answers = {name.replace("_", "-"): answer for name, answer in answers.items()}
-
-    def ask(
-        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
-    ) -> str:
-        answer = self.answers.get(machine, "yes\n")
-        if isinstance(answer, ReconcilerError):
-            raise answer
-        return answer
-
-    def receive(self, *_: object, **__: object) -> None:
-        raise AssertionError("nobody gives a snapshot here")
-
-    def send(self, *_: object, **__: object) -> None:
-        raise AssertionError("nobody takes a snapshot here")
 
 
 @pytest.fixture
@@ -60,9 +40,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def lines(world: World, key: Path, asked: Asked | None = None) -> dict[str, Check]:
-    tools = world.cycle().tools
-    return {check.what: check for check in standing.checks(world.desired, tools, asked or Asked(), key)}
+def lines(world: World, key: Path) -> dict[str, Check]:
+    return {check.what: check for check in standing.checks(world.desired, world.cycle().tools, key)}
 
 
 def test_a_machine_that_lost_everything_gets_it_by_itself(world: World, key: Path) -> None:
@@ -77,26 +56,67 @@ def test_a_machine_that_lost_everything_gets_it_by_itself(world: World, key: Pat
 
 
 def test_a_machine_that_does_not_answer_is_bad_and_the_others_are_not(world: World, key: Path) -> None:
-    told = lines(world, key, Asked(demo_worker_1=REFUSED))
+    world.machines.silent["demo-worker-1"] = REFUSED
+    told = lines(world, key)
     line = told["machine demo-worker-1"]
     assert (line.ok, line.hint) == (False, "is its port open to us?")
     assert told[f"machine {FIRST}"].ok
     assert told["kubeconfig"].ok
 
 
+def test_a_server_that_never_ran_is_not_said_to_answer(world: World, key: Path) -> None:
+    ran = {"status": "ERROR", NEVER_RAN: True}
+    world.resources = [
+        replace(r, fields={**r.fields, **ran}) if (r.kind, r.name) == ("server", "demo-worker-1") else r
+        for r in world.resources
+    ]
+    assert lines(world, key)["machine demo-worker-1"].said == "never ran, the next apply makes it again"
+
+
 def test_sudo_that_asks_is_bad(world: World, key: Path) -> None:
     sudo = Permanent("demo-cp-1 could not answer: sudo: a password is required", hint="needs sudo without a password")
-    assert lines(world, key, Asked(demo_cp_1=sudo))["machine demo-cp-1"].ok is False
+    world.machines.silent[FIRST] = sudo
+    assert lines(world, key)["machine demo-cp-1"].ok is False
 
 
 def test_a_control_plane_that_is_silent_is_not_one_without_kubernetes(world: World, key: Path) -> None:
-    masters = [r.name for r in world.resources if r.kind == "server" and r.name.startswith("demo-cp-")]
-    silent = Asked(**{name.replace("-", "_"): REFUSED for name in masters})
-    told = lines(world, key, silent)["kubeconfig"]
-    assert (told.ok, "nobody knows whether" in told.said) == (None, True)
-    empty = Asked(**{name.replace("-", "_"): "" for name in masters})
-    told = lines(world, key, empty)["kubeconfig"]
-    assert told.said == "not here, and none on the machines: Kubernetes is not installed yet"
+    world.machines.silent[FIRST] = REFUSED
+    told = lines(world, key)["kubeconfig"]
+    assert (told.ok, REFUSED.message in told.said) == (None, True)
+    world.machines.silent.clear()
+    world.machines.installed.clear()
+    told = lines(world, key)["kubeconfig"]
+    assert told.said == "not here, and nothing on the machines: Kubernetes is not installed yet"
+
+
+def test_what_is_left_of_an_installation_is_not_none(world: World, key: Path) -> None:
+    """The line says what a plan would go by."""
+    world.machines.says[FIRST] = "traces: etcd=yes kubelet=no kubeconfig=no instance= members=\n"
+    told = lines(world, key)["kubeconfig"]
+    assert (told.ok, "has a part of a Kubernetes and no admin.conf" in told.said) == (None, True)
+
+
+def test_the_lock_of_the_machine_is_looked_at_and_not_taken(world: World, key: Path, tmp_path: Path) -> None:
+    project = f"project of {tmp_path} {os.getpid()}"
+    tools = replace(world.cycle().tools, neighbours=Neighbours(lambda _: project, tmp_path))
+
+    def said() -> str:
+        (check,) = [c for c in standing.checks(world.desired, tools, key) if c.what == "lock of this machine"]
+        return check.said
+
+    assert said() == "free"
+    with alone_here(tools.neighbours, "demo", "moc", None):
+        assert said().startswith(f"held by process {os.getpid()} of ")
+    assert said() == "free"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_kubeconfig_that_is_here_is_tried(world: World, key: Path, refused: bool) -> None:
+    (world.root / "kubeconfig").touch()
+    assert lines(world, key)["kubernetes"].ok
+    world.nodes = Unknown("Kubernetes refuses the credentials", "get new ones", refused=refused)
+    told = lines(world, key)["kubernetes"]
+    assert (told.ok, told.said, told.hint) == (None, "Kubernetes refuses the credentials", "get new ones")
 
 
 def test_a_cloud_that_does_not_say_is_unknown(world: World, key: Path) -> None:
@@ -123,7 +143,7 @@ def test_a_first_contact_is_told_and_is_no_failure(world: World, key: Path) -> N
 def test_a_ci_job_without_a_place_for_the_state_or_its_key_may_not_apply(world: World, key: Path) -> None:
     desired = replace(world.desired, state=State(encrypted=True))
     tools = replace(world.cycle().tools, ephemeral=True)
-    told = {check.what: check for check in standing.checks(desired, tools, Asked(), key)}
+    told = {check.what: check for check in standing.checks(desired, tools, key)}
     assert told["terraform state place"].ok is False
     assert told["terraform state key"].ok is False
 

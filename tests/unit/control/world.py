@@ -36,7 +36,7 @@ from reconciler.ports import (
 )
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
-from reconciler.spec.machine_traces import KUBECONFIG_SCRIPT
+from reconciler.spec.machine_traces import API_SCRIPT, KUBECONFIG_SCRIPT
 from reconciler.spec.render import objects
 from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
@@ -415,7 +415,8 @@ def _live(wanted: Resource, number: int, before: Resource | None) -> Resource:
 @dataclass
 class Machines:
     """What machines say over SSH: those of `installed`, by server id, have all that an installation leaves there, where
-    `says` has no other line; those of `silent` say nothing. `kubeconfig` is what a control plane has."""
+    `says` has no other line; those of `silent` say nothing. `kubeconfig` is what a control plane has; on those that are
+    `living` an API answers."""
 
     world: World
     installed: set[str] = field(default_factory=set)
@@ -423,13 +424,17 @@ class Machines:
     silent: dict[str, ReconcilerError] = field(default_factory=dict)
     kubeconfig: str = ""
     asked: list[str] = field(default_factory=list)
+    living: set[str] = field(default_factory=set)
 
     def ask(
         self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
     ) -> str:
-        self.asked.append(f"{machine} {'kubeconfig' if script == KUBECONFIG_SCRIPT else 'traces'}")
+        asked = {KUBECONFIG_SCRIPT: "kubeconfig", API_SCRIPT: "api"}.get(script, "traces")
+        self.asked.append(f"{machine} {asked}")
         if machine in self.silent:
             raise self.silent[machine]
+        if script == API_SCRIPT:
+            return "api: ok\n" if machine in self.living else "api: \n"
         if script == KUBECONFIG_SCRIPT:
             return self.kubeconfig
         server = next(r for r in self.world.resources if (r.kind, r.name) == ("server", machine))

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.errors import Permanent
 from reconciler.model.presence import Traces
-from reconciler.spec.machine_traces import SCRIPT, read
+from reconciler.spec.machine_traces import SCRIPT, kubeconfig, living, read
 
 ID = "4b0e7a52-6b0c-4f0c-9a35-0d4c7d1f2a11"
 
@@ -19,6 +19,17 @@ def test_a_whole_answer_is_read_whatever_greets_before_it() -> None:
     assert read("m", text) == Traces(True, False, True, ID, frozenset({"etcd-a", "etcd-b"}))
     assert read("m", "traces: etcd=no kubelet=no kubeconfig=no instance= members=\r\n") == Traces()
     assert not read("m", "traces: etcd=no kubelet=no kubeconfig=no instance=i-0000002a members=\n").instance
+
+
+@pytest.mark.parametrize("greeting", ["", "Welcome!\n", "kubeconfigs:\n\n"])
+def test_a_kubeconfig_is_what_comes_after_a_greeting(greeting: str) -> None:
+    assert kubeconfig(f"{greeting}kubeconfig:\napiVersion: v1\nkubeconfig:\n") == "apiVersion: v1\nkubeconfig:\n"
+    assert kubeconfig(f"{greeting}else") == f"{greeting}else"
+
+
+def test_only_an_api_that_is_well_lives() -> None:
+    assert living("Welcome!\napi: ok\r\n")
+    assert not any(map(living, ["", "api: \n", "api: [+]ping ok\n", "no api: ok\n", "ok\n"]))
 
 
 NO = "traces: etcd=no kubelet=no kubeconfig=no instance= members="
