@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 
 # The file is data and not a script: only names that begin as these are taken, and nothing of a value is run.
-_BEGIN = """set -eu
+BEGIN = """set -eu
 umask 077
 PATH=$PATH:/usr/local/bin
 fail() { echo "$*" >&2; exit 1; }
@@ -29,6 +29,15 @@ data=$ETCD_DATA_DIR
 [ -n "$data" ] || fail "/etc/etcd.env names no ETCD_DATA_DIR"
 """
 _COMPONENTS = "kube-apiserver kube-controller-manager kube-scheduler"
+# After BEGIN: waits until this machine's API server runs and an API server is ready.
+AWAIT_API = """tries=0
+until [ -n "$(crictl ps --quiet --name '^kube-apiserver$')" ] &&
+    kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ $tries -lt 180 ] || fail "kube-apiserver is not ready"
+    sleep 1
+done
+"""
 _UPLOAD = '"$HOME/.reconciler-restore"'
 # Beyond whatever a client saw before: what it watched from then on is gone, and it lists again (etcdutl's own advice
 # for Kubernetes).
@@ -41,7 +50,7 @@ def save(*, healthy: bool) -> str:
     where the member is one of a quorum. Nothing of it stays on the machine, and what a cut connection may have left is
     removed by the next."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + """base=${TMPDIR:-/var/tmp}
 find "$base" -maxdepth 1 -type d -user "$(id -u)" -name 'reconciler-snapshot.*' -mmin +240 -exec rm -rf {} +
@@ -63,7 +72,7 @@ def member() -> str:
     """Prints what a restored cluster has to know of this member: its name, the URL its peers reach it by, the cluster's
     token, and how many KiB are free for its data. Changes nothing."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + """command -v etcdutl >/dev/null || fail "there is no etcdutl"
 [ -z "$ETCD_WAL_DIR" ] || fail "its log is in a folder of its own ($ETCD_WAL_DIR), which is not restored"
@@ -100,7 +109,7 @@ def stage(name: str, url: str, token: str, members: Sequence[str]) -> str:
     }
     said = " ".join(f"{option} {shlex.quote(value)}" for option, value in options.items())
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + f"""mkdir -p "$data"
 rm -rf "$data/restoring"
@@ -113,7 +122,7 @@ rm -rf {_UPLOAD}
 def control_plane() -> str:
     """Fails on a machine whose control plane could not be stopped and started. Changes nothing."""
     return (
-        _BEGIN
+        BEGIN
         + """for program in crictl kubectl; do command -v $program >/dev/null || fail "there is no $program"; done
 [ -d /etc/kubernetes/manifests ] || fail "there are no static pods in /etc/kubernetes/manifests"
 """
@@ -123,7 +132,7 @@ def control_plane() -> str:
 def stop_control_plane() -> str:
     """Takes the static pods' manifests out of the kubelet's sight, and waits until nothing of them runs."""
     return (
-        _BEGIN
+        BEGIN
         + f"""stopped=/etc/kubernetes/reconciler-stopped
 mkdir -p $stopped
 for name in {_COMPONENTS}; do
@@ -144,33 +153,27 @@ done
 def start_control_plane() -> str:
     """Puts them back, and waits until this machine's API server runs and an API server is ready."""
     return (
-        _BEGIN
+        BEGIN
         + f"""stopped=/etc/kubernetes/reconciler-stopped
 for name in {_COMPONENTS}; do
     [ ! -e $stopped/$name.yaml ] || mv $stopped/$name.yaml /etc/kubernetes/manifests/$name.yaml
 done
 rm -rf $stopped
-tries=0
-until [ -n "$(crictl ps --quiet --name '^kube-apiserver$')" ] &&
-    kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ $tries -lt 180 ] || fail "kube-apiserver is not ready"
-    sleep 1
-done
 """
+        + AWAIT_API
     )
 
 
 def stop_etcd() -> str:
     """Stops the member."""
-    return _BEGIN + "systemctl stop etcd\n"
+    return BEGIN + "systemctl stop etcd\n"
 
 
 def swap() -> str:
     """Puts the staged data in the place of what the member had, which stays beside it as `before-restore`. A restore
     that was killed and begins again never takes its own half for what was there before."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + """before=$data/before-restore unfinished=$data/restore-unfinished
 [ -d "$data/restoring/member" ] || fail "nothing is prepared here"
@@ -185,13 +188,13 @@ chown -R --reference="$data" "$data/member"
 
 def start_etcd() -> str:
     """Starts the member, and does not wait: it is ready once most of the others are there."""
-    return _BEGIN + "systemctl start --no-block etcd\n"
+    return BEGIN + "systemctl start --no-block etcd\n"
 
 
 def await_etcd() -> str:
     """Waits until the member is one of a quorum."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + """tries=0
 until reason=$(etcdctl endpoint health 2>&1); do
@@ -206,7 +209,7 @@ done
 def finish() -> str:
     """Removes what a restore left, but for `before-restore`."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + f"""rm -rf {_UPLOAD} "$data/restoring"
 rm -f "$data/restore-unfinished"
@@ -216,7 +219,7 @@ rm -f "$data/restore-unfinished"
 
 def give_up() -> str:
     """Removes what was prepared, where nothing was changed yet."""
-    return _BEGIN + _ENVIRONMENT + f'rm -rf {_UPLOAD} "$data/restoring"\n'
+    return BEGIN + _ENVIRONMENT + f'rm -rf {_UPLOAD} "$data/restoring"\n'
 
 
 def made_since(moment: str) -> str:
@@ -224,7 +227,7 @@ def made_since(moment: str) -> str:
     kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
     columns = "custom-columns=K:.kind,N:.metadata.namespace,M:.metadata.name,T:.metadata.creationTimestamp"
     return (
-        _BEGIN
+        BEGIN
         + f"""{kubectl} --request-timeout=5s get --raw /readyz >/dev/null 2>&1 || fail "its API is not ready"
 kinds=$({kubectl} api-resources --verbs=list,get --output=name 2>/dev/null |
     grep -v -e '^events' -e '^componentstatuses$' -e '[.]metrics[.]k8s[.]io$' | paste -sd, -)
