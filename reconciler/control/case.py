@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterator
 
-from ..engine import autoscale, namespaces, sessions
+from ..engine import autoscale, namespaces, sessions, windows
+from ..engine.certificates import Renewal
 from ..engine.decision import Case
 from ..engine.environments import Asked
 from ..engine.guard import Facts
 from ..engine.holding import Granted
 from ..engine.playbook import Roles
 from ..model.change import Difference
+from ..model.desired import ClusterSpec
 from ..model.naming import GROUP_KEY
 from ..model.resource import Component, Known, Unknown
 from ..spec.load import DesiredCluster
@@ -69,6 +71,7 @@ def case_of(
         builds=sight.builds,
         granted=granted,
         removed=removed.removed(tools.state, desired.name, now),
+        renewal=_renewal(cluster.spec, now),
     )
 
 
@@ -100,6 +103,12 @@ def roles_of(desired: DesiredCluster, tools: Toolkit, sight: Sight) -> Roles:
     known = isinstance(sight.observed.kinds(Component.INFRASTRUCTURE).get("server"), Known)
     gone = lost(before, sight.servers) if known else frozenset()
     return Roles(of("control-plane"), of("etcd"), of("node"), frozenset(before), gone)
+
+
+def _renewal(spec: ClusterSpec, now: datetime.datetime) -> Renewal:
+    if not spec.kubernetes.certificates.renew:
+        return Renewal.REPORTED
+    return Renewal.NOW if windows.is_open(spec.maintenance, now) else Renewal.LATER
 
 
 def _environments(desired: DesiredCluster) -> Iterator[Asked]:

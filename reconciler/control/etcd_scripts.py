@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 
 # The file is data and not a script: only names that begin as these are taken, and nothing of a value is run.
-_BEGIN = """set -eu
+BEGIN = """set -eu
 umask 077
 PATH=$PATH:/usr/local/bin:/opt/bin
 fail() { echo "$*" >&2; exit 1; }
@@ -32,6 +32,14 @@ data=$ETCD_DATA_DIR
 [ -n "$data" ] || fail "/etc/etcd.env names no ETCD_DATA_DIR"
 """
 _COMPONENTS = "kube-apiserver kube-controller-manager kube-scheduler"
+# After BEGIN: waits until this machine's API server runs and an API server is ready.
+AWAIT_API = """end=$(($(date +%s) + 180))
+until [ -n "$(crictl ps --quiet --name '^kube-apiserver$')" ] &&
+    kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=5s get --raw /readyz >/dev/null 2>&1; do
+    [ "$(date +%s)" -lt $end ] || fail "kube-apiserver is not ready"
+    sleep 1
+done
+"""
 _UPLOAD = '"$HOME/.reconciler-restore"'
 HEADER = "reconciler-snapshot"
 INCOMPLETE, MOST_MADE = "incomplete", 1000
@@ -44,7 +52,7 @@ def save(*, healthy: bool) -> str:
     member is asked first whether it answers, since `snapshot save` waits for one that does not without an end."""
     asked = "health" if healthy else "status"
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + """has etcdctl etcdutl sha256sum mktemp find
 base=${TMPDIR:-/var/tmp} db=$data/member/snap/db
@@ -70,7 +78,7 @@ def member() -> str:
     """Prints what a restored cluster has to know of this member: its name, the URL its peers reach it by, the cluster's
     token, and how many KiB are free for its data. Changes nothing."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + """has etcdctl etcdutl sha256sum systemctl
 systemctl cat etcd >/dev/null 2>&1 || fail "etcd is no service of systemd here"
@@ -108,7 +116,7 @@ def stage(name: str, url: str, token: str, members: Sequence[str], raised: int) 
     }
     said = " ".join(f"{option} {shlex.quote(value)}" for option, value in options.items())
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + f"""mkdir -p "$data"
 rm -rf "$data/restoring"
@@ -122,7 +130,7 @@ rm -rf {_UPLOAD}
 def control_plane() -> str:
     """Fails on a machine whose control plane could not be stopped and started. Changes nothing."""
     return (
-        _BEGIN
+        BEGIN
         + """has crictl kubectl systemctl
 [ -d /etc/kubernetes/manifests ] || fail "there are no static pods in /etc/kubernetes/manifests"
 systemctl is-active --quiet kubelet || fail "its kubelet does not run, which stops and starts its control plane"
@@ -135,7 +143,7 @@ def stop_control_plane() -> str:
     """Takes the static pods' manifests out of the kubelet's sight, and waits until the runtime says that nothing of
     them runs."""
     return (
-        _BEGIN
+        BEGIN
         + f"""stopped=/etc/kubernetes/reconciler-stopped
 mkdir -p $stopped
 for name in {_COMPONENTS}; do
@@ -155,32 +163,27 @@ done
 def start_control_plane() -> str:
     """Puts them back, and waits until this machine's API server runs and an API server is ready."""
     return (
-        _BEGIN
+        BEGIN
         + f"""stopped=/etc/kubernetes/reconciler-stopped
 for name in {_COMPONENTS}; do
     [ ! -e $stopped/$name.yaml ] || mv $stopped/$name.yaml /etc/kubernetes/manifests/$name.yaml
 done
 rm -rf $stopped
-end=$(($(date +%s) + 180))
-until [ -n "$(crictl ps --quiet --name '^kube-apiserver$')" ] &&
-    kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=5s get --raw /readyz >/dev/null 2>&1; do
-    [ "$(date +%s)" -lt $end ] || fail "kube-apiserver is not ready"
-    sleep 1
-done
 """
+        + AWAIT_API
     )
 
 
 def stop_etcd() -> str:
     """Stops the member."""
-    return _BEGIN + "systemctl stop etcd\n"
+    return BEGIN + "systemctl stop etcd\n"
 
 
 def swap() -> str:
     """Puts the staged data in the place of what the member had, which stays beside it as `before-restore`. A restore
     that was killed and begins again never takes its own half for what was there before."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + """before=$data/before-restore unfinished=$data/restore-unfinished
 [ -d "$data/restoring/member" ] || fail "nothing is prepared here"
@@ -194,13 +197,13 @@ rmdir "$data/restoring"
 
 def start_etcd() -> str:
     """Starts the member, and does not wait: it is ready once most of the others are there."""
-    return _BEGIN + "systemctl start --no-block etcd\n"
+    return BEGIN + "systemctl start --no-block etcd\n"
 
 
 def await_etcd() -> str:
     """Waits until the member is one of a quorum."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + """end=$(($(date +%s) + 180))
 until reason=$(etcdctl endpoint health 2>&1); do
@@ -214,7 +217,7 @@ done
 def finish() -> str:
     """Removes what a restore left, but for `before-restore`."""
     return (
-        _BEGIN
+        BEGIN
         + _ENVIRONMENT
         + f"""rm -rf {_UPLOAD} "$data/restoring"
 rm -f "$data/restore-unfinished"
@@ -224,17 +227,17 @@ rm -f "$data/restore-unfinished"
 
 def give_up() -> str:
     """Removes what was prepared, where nothing was changed yet."""
-    return _BEGIN + _ENVIRONMENT + f'rm -rf {_UPLOAD} "$data/restoring"\n'
+    return BEGIN + _ENVIRONMENT + f'rm -rf {_UPLOAD} "$data/restoring"\n'
 
 
 def nodes() -> str:
     """Prints "node/NAME" for each node that the API knows."""
-    return _BEGIN + "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=20s get nodes --output=name\n"
+    return BEGIN + "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=20s get nodes --output=name\n"
 
 
 def restart_kubelet() -> str:
     """A kubelet makes its node only when it starts. Its pods run on."""
-    return _BEGIN + "systemctl restart kubelet\n"
+    return BEGIN + "systemctl restart kubelet\n"
 
 
 def made_since(moment: str) -> str:
@@ -243,7 +246,7 @@ def made_since(moment: str) -> str:
     kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
     columns = "custom-columns=K:.kind,N:.metadata.namespace,M:.metadata.name,T:.metadata.creationTimestamp"
     return (
-        _BEGIN
+        BEGIN
         + f"""{kubectl} --request-timeout=5s get --raw /readyz >/dev/null 2>&1 || fail "its API is not ready"
 kinds=$({kubectl} api-resources --verbs=list,get --output=name 2>/dev/null |
     grep -v -e '^events' -e '^componentstatuses$' -e '[.]metrics[.]k8s[.]io$' | paste -sd, -)

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from .. import interrupt
 from ..engine.diff import MAYBE_DONE, meant
@@ -15,7 +16,7 @@ from ..model.desired import Cluster
 from ..model.login import Login
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
-from ..model.plan import JOIN, Step, Tool
+from ..model.plan import JOIN, RENEW, Step, Tool
 from ..model.presence import Nothing
 from ..model.resource import Component, Resource, Value
 from ..ports import Allowance, Kubernetes, Playbook, Workspace
@@ -32,6 +33,7 @@ from .finished import Finished
 from .made_from import as_made, told, touched
 from .objects_compared import AS, openshift, part_of
 from .readiness import not_ready, upgrades, waiting
+from .renewal import renew
 from .sight import Sight
 from .step_objects import earlier, left_alone, to_prune
 from .toolkit import Access, Toolkit
@@ -83,6 +85,7 @@ class Executor:
             (Tool.KUBERNETES, "apply"): self._apply,
             (Tool.KUBERNETES, "prune"): self._prune_objects,
             (Tool.KUBERNETES, "retain"): self._retain,
+            (Tool.KUBERNETES, RENEW): partial(renew, self.desired, self.tools),
         }
         return self._playbook if step.tool is Tool.KUBESPRAY else on_cluster[step.tool, step.operation]
 

@@ -68,6 +68,13 @@ class KubernetesIpv6(Model):
         return min(_SMALLEST_NODE, ipaddress.ip_network(self.pod_cidr).prefixlen + 16)
 
 
+class Certificates(Model):
+    """With `renew`, kubeadm's certificates are renewed on one control plane after another, in a maintenance window,
+    once one ends in less than 30 days; without it their end is only reported."""
+
+    renew: bool = False
+
+
 class Kubernetes(Model):
     """`ipv6` gives pods and services IPv6 addresses when the cluster is installed. `backup` keeps snapshots of etcd off
     the machines. `variables` go to Kubespray as they
@@ -81,6 +88,7 @@ class Kubernetes(Model):
     upgrade: Upgrade = Upgrade()
     repair: Repair = Repair()
     backup: Backups | None = None
+    certificates: Certificates = Certificates()
     variables: dict[str, object] = Field(default_factory=dict)
 
 

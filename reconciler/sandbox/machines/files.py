@@ -11,7 +11,7 @@ from pathlib import Path
 _SUDO = r"""#!/bin/sh
 while [ "${1#-}" != "$1" ]; do shift; done
 [ "$*" = "sh -s" ] || exec "$@"
-paths='etc/(kubernetes|etcd|ssl/etcd|ssh)|var/lib/(etcd|kubelet|cloud)'
+paths='etc/(kubernetes|etcd|ssl/etcd|ssh)|var/lib/(etcd|kubelet|cloud)|usr/local/bin/k8s-certs-renew'
 sed -E "s#(^|[^A-Za-z0-9_./-])/($paths)#\1$HOME/\2#g" | sh -s
 """
 # A machine's services are those its boot scripts start.
