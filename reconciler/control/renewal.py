@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import interrupt
 from ..errors import Permanent
 from ..model.plan import Step
 from ..model.resource import Component
@@ -44,12 +45,13 @@ def renew(desired: DesiredCluster, tools: Toolkit, step: Step, sight: Sight) -> 
     cluster, servers = desired.cluster, {server.name: server for server in sight.servers}
     if missing := [name for name in step.targets if name not in servers]:
         raise Permanent(f"{', '.join(missing)} has no server in the cloud")
-    host_keys.pin(cluster, sight.servers, tools)
+    host_keys.pin(cluster, sight.servers, tools, names=step.targets)
     hosts = inventory(cluster, Hosts(sight.servers))
     with tools.progress.task("renew certificates") as task:
         task.total(len(step.targets))
         for name in step.targets:
             task.status(name)
+            interrupt.check_certain()
             if tools.machines.ask(desired.name, hosts, name, SCRIPT, seconds=_SECONDS).strip():
                 tools.progress.log(f"the certificates of {name} were renewed")
             task.advance()
