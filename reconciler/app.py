@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,27 +20,34 @@ from .adapters.openstack import OpenStackCloud
 from .adapters.terraform import known
 from .connections import Connections
 from .control import record
+from .control.claims import Claims
 from .control.cycle import Cycle, Moment
 from .control.destroy import wish_of
 from .control.executor import Executor
 from .control.lease import Terms
+from .control.machine_lock import Neighbours, alone_here
+from .control.presence import at_hand
 from .control.recognise import recognised
 from .control.revision import FOLDERS, Desired, Purpose, revision
 from .control.survey import Survey
 from .control.take import Taken, taken
-from .control.toolkit import Access, Toolkit
+from .control.toolkit import Toolkit
 from .control.watched import watched
+from .control.ways import Terms as Options
 from .control.ways import Ways
 from .engine import sessions
 from .engine.destroy import Wish
-from .errors import Invalid, ReconcilerError, Transient
+from .errors import Invalid, Permanent, ReconcilerError, Transient
 from .loading import Loading
-from .model.resource import Listing, Unknown
+from .model.desired import Cluster
+from .model.presence import Nothing
+from .model.resource import Kinds, Listing, Unknown
 from .ports import Boundaries, Forge, Logins, Progress, Watcher
 from .serve import autoscaler
 from .serve.autoscaler import Book, Ground, Journal, Seen, Server, Tls
 from .serve.connections import Limits
-from .serve.daemon import Listening, Parts
+from .serve.daemon import Listening
+from .serve.member import Begun, Parts
 from .serve.secret import Secret
 from .settings import Settings, in_ci
 from .spec import codeowners, desired_state, versions, wiring
@@ -54,11 +62,16 @@ _TRUST_SECONDS = 60.0
 
 @dataclass
 class App:
-    """One clone, one set of settings. Connections are made at their first use and kept."""
+    """One clone, one set of settings. Connections are made at their first use and kept, by this one alone. The name
+    of the repository is "" unless a daemon has several; then nothing of the machine's user lets anybody in. `followed`
+    is the ref that says which clusters it has."""
 
     settings: Settings
     path: Path
     progress: Progress
+    repository_name: str = ""
+    claims: Claims | None = None
+    followed: str = "HEAD"
 
     def working_tree(self) -> Desired:
         """The desired state as it lies on disk, as a commit of it would be, for checking before that. Kustomize folders
@@ -89,8 +102,10 @@ class App:
 
     def take(self, found: Taken) -> int:
         """Let Terraform's state know what runs; returns how many changes it would make next. Changes no cloud."""
-        executor = Executor(found.desired, self._on_disk(), self.toolkit)
-        return executor.take(found.live, found.left, found.there)
+        desired, neighbours = found.desired, self.toolkit.neighbours
+        with alone_here(neighbours, desired.name, desired.cluster.spec.cloud, None):
+            executor = Executor(desired, self._on_disk(), self.toolkit)
+            return executor.take(found.live, found.left, found.there)
 
     def check_versions(self, state: Desired) -> None:
         """Compare the Kubernetes versions with what was last applied, as far as this clone's observed branch knows it,
@@ -113,11 +128,14 @@ class App:
         opened for it, and nothing fetched. Raises Invalid where there is no cluster at all, and for the fleet's
         mistakes; Blocked."""
         at = revision(self.repository, ref, None)
-        return self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
+        desired = self._loading.reader(trusted=self._loading.trusted(at.commit, purpose)).everything(at)
+        if purpose is Purpose.APPLY and ref == self.followed:
+            self._keep(desired.names)
+        return desired
 
     @cached_property
     def _loading(self) -> Loading:
-        return Loading(self.settings, self.repository, self.toolbox, self.progress)
+        return Loading(self.settings, self.repository, self.toolbox, self.progress, name=self.repository_name)
 
     def raw(self, commit: str) -> Mapping[str, bytes]:
         """The files of a commit as git has them, what is encrypted included."""
@@ -138,29 +156,59 @@ class App:
         told: Callable[[Moment], None] = lambda _: None,
         doing: Callable[[str], None] = lambda _: None,
         wish: Wish | None = None,
+        take: bool = False,
     ) -> Cycle:
         """One cluster's cycle, in a round of its own unless it shares a `survey`; `told` and `doing` hear of it. Where
         a change is `expected`, the lease is taken before the look. With a `wish`, or where git says so, it is
-        destroyed."""
+        destroyed. `take`: from now on its name is this repository's. Raises Blocked where it is another one's."""
         kubespray = self.connections.kubespray(state.files.get(VERSION_FILE))
         toolkit = replace(self.toolkit, kubespray=kubespray, progress=progress or self.progress)
         survey = survey or self.survey(state)
+        with contextlib.suppress(Transient, Permanent, Invalid):  # nothing is decided of what can't be seen
+            self._claim(cluster, take=take)
         wanted_elsewhere = {output for output in state.referred if output.cluster == cluster.name}
         referred = wiring.wanted(state.clusters, cluster.name) | wanted_elsewhere
         others = {other.name: other for other in (*state.clusters, *state.near)}
         return Cycle(
             cluster, state.commit, state.files, toolkit, survey,
-            expected=expected, told=told, doing=doing, referred=referred, others=others,
-            wish=wish or wish_of(cluster.cluster),
+            expected=expected, told=partial(self._claimed, cluster, told), doing=doing, referred=referred,
+            others=others, wish=wish or wish_of(cluster.cluster),
         )  # fmt: skip
+
+    def _claimed(self, cluster: DesiredCluster, told: Callable[[Moment], None], moment: Moment) -> None:
+        """Before anything is changed it must be sure that no other repository's cluster is there. Raises Blocked, and
+        what keeps us from knowing."""
+        if moment is Moment.APPLYING:
+            self._claim(cluster, take=True)
+        told(moment)
+
+    def _claim(self, cluster: DesiredCluster, *, take: bool) -> None:
+        if self.claims is None:
+            return
+        places, all_known = self.connections.places(cluster, self._cloud(cluster.cluster.spec.cloud).project())
+        if take:
+            self.claims.take(self.repository_name, cluster.name, places, all_known=all_known)
+        else:
+            self.claims.check(self.repository_name, cluster.name, places)
+
+    def _fleet_survey(self, fleet: Sequence[str]) -> Survey:
+        """For a daemon, of the clusters that its repository has from now on."""
+        self._keep(fleet)
+        return Survey(self._cloud, fleet)
+
+    def _keep(self, clusters: Collection[str]) -> None:
+        """Names of clusters that are not in git any more are free; while nobody can tell, nothing is."""
+        if self.claims is not None:
+            with contextlib.suppress(Transient, Permanent):
+                self.claims.keep(self.repository_name, clusters)
 
     def ways(self, watcher: Watcher, progress: Callable[[str], Progress]) -> Ways:
         """What a daemon reaches the world by."""
         return Ways(
             repository=self.repository,
             reader=self._loading.reader(trusted=True),
-            cycle=self.cycle,
-            survey=lambda fleet: Survey(self._cloud, fleet),
+            cycle=partial(self.cycle, take=True),
+            survey=self._fleet_survey,
             feed=self._cloud,
             apis=lambda cluster, sight: watched(cluster, sight, self.toolkit),
             watcher=watcher,
@@ -172,19 +220,11 @@ class App:
         watches = partial(KubernetesWatches, gate=self.connections.gate)
         return Parts(self.ways, watches, lambda moved: RefWatch(self.path, moved))
 
-    def listening(self) -> Listening:
-        """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
-        http, hook = self.settings.http, self.settings.webhook
-        return Listening(
-            access=http.access,
-            port=http.port,
-            must=bool(http.model_fields_set & {"address", "port"}),
-            secret=Secret("the webhook's secret", "webhook.secretFile", hook.secret_file, hook.secret_variable),
-            token=http.token,
-            limits=Limits(http.max_connections, http.per_address),
-            max_bytes=hook.max_bytes,
-            per_minute=hook.per_minute,
-        )
+    def begun(self, terms: Options) -> Begun:
+        """What a daemon reconciles this repository by. Raises Invalid where there is no clone."""
+        hook = self.settings.webhook
+        secret = Secret("the webhook's secret", "webhook.secretFile", hook.secret_file, hook.secret_variable)
+        return Begun(self.parts(), terms, secret, self.repository.address())
 
     @cached_property
     def repository(self) -> GitRepository:
@@ -254,19 +294,21 @@ class App:
 
     def _seen(self, ground: Ground) -> Seen:
         """What the autoscaler is told of one cluster: its machines, its nodes, and what the last cycle failed with."""
-        cluster, access = ground.cluster, self.toolkit.api(ground.cluster.name)
+        cluster = ground.cluster
         snapshot = self._cloud(cluster.spec.cloud).observe((cluster.name,))
         state = known(self.toolkit.workspace(cluster.name))
-        servers = recognised(cluster, snapshot.of(cluster.name), state)["server"]
+        found = recognised(cluster, snapshot.of(cluster.name), state)
         failed = record.last_failed(self.repository, cluster.name)
-        return Seen(servers, self._nodes(access), snapshot.flavors, failed.error, failed.commit)
+        return Seen(found["server"], self._nodes(cluster, found), snapshot.flavors, failed.error, failed.commit)
 
-    def _nodes(self, access: Access) -> Listing:
-        """Without a kubeconfig here they are unknown, and not none: another clone may have it."""
-        if not access.kubeconfig.exists():
-            hint = "serve where the cluster is installed from, or put one into the folder `kubeconfigs` of the settings"
-            return Unknown(f"there is no kubeconfig {access.kubeconfig}", hint)
-        return self.connections.kubernetes(access).nodes()
+    def _nodes(self, cluster: Cluster, infrastructure: Kinds) -> Listing:
+        """Without a kubeconfig here it is fetched from a machine; else they are unknown, and not none."""
+        there = at_hand(cluster, self.toolkit, infrastructure)
+        if isinstance(there, Nothing):
+            return Unknown(f"nothing is installed on the machines of {cluster.name}", "reconciler apply installs it")
+        if isinstance(there, Unknown):
+            return there
+        return self.connections.kubernetes(self.toolkit.api(cluster.name)).nodes()
 
     def _leases(self) -> Terms:
         git = self.settings.git
@@ -286,7 +328,7 @@ class App:
 
     @cached_property
     def connections(self) -> Connections:
-        return Connections(self.settings, self.state, lambda: self.toolbox)
+        return Connections(self.settings, self.state, lambda: self.toolbox, alone=not self.repository_name)
 
     @cached_property
     def toolkit(self) -> Toolkit:
@@ -303,6 +345,7 @@ class App:
             environment={},
             ready_seconds=self.settings.timeouts.ready,
             leases=self._leases(),
+            neighbours=Neighbours(lambda cloud: self._cloud(cloud).project(), self.path.resolve()),
             kubeconfigs=self.settings.kubeconfigs,
             whisper=self._whisper,
             ephemeral=not self.settings.terraform.keeps_disk and in_ci(os.environ),
@@ -313,6 +356,9 @@ class App:
             guests=lambda access, nodes: self.connections.kubernetes(access).guests(nodes),
             quota=lambda cloud: self._cloud(cloud).quota(),
             gpu_label=self.settings.autoscaler.gpu_label,
+            machines=self.connections.kubespray(),
+            backup_store=self.connections.backup_store,
+            cipher=self.connections.cipher,
         )
 
     def _whisper(self, text: str) -> None:
@@ -327,3 +373,17 @@ class App:
 
     def _cloud(self, name: str) -> OpenStackCloud:
         return self.connections.cloud(name)
+
+
+def listening(settings: Settings) -> Listening:
+    """Where a daemon listens, and what it believes. A default port may be somebody else's, a chosen one may not."""
+    http, hook = settings.http, settings.webhook
+    return Listening(
+        access=http.access,
+        port=http.port,
+        must=bool(http.model_fields_set & {"address", "port"}),
+        token=http.token,
+        limits=Limits(http.max_connections, http.per_address),
+        max_bytes=hook.max_bytes,
+        per_minute=hook.per_minute,
+    )

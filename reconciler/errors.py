@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
+_INTERNAL = "internal error: "
+_BUG = "this is a bug; its message is not kept, as it may hold a secret: try `reconciler plan` with RECONCILER_DEBUG=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,12 @@ class Invalid(ReconcilerError):
     def __init__(self, message: str, *, hint: str | None = None, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message, hint=hint)
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.message)))
+
+
+def as_failure(error: Exception) -> ReconcilerError:
+    """What something fails with, whatever was raised: a mistake of ours in one cluster or one repository is no reason
+    to leave the others alone."""
+    return error if isinstance(error, ReconcilerError) else ReconcilerError(_INTERNAL + mistake(error), hint=_BUG)
 
 
 def mistake(error: BaseException) -> str:

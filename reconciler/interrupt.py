@@ -23,6 +23,7 @@ def _none() -> str:
 
 # of one thread: why one cycle has to end is nothing to the others
 _own: ContextVar[Callable[[], str]] = ContextVar("_own", default=_none)
+_certain: ContextVar[Callable[[], str]] = ContextVar("_certain", default=_none)
 
 
 def requested() -> bool:
@@ -31,13 +32,16 @@ def requested() -> bool:
 
 
 @contextmanager
-def unless(reason: Callable[[], str]) -> Iterator[None]:
-    """While the block runs, this thread is to stop as soon as `reason` says why ("": go on)."""
-    token = _own.set(reason)
+def unless(reason: Callable[[], str] = _none, *, certain: Callable[[], str] = _none) -> Iterator[None]:
+    """While the block runs, this thread is to stop as soon as `reason` says why ("": go on). `certain` says the same
+    and may take its time: it asks whoever knows. What was asked outside of the block is asked as well."""
+    cheap, sure = _own.get(), _certain.get()
+    tokens = _own.set(lambda: cheap() or reason()), _certain.set(lambda: sure() or certain())
     try:
         yield
     finally:
-        _own.reset(token)
+        _own.reset(tokens[0])
+        _certain.reset(tokens[1])
 
 
 def wait(seconds: float) -> None:
@@ -51,7 +55,36 @@ def wait(seconds: float) -> None:
 def check() -> None:
     """Raises Transient when we are to stop: called before something new is begun."""
     if reason := "interrupted" if _asked.is_set() else _own.get()():
-        raise Transient(reason, hint="run it again, it goes on from where things are")
+        raise _stopped(reason)
+
+
+def check_own() -> None:
+    """Raises Transient when this thread has a reason of its own to stop: called between the changes that one step makes
+    and that a SIGTERM lets it finish."""
+    own_check()()
+
+
+def own_check() -> Callable[[], None]:
+    """`check_own` for the threads that work for this one."""
+    reason = _own.get()
+
+    def check() -> None:
+        if why := reason():
+            raise _stopped(why)
+
+    return check
+
+
+def check_certain() -> None:
+    """Raises Transient like `check`, and asks whoever knows: called right before something is started that changes
+    what others may change, too."""
+    check()
+    if reason := _certain.get()():
+        raise _stopped(reason)
+
+
+def _stopped(reason: str) -> Transient:
+    return Transient(reason, hint="run it again, it goes on from where things are")
 
 
 def listen(*numbers: signal.Signals, also: Callable[[], None] = lambda: None) -> None:

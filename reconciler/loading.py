@@ -23,12 +23,14 @@ from .toolchain import Toolbox, pins
 
 @dataclass
 class Loading:
-    """For several threads. What was decrypted is kept in memory, by what it was."""
+    """For several threads. What was decrypted is kept in memory, by what it was. `name` is the repository's, where a
+    daemon has several: what is made of its files, and what was fetched from hosts that it may ask, is kept apart."""
 
     settings: Settings
     repository: Repository
     toolbox: Toolbox
     progress: Progress
+    name: str = ""
     _plain: dict[str, bytes] = field(default_factory=dict, repr=False)
     _checked: Checked = field(default_factory=Checked, repr=False)
 
@@ -52,7 +54,7 @@ class Loading:
     ) -> Sources:
         """What a desired state is loaded from; `here`: nothing is fetched or built for it. Without `online` no chart is
         fetched."""
-        cache = self.settings.cache_folder
+        cache = self.settings.cache_folder / "repositories" / self.name if self.name else self.settings.cache_folder
 
         def program(name: str) -> Path | None:
             found = self.toolbox.find(name) if here else self.toolbox.ensure(name)[name]
@@ -87,7 +89,9 @@ class Loading:
         if name not in self._plain:
             keys = sops.Keys(self.settings.sops.named)
             reduced = sops.reduced(path, text, keys)
-            program = Sops(self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file, keys.types)
+            program = Sops(
+                self.toolbox.ensure("sops")["sops"].path, self.settings.sops.key_file, keys.types, alone=not self.name
+            )
             self._plain[name] = program.decrypt(reduced, path)
         return self._plain[name]
 

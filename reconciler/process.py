@@ -114,6 +114,59 @@ def run(
     return done
 
 
+def stream(
+    argv: Sequence[str | Path],
+    *,
+    give: Callable[[IO[bytes]], None],
+    take: Callable[[IO[bytes]], None],
+    timeout: float,
+) -> Completed:
+    """Run a program whose stdin `give` writes and whose stdout `take` reads, in bytes and as much as there is; each has
+    a thread of its own, and its stream is closed behind it. Whatever either raises ends the program and is raised here.
+    `Completed` has stderr, up to 1 MiB, and no stdout; its exit code is for the caller to judge.
+
+    Raises as `run` does for a program that is missing, for its deadline, and when somebody asks us to stop.
+    """
+    command, started, failed = shlex.join(str(a) for a in argv), time.monotonic(), []
+    child = _start(argv, command, None, None, True, signal.SIGTERM, None)
+    assert child.stdin is not None  # noqa: S101 - for the type checker
+    assert child.stdout is not None  # noqa: S101
+    assert child.stderr is not None  # noqa: S101
+
+    def carry(work: Callable[[IO[bytes]], None], pipe: IO[bytes]) -> None:
+        try:
+            with contextlib.suppress(BrokenPipeError), pipe:  # a program that ended says why by itself
+                work(pipe)
+        except BaseException as error:  # raised where the program was started
+            failed.append(error)
+            _end(child, signal.SIGTERM)
+
+    said = _Collected(MIB)
+    threads = [
+        threading.Thread(target=carry, args=(give, child.stdin), daemon=True),
+        threading.Thread(target=carry, args=(take, child.stdout), daemon=True),
+        threading.Thread(target=_pump, args=(child.stderr, said, Redactor(), None), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        _wait(child, timeout, ())
+    except BaseException as stopped:
+        _end(child, signal.SIGTERM)
+        if isinstance(stopped, TimeoutError):
+            message = f"{Path(argv[0]).name} did not finish within {timeout:g} s"
+            raise Transient(message, evidence=Evidence(command, None)) from None
+        raise
+    for thread in threads:
+        thread.join(max(_GRACE_SECONDS, timeout - (time.monotonic() - started)))
+    if failed:
+        raise failed[0]
+    if any(thread.is_alive() for thread in threads[:2]):  # who has the pipe now is not the program
+        message = f"{Path(argv[0]).name} ended, and its streams did not"
+        raise Transient(message, evidence=Evidence(command, child.wait()))
+    return Completed(command, child.wait(), "", "".join(said.lines), time.monotonic() - started)
+
+
 def spawn(
     argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, log: Path
 ) -> subprocess.Popen[bytes]:
@@ -278,6 +331,7 @@ def _end(child: subprocess.Popen[bytes], stop: signal.Signals) -> None:
     for sig, wait in ((stop, _GRACE_SECONDS), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, sig)
+            os.killpg(child.pid, signal.SIGCONT)  # who stopped us may have stopped it, too: it is to hear this
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(wait)
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +20,10 @@ from .serve.access import Access
 from .serve.secret import Secret
 from .spec.render.gpus import LABEL
 from .spec.validate import validate
-from .spec.yaml import Unreadable, parse
+from .spec.yaml import Document, Unreadable, parse
 
 FILE_VARIABLE = "RECONCILER_CONFIG"
+_MISTAKE = "the settings have a mistake"
 _SHORTEST_PASSPHRASE = 16  # OpenTofu's own limit
 _DEFAULT_FILE = "reconciler/config.yaml"  # below XDG_CONFIG_HOME
 
@@ -30,14 +32,28 @@ def _path(value: object) -> object:
     return Path(os.path.expanduser(value)) if isinstance(value, str) else value
 
 
+def _from_here(place: Path) -> Path:
+    return place.absolute()  # programs run in other folders than ours
+
+
 def _network(text: str) -> str:
     ipaddress.ip_network(text, strict=False)
     return text
 
 
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
 _NAME = r"^([A-Za-z0-9_.-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$"  # a host or its address; no port, no scheme
-Place = Annotated[Path, BeforeValidator(_path)]
+Place = Annotated[Path, BeforeValidator(_path), AfterValidator(_from_here)]
+
+
+def _absolute(place: Path) -> Path:
+    if not place.is_absolute():
+        raise ValueError(f"{str(place)!r} depends on where the daemon is started: write the whole path")
+    return place
+
+
+Absolute = Annotated[Path, BeforeValidator(_path), AfterValidator(_absolute)]
 
 
 class _Model(BaseModel):
@@ -131,11 +147,26 @@ class Fetch(_Model):
 
 class Terraform(_Model):
     """What encrypts Terraform's state and plans: a file with a passphrase, or the variable of our environment that
-    holds it. `keeps_disk`: a CI job's machine that is there tomorrow, whose folder may keep a state."""
+    holds it. `keeps_disk`: a CI job's machine that is there tomorrow, whose folder may keep a state.
+    `state_credentials` is a file of lines NAME=value, the variables that let us in where the state is kept; left out,
+    they are those of our environment."""
 
+    state_credentials: Place | None = None
     key_file: Place | None = None
     key_variable: str | None = Field(default=None, min_length=1)
     keeps_disk: bool = False
+
+    def variables(self) -> dict[str, str] | None:
+        """What lets us in where the state is kept; None: what our environment says. Raises Invalid for a file that is
+        not there, that others can read, or that has other lines."""
+        if self.state_credentials is None:
+            return None
+        lines = [line.strip() for line in _private(self.state_credentials, "terraform.stateCredentials").splitlines()]
+        pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+        if not all(equals and _VARIABLE.fullmatch(name) for name, equals, _ in pairs):
+            hint = "write nothing but lines such as AWS_ACCESS_KEY_ID=…"
+            raise Invalid(f"{self.state_credentials} has a line that is not NAME=value", hint=hint)
+        return {name: value for name, _, value in pairs}
 
     def passphrase(self, environment: Mapping[str, str] = os.environ) -> str | None:
         """The passphrase; None where none is named. Raises Invalid for one that is not there, too short, or a file that
@@ -143,7 +174,7 @@ class Terraform(_Model):
         if self.key_file is None and self.key_variable is None:
             return None
         if self.key_file is not None:
-            place, text = str(self.key_file), _private(self.key_file)
+            place, text = str(self.key_file), _private(self.key_file, "terraform.keyFile")
         else:
             place, text = f"the variable {self.key_variable}", environment.get(str(self.key_variable), "")
         if len(text) < _SHORTEST_PASSPHRASE:
@@ -152,14 +183,14 @@ class Terraform(_Model):
         return text
 
 
-def _private(file: Path) -> str:
+def _private(file: Path, setting: str) -> str:
     try:
         if file.stat().st_mode & 0o077:
-            raise Invalid(f"others can read {file}, which holds a passphrase", hint=f"chmod 600 {file}")
+            raise Invalid(f"others can read {file}, which holds a secret", hint=f"chmod 600 {file}")
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is no text"
-        raise Invalid(f"cannot read the passphrase in {file}: {reason}", hint="terraform.keyFile names it") from None
+        raise Invalid(f"cannot read the secret in {file}: {reason}", hint=f"{setting} names it") from None
 
 
 class Ansible(_Model):
@@ -258,8 +289,29 @@ class Autoscaler(_Model):
     gpu_resource: str = "nvidia.com/gpu"
 
 
+class Repository(_Model):
+    """One of several repositories of a daemon: `path` is its clone, `settings` the file of all that is its own
+    (credentials, policy, observed branch, state), `ref` what of it is followed (None: what the command line says)."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    path: Absolute
+    settings: Absolute
+    ref: str | None = Field(default=None, min_length=1)
+
+
+class BackupPlaces(_Model):
+    """Where snapshots of etcd go, and who may open them: never git's to say. `folder` is where `to: folder` leads, a
+    folder for each cluster below it; `recipients` are age's public keys, and `identity` a file with a private one of
+    them, needed to restore only."""
+
+    folder: Place | None = None
+    recipients: tuple[Annotated[str, Field(pattern=r"^age1[02-9ac-hj-np-z]{58}$")], ...] = ()
+    identity: Place | None = None
+
+
 class Settings(_Model):
-    """Every setting has a default that suits a laptop; a daemon's machine names its own."""
+    """Every setting has a default that suits a laptop; a daemon's machine names its own. With `repositories` the file
+    is the daemon's, and each of these has settings of its own (`reconciler.repositories`)."""
 
     clouds: Place | None = None
     ssh_key: Place = Path("~/.ssh/id_ed25519").expanduser()
@@ -275,11 +327,13 @@ class Settings(_Model):
     sops: SopsKeys = SopsKeys()
     fetch: Fetch = Fetch()
     terraform: Terraform = Terraform()
+    backups: BackupPlaces = BackupPlaces()
     timeouts: Timeouts = Timeouts()
     daemon: Daemon = Daemon()
     http: Http = Http()
     webhook: Webhook = Webhook()
     autoscaler: Autoscaler = Autoscaler()
+    repositories: tuple[Repository, ...] = ()
 
     @property
     def clouds_file(self) -> Path | None:
@@ -305,24 +359,33 @@ def load(file: Path | None, environment: Mapping[str, str] = os.environ) -> Sett
     Raises Invalid, with file:line, for a file that is named and missing or that has a mistake. No file at all is
     fine: the defaults hold.
     """
+    path = place(file, environment)
+    return Settings() if path is None else read(path)[0]
+
+
+def place(file: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The file that the settings are read from, as `load` says; None where there is none."""
     named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
     path = named or _xdg("XDG_CONFIG_HOME", ".config") / _DEFAULT_FILE
-    if not path.exists() and named is None:
-        return Settings()
+    return path if named or path.exists() else None
+
+
+def read(path: Path) -> tuple[Settings, Document | None]:
+    """The settings in a file, and the file as it was written (None: it is empty). Raises Invalid as `load` does."""
     try:
         documents = parse(str(path), path.read_bytes())
     except OSError as error:
         raise Invalid(f"cannot read the settings {path}: {error.strerror}", hint="--config names the file") from None
     except Unreadable as error:
-        raise Invalid("the settings have a mistake", problems=[error.problem]) from None
+        raise Invalid(_MISTAKE, problems=[error.problem]) from None
     if not documents:
-        return Settings()
+        return Settings(), None
     settings, problems = validate(Settings, documents[0])
     if len(documents) > 1:
         problems.append(documents[1].problem((), "holds a second document; the settings are one"))
     if settings is None or problems:
-        raise Invalid("the settings have a mistake", problems=problems)
-    return settings
+        raise Invalid(_MISTAKE, problems=problems)
+    return settings, documents[0]
 
 
 def _xdg(variable: str, default: str) -> Path:

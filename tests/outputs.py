@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from reconciler.adapters.kubernetes.fields import all_fields, differing, prepared
-from reconciler.control import images, output_memory, outputs, record
+from reconciler.cli.doctor_cluster import document
+from reconciler.control import host_keys, images, output_memory, outputs, record
 from reconciler.control.served import served
 from reconciler.engine.decision import Case, decide
 from reconciler.engine.guard import Facts
 from reconciler.engine.playbook import Roles
 from reconciler.errors import Invalid, Problem, ReconcilerError
+from reconciler.model.check import Check
+from reconciler.model.host_key import HostKey, Source, Vouched
+from reconciler.model.lease import Lease, Unreadable
 from reconciler.model.outcome import Outcome, Status, StepOutcome
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Component, Expected, Known, Observed, Resource, Unknown
@@ -34,7 +38,9 @@ from reconciler.spec.load import DesiredCluster
 from reconciler.spec.wiring import Outputs
 
 NOW = datetime.datetime(2026, 11, 25, tzinfo=datetime.UTC)
+LEASE = Lease("a", 7, "1", NOW, NOW, number=2)
 _NOTHING = Plan("demo", "c0ffee")
+_KEYS = host_keys.Remembered(Vouched((HostKey("ssh-ed25519", "AAAA"),), Source.CONSOLE), "192.0.2.7")
 _NO_OUTCOME = Outcome("demo", "c0ffee", Status.FAILED, _NOTHING, _NOTHING)
 
 
@@ -164,7 +170,10 @@ OUTPUTS: dict[str, Callable[[Ended], str]] = {
     record.DIFFERENCES: lambda c: record.drift_text((*c.outcome.after.open, *c.outcome.after.notices)),
     output_memory.RECORD: lambda c: outputs.text(c.known, "demo"),
     images.RECORD: lambda c: images.text(c.observed.kinds(Component.INFRASTRUCTURE).get("server", Known()), {}),
-    "commit message": lambda c: record.message(c.outcome),
+    host_keys.RECORD: lambda _: host_keys.written({"id-1": _KEYS}),
+    "doctor": lambda c: json.dumps(document("demo", [Check("machines", None, c.error.message, c.error.hint or "")])),
+    "commit message": lambda c: record.message(c.outcome, LEASE),
+    "takeover": lambda c: record.takeover("demo", LEASE, str(Unreadable(c.error.message))),
     "error": _error,
     "log": _log,
 }

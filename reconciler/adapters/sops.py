@@ -34,16 +34,21 @@ _TYPES: dict[str, tuple[tuple[str, ...], bool]] = {
     "azure_kv": (("AZURE_",), True),
     "hc_vault": (("VAULT_",), True),
 }
+_NOWHERE = "/nonexistent"
 _GIVE_KEY = "name the age key's file: SOPS_AGE_KEY_FILE, or sops: keyFile in the settings"
 _ENCRYPT_AGAIN = "an encrypted file is changed with `sops {file}` only: restore it from git, or encrypt it again"
 
 
 class Sops:
     """Decrypts. `binary` is the program; `key_file` holds the age key (None: where SOPS looks for it by itself);
-    `types` are those of other keys that are used, as SOPS calls them."""
+    `types` are those of other keys that are used, as SOPS calls them. Not `alone`: this process has other repositories,
+    and no age key of the user's is ours."""
 
-    def __init__(self, binary: Path, key_file: Path | None = None, types: Collection[str] = ()) -> None:
+    def __init__(
+        self, binary: Path, key_file: Path | None = None, types: Collection[str] = (), *, alone: bool = True
+    ) -> None:
         self._binary = binary
+        self._alone = alone
         self._key_file = key_file.expanduser() if key_file else None
         self._types = types
 
@@ -93,7 +98,12 @@ class Sops:
         starts = tuple(start for kind in self._types for start in _TYPES[kind][0])
         network = _NETWORK if any(_TYPES[kind][1] for kind in self._types) else ()
         names = {*_MACHINE, *_AGE, *network, *(name for name in os.environ if starts and name.startswith(starts))}
-        return {**{name: os.environ[name] for name in names if name in os.environ}, **key}
+        inherited = {name: os.environ[name] for name in names if name in os.environ}
+        if self._alone:
+            return {**inherited, **key}
+        ours = {name: value for name, value in inherited.items() if name not in _AGE}
+        home = {} if self._types else {"HOME": _NOWHERE}  # keys of these types are used by name, from the user's home
+        return {**ours, **home, "XDG_CONFIG_HOME": _NOWHERE, "SOPS_AGE_SSH_PRIVATE_KEY_FILE": _NOWHERE, **key}
 
 
 def _failure(name: str, done: process.Completed) -> ReconcilerError:

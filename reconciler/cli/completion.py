@@ -9,6 +9,12 @@ import typer
 from ..spec.load import FOLDER
 
 
+def cluster_options(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The same for an option that is called `--cluster` and may be given again."""
+    given = set(ctx.params.get("cluster") or ())
+    return [name for name in clusters_of(ctx, incomplete) if name not in given]
+
+
 def clusters_of(ctx: typer.Context, incomplete: str) -> list[str]:
     """The clusters whose name begins like that, by their folders in the clone that -C names."""
     repo = Path(str(ctx.find_root().params.get("repo") or "."))

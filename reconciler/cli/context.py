@@ -9,20 +9,23 @@ from pathlib import Path
 
 import typer
 
-from .. import settings
+from .. import repositories
 from ..app import App
 from ..console import complain
+from ..control.claims import Claims
 from ..control.revision import FOLDERS, Desired
-from ..errors import ReconcilerError
+from ..errors import Invalid, ReconcilerError
 from ..ports import Progress
 from ..progress import QuietProgress, RichProgress
 from ..report.values import number, some
+from ..settings import Repository, Settings
 from ..spec.load import DesiredCluster, select
 
 
 @dataclass
 class Context:
-    """Made once per run from the global options; everything else is made when it is first needed."""
+    """Made once per run from the global options; everything else is made when it is first needed. `repo` is a clone, or
+    the name of one of the repositories in the settings."""
 
     repo: Path
     config: Path | None
@@ -33,8 +36,33 @@ class Context:
         return QuietProgress() if self.quiet else RichProgress()
 
     @cached_property
+    def settings(self) -> Settings:
+        """Those of this machine, whichever repositories it has."""
+        return repositories.load(self.config)
+
+    @cached_property
     def app(self) -> App:
-        return App(settings.load(self.config), self.repo, self.progress)
+        """Of the one clone, or of the repository that is meant. Raises Invalid where the settings have several, and
+        nothing says which."""
+        several = self.settings.repositories
+        if not several:
+            return App(self.settings, self.repo, self.progress)
+        meant = repositories.named(several, self.repo)
+        if meant is None:
+            names = ", ".join(each.name for each in several)
+            raise Invalid("the settings name several repositories", hint=f"say which one with --repo: {names}")
+        return self.app_of(meant)
+
+    def app_of(self, repository: Repository) -> App:
+        """Of one of several repositories, by its own settings alone. Raises Invalid for what is wrong with these."""
+        own = repositories.own(repository, self.settings)
+        names = frozenset(each.name for each in self.settings.repositories)
+        claims = Claims(self.settings.state_folder / "claims.json", names)
+        return App(own, repository.path, self.progress, repository.name, claims, repository.ref or "HEAD")
+
+    def at(self, repository: Repository) -> Context:
+        """The same for one of several repositories."""
+        return Context(Path(repository.name), self.config, self.quiet)
 
     def select(self, state: Desired, names: Sequence[str] | None) -> tuple[DesiredCluster, ...]:
         """The clusters called `names`, or all. Raises Invalid for a name nobody has, and what is wrong with one of

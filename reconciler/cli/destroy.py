@@ -14,7 +14,7 @@ from ..engine.destroy import Wish
 from ..errors import Blocked, Invalid
 from ..model.outcome import Status
 from ..report.view import view
-from ..spec.load import FOLDER
+from ..spec.load import FOLDER, DesiredCluster
 from .completion import clusters_of
 from .context import Context, context
 from .show import Format, out, outcome_view, report
@@ -90,9 +90,20 @@ def _cycle(mine: Context, cluster: str, ref: str, wish: Wish, purpose: Purpose) 
     """Raises Blocked for a cluster that git says nobody may change."""
     state = mine.app.at(ref, purpose)
     (desired,) = mine.select(state, [cluster])
-    spec = desired.cluster.spec
-    if spec.suspend or spec.mode == "report":
-        why = "suspend: true" if spec.suspend else "mode: report"
-        place = desired.place("Cluster", cluster, ("spec", "suspend" if spec.suspend else "mode"))
-        raise Blocked(f"{cluster!r} is not changed: git says {why}", hint=f"take it out at {place}")
-    return mine.app.cycle(state, desired, wish=replace(wish, volumes=wish.volumes or spec.destroy_volumes))
+    check_changeable(desired)
+    volumes = wish.volumes or desired.cluster.spec.destroy_volumes
+    return mine.app.cycle(state, desired, wish=replace(wish, volumes=volumes))
+
+
+def check_changeable(desired: DesiredCluster, *, ending: bool = True) -> None:
+    """Raises Blocked for a cluster that git says nobody may change; unless `ending`, also for one that is to end."""
+    spec, name = desired.cluster.spec, desired.name
+    reasons = (
+        ("suspend", "true", spec.suspend),
+        ("mode", "report", spec.mode == "report"),
+        ("lifecycle", "destroy", spec.lifecycle == "destroy" and not ending),
+    )
+    for field, value, stands in reasons:
+        if stands:
+            hint = f"take it out at {desired.place('Cluster', name, ('spec', field))}"
+            raise Blocked(f"{name!r} is not changed: git says {field}: {value}", hint=hint)

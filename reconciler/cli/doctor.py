@@ -8,33 +8,18 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-
-from rich.table import Table
-from rich.text import Text
 
 from .. import __version__
 from ..errors import Invalid, ReconcilerError
+from ..model.check import Check
 from ..ports import Standing
 from ..spec.load import DesiredCluster
 from . import record_keys
 from .context import Context
-from .show import out
+from .doctor_cluster import show
 
-_MARKS = {True: ("ok", "green"), False: ("bad", "red"), None: ("?", "yellow")}
 _STANDINGS = {Standing.CLOSED: True, Standing.OPEN: False, Standing.UNSEEN: None}
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line. `ok` is None for what could not be seen, which is not well either, unless it is `optional`."""
-
-    what: str
-    ok: bool | None
-    said: str
-    hint: str = ""
-    optional: bool = False
 
 
 def examine(mine: Context) -> int:
@@ -45,12 +30,8 @@ def examine(mine: Context) -> int:
     checks += [Check("record keys", False, *problem) for problem in record_keys.problems(mine.app.settings.git)]
     checks += _desired(mine)
     checks += _forge(mine)
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for check in checks:
-        said = check.said + (f"\n  hint: {check.hint}" if check.hint else "")
-        table.add_row(Text(*_MARKS[check.ok]), Text(check.what), Text(said))
-    out().print(table)
-    return 0 if all(check.ok or check.optional for check in checks) else 1
+    show(checks)
+    return 0 if all(check.well for check in checks) else 1
 
 
 def _tools(mine: Context) -> list[Check]:

@@ -57,7 +57,9 @@ def new(
     name: Annotated[str, typer.Argument(help="What it is called; unique for its owner.")],
     type_: Annotated[Type, typer.Option("--type", help="What it is.")],
     owner: Annotated[str, typer.Option(help="Whose it is: lower-case letters, digits, hyphens.")],
-    cluster: Annotated[str | None, typer.Option(help="On which cluster, where there are several.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="On which cluster, where there are several.", autocompletion=clusters_of)
+    ] = None,
     expires: Annotated[str | None, typer.Option(help="Its last day, YYYY-MM-DD (UTC); left out: none.")] = None,
 ) -> None:
     """Write a new environment's file, to be committed. Example: reconciler environment new stats --type rstudio --owner

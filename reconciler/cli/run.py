@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,16 +17,17 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..console import emit
-from ..control.ways import Terms
-from ..errors import Invalid, Permanent, Transient
+from .. import repositories
+from ..console import complain, emit
+from ..errors import Invalid, Permanent, ReconcilerError, Transient
 from ..serve.logs import Log, LogFormat
 from ..settings import Settings
 from ..text import visible_line
+from . import daemon
 from .completion import clusters_of
 from .context import Context, context
 from .reports import Folder, reported
-from .show import Format, out
+from .show import Format, failure, out
 
 _STATUS_SECONDS = 5.0
 _TABLE_COLUMNS = 80  # below that a table of seven columns is cut to pieces
@@ -47,7 +50,11 @@ def run(
     ctx: typer.Context,
     clusters: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CLUSTER]...", help="Which; all when left out.", autocompletion=clusters_of),
+        typer.Argument(
+            metavar="[CLUSTER]...",
+            help="Which; all when left out. REPOSITORY/CLUSTER is of that one only.",
+            autocompletion=clusters_of,
+        ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="One cycle, then exit with its code.")] = False,
     interval: Annotated[
@@ -63,36 +70,50 @@ def run(
 
     A webhook (POST /webhook), a ref of the clone, a fetch every minute, watches on Kubernetes and a poll of each cloud
     start a cycle of the clusters concerned. `reconciler status` says how they are. SIGTERM ends running cycles
-    politely, a second one at once. Intervals, the port and the webhook's secret are in the settings.
+    politely, a second one at once. Intervals, the port and the webhook's secret are in the settings, and so are
+    `repositories`, where there are several.
     """
     mine = context(ctx)
     if once:
-        from .verbs import reconcile
-
-        with reported("run", folder) as found:
-            mine.fetch()
-            code = reconcile(mine, clusters, ref, Format.TEXT, None, found)
-        raise typer.Exit(code)
+        raise typer.Exit(_once(mine, clusters, ref, folder))
     if folder is not None:
         raise Invalid("--report is of one cycle", hint="say --once too; a daemon is asked by `reconciler status`")
+    from ..app import listening
     from ..serve.daemon import Daemon
 
-    Daemon(mine.app.parts(), _terms(mine, clusters, ref, interval), mine.app.listening(), Log(log_format)).run()
+    log = Log(log_format)
+    served = daemon.served(mine, clusters or (), ref, interval, log)
+    Daemon(served, mine.settings.daemon.workers, listening(mine.settings), log).run()
 
 
-def _terms(mine: Context, clusters: list[str] | None, ref: str, interval: float | None) -> Terms:
-    """The settings', and what the command line says instead. Who wants checks more often wants fetches as often."""
-    said = mine.app.settings.daemon
-    every = interval or said.interval
-    return Terms(
-        ref=ref,
-        observed=mine.app.settings.git.observed_branch,
-        names=tuple(clusters or ()),
-        interval=every,
-        poll=min(said.poll, every),
-        cloud_poll=min(said.cloud_poll, every),
-        workers=said.workers,
-    )
+def _once(mine: Context, clusters: list[str] | None, ref: str, folder: Path | None) -> int:
+    """One cycle each, of every repository. Returns the worst exit code."""
+    from .verbs import worst
+
+    if not mine.settings.repositories:
+        return _cycles(mine, clusters, ref, folder)
+    repositories.forget_the_environment(os.environ)
+    codes, places = [], repositories.Places()
+    for repository, names in daemon.chosen(mine, clusters or (), ref).items():
+        place = folder / repository.name if folder else None
+        complain(f"{repository.name}:")
+        out().print(f"{repository.name}:")
+        try:
+            its = mine.at(repository)
+            places.take(repository.name, repositories.places(its.app.settings, its.app.path, its.app.state))
+            codes.append(_cycles(its, list(names), repository.ref or ref, place))
+        except ReconcilerError as error:  # the others go on
+            failure(error)
+            codes.append(error.exit_code)
+    return worst(codes)
+
+
+def _cycles(mine: Context, clusters: list[str] | None, ref: str, folder: Path | None) -> int:
+    from .verbs import reconcile
+
+    with reported("run", folder) as found:
+        mine.fetch()
+        return reconcile(mine, clusters, ref, Format.TEXT, None, found)
 
 
 def status(
@@ -105,7 +126,7 @@ def status(
 
     Exit code 1 when no daemon answers at the address of the settings.
     """
-    document = _asked(context(ctx).app.settings)
+    document = _asked(context(ctx).settings)
     if output is StatusFormat.JSON:
         emit(json.dumps(document, indent=2) + "\n")
         return
@@ -163,21 +184,31 @@ def _checked(document: Any) -> dict[str, Any]:
         raise TypeError("it is no reconciler")
     for entry in document["clusters"]:
         _row(entry)
-        tuple(_about(entry))
+    tuple(_more(document))
     return document
 
 
 def _more(document: dict[str, Any]) -> Iterator[str]:
     """What is under way, and what waits for somebody, with the line that lets it through."""
+    for repository in document.get("repositories", ()):
+        if repository["state"] != "running":
+            yield visible_line(f"{repository['repository']}: {repository['state']}: {repository['reason']}")
     for entry in document["clusters"]:
         for line in _about(entry):
-            yield visible_line(f"{entry['cluster']}: {line}" if not line.startswith(" ") else line)
+            yield visible_line(f"{_whole_name(entry)}: {line}" if not line.startswith(" ") else line)
+
+
+def _whole_name(entry: dict[str, Any]) -> str:
+    repository = entry.get("repository")
+    return f"{repository}/{entry['cluster']}" if repository else str(entry["cluster"])
 
 
 def _about(entry: dict[str, Any]) -> Iterator[str]:
     if under_way := entry.get("applying"):
         far = f" ({under_way['progress']})" if under_way["progress"] else ""
         yield f"applying {under_way['step']}{far}"
+    if backup := (entry["last"] or {}).get("backup"):
+        yield f"newest snapshot of etcd: {str(backup)[:16].replace('T', ' ')} UTC"
     for held in entry.get("blocked") or ():
         yield f"held by the guard {held['guard']}: {held['message']}"
         yield f"  {held['way']}"
@@ -189,18 +220,21 @@ def _stacked(document: dict[str, Any]) -> Group:
     """For a narrow terminal: each cluster's cells below each other."""
     blocks = []
     for entry in document["clusters"]:
-        name, *cells = _row(entry)
+        _, *cells = _row(entry)
+        name = visible_line(_whole_name(entry))
         lines = [f"  {title}: {cell}" for title, cell in zip(_COLUMNS[1:], cells, strict=True) if cell not in ("-", "")]
         blocks.append(Text("\n".join([name, *lines])))
     return Group(*blocks)
 
 
 def _table(document: dict[str, Any]) -> Table:
+    several = len(document.get("repositories", ())) > 1
     table = Table(box=None, pad_edge=False)
-    for title in _COLUMNS:
+    for title in ("repository", *_COLUMNS) if several else _COLUMNS:
         table.add_column(title)
     for entry in document["clusters"]:
-        table.add_row(*_row(entry))
+        whose = [visible_line(str(entry.get("repository") or "-"))] if several else []
+        table.add_row(*whose, *_row(entry))
     return table
 
 

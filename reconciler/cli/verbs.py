@@ -26,12 +26,14 @@ from ..spec.load import FLEET, DesiredCluster
 from ..spec.render import objects
 from . import autoscaler, ci, environment, sandbox
 from .adopt import adopt
-from .completion import clusters_of
+from .backup import backup, restore
+from .completion import cluster_options, clusters_of
 from .context import Context, context
 from .demo import demo
 from .desired import schema, show
 from .destroy import destroy
 from .diff import diff
+from .doctor_cluster import LinesFormat, examine_clusters
 from .init import init
 from .kubeconfig import kubeconfig
 from .reports import Folder, Found, reported
@@ -190,12 +192,28 @@ def apply(
 
 
 @app.command()
-def doctor(ctx: typer.Context) -> None:
+def doctor(
+    ctx: typer.Context,
+    cluster: Annotated[
+        list[str] | None,
+        typer.Option("--cluster", help="What this machine has for it; repeatable.", autocompletion=cluster_options),
+    ] = None,
+    output: Annotated[
+        LinesFormat, typer.Option("--output", "-o", help="With --cluster: how the lines are written.")
+    ] = (LinesFormat.TEXT),
+) -> None:
     """Which tools there are, which versions, whether the clouds let us in, and what the forge leaves open.
+
+    With --cluster: what this machine has for it (kubeconfig, host keys, facts, Terraform's state), what it would get by
+    itself and from where, and what it may not. Only then its machines are asked. Nothing secret is shown.
 
     The forge is asked where GITHUB_REPOSITORY and GITHUB_TOKEN, or CI_PROJECT_PATH and GITLAB_TOKEN are set: an
     administrator's token that may read settings, of which none is changed.
     """
+    if cluster:
+        raise typer.Exit(examine_clusters(context(ctx), cluster, output))
+    if output is not LinesFormat.TEXT:
+        raise Invalid("--output is for --cluster", hint="reconciler doctor --cluster NAME --output json")
     from .doctor import examine
 
     raise typer.Exit(examine(context(ctx)))
@@ -223,6 +241,8 @@ app.command()(suspend)
 app.command()(resume)
 app.command()(unlock)
 app.command()(destroy)
+app.command()(backup)
+app.command()(restore)
 app.command()(demo)
 app.add_typer(autoscaler.app, name="autoscaler")
 app.add_typer(ci.app, name="ci")
@@ -312,7 +332,7 @@ def reconcile(
     failed = _told(mine.failed(state, names), found)
     for cluster in wiring.in_order(clusters):
         try:
-            outcome, sight = mine.app.cycle(state, cluster, survey).reconcile()
+            outcome, sight = mine.app.cycle(state, cluster, survey, take=True).reconcile()
         except ReconcilerError as error:
             failure(error)
             found.failed(error, cluster.name)

@@ -1,4 +1,5 @@
-"""What a status page shows of every cluster: written by the thread that decides, read by any."""
+"""What a status page shows of every cluster: written by the thread that decides, read by any. Each repository has a
+board of its own, and none can write on another's."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import datetime
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from ..engine.backups import newest_told
 from ..engine.schedule import Slot, Trigger
 from ..model.outcome import Outcome
 from ..report.view import Guarded, guarded
@@ -27,7 +30,7 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Last:
     """How the last cycle went. `seconds` is wall time, `ended` UTC; `held` is what guards refused, each with the line
-    that approves it."""
+    that approves it; `backup` is when the newest snapshot of etcd was taken (UTC), None where none is known of."""
 
     outcome: str
     trigger: str
@@ -37,6 +40,7 @@ class Last:
     differences: int
     error: str
     held: tuple[Guarded, ...] = ()
+    backup: datetime.datetime | None = None
 
 
 def last_of(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: float, failed: str) -> Last:
@@ -50,14 +54,15 @@ def last_of(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: flo
         differences=len(outcome.after.open) if outcome else 0,
         error=failed,
         held=tuple(guarded(refusal) for refusal in outcome.after.refusals) if outcome else (),
+        backup=newest_told(outcome.after) if outcome else None,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One cluster. `next` is when its next cycle begins if nothing comes before (UTC), `why` its reason; `reason` is
-    why it backs off, `holder` who has its lease, as far as we know; `step` is what is being applied, and `progress` how
-    far that is."""
+    """One cluster of one repository ("": the only one). `next` is when its next cycle begins if nothing comes before
+    (UTC), `why` its reason; `reason` is why it backs off, `holder` who has its lease, as far as we know; `step` is what
+    is being applied, and `progress` how far that is."""
 
     cluster: str
     state: State = State.IDLE
@@ -69,18 +74,23 @@ class Entry:
     holder: str = ""
     step: str = ""
     progress: str = ""
+    repository: str = ""
 
 
 @dataclass
 class Board:
+    """Of the repository so called; "" where there is only one."""
+
+    repository: str = ""
     _entries: dict[str, Entry] = field(default_factory=dict)
     _fetch: tuple[int, str] = (0, "")
+    _unusable: tuple[int, str] = (0, "")
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def scheduled(self, cluster: str, slot: Slot, wait: float) -> None:
         """`wait` is how many seconds are left until its next cycle."""
         with self._lock:
-            entry = self._entries.get(cluster, Entry(cluster))
+            entry = self._entries.get(cluster, Entry(cluster, repository=self.repository))
             state = entry.state if slot.running and entry.state is State.APPLYING else _state(slot, wait)
             begins = None if slot.running else _utc_now() + datetime.timedelta(seconds=max(0.0, wait))
             why = min(slot.waiting).value if slot.waiting else slot.why.value
@@ -120,6 +130,13 @@ class Board:
         with self._lock:
             self._fetch = (slot.failures, slot.reason)
 
+    def unusable(self, failures: int, reason: str) -> None:
+        """The repository could not be begun with, so many times in a row ("": it could, and its clusters are here)."""
+        with self._lock:
+            self._unusable = (failures, reason)
+            if reason:
+                self._entries.clear()
+
     def forget(self, cluster: str) -> None:
         with self._lock:
             self._entries.pop(cluster, None)
@@ -136,12 +153,39 @@ class Board:
             return self._fetch
 
     def document(self) -> dict[str, Any]:
-        """The board as JSON: what `/status` answers."""
-        failures, reason = self.git
-        return {
-            "git": {"failures": failures, "reason": reason},
-            "clusters": [_plain(entry) for entry in self.entries()],
-        }
+        """This board alone as JSON."""
+        return document((self,))
+
+    @property
+    def trouble(self) -> tuple[int, str]:
+        """How often in a row this repository could not be begun with, or else git not be followed, and why."""
+        with self._lock:
+            return self._unusable if self._unusable[1] else self._fetch
+
+    @property
+    def usable(self) -> bool:
+        with self._lock:
+            return not self._unusable[1]
+
+
+def document(boards: Sequence[Board]) -> dict[str, Any]:
+    """All boards as JSON: what `/status` answers. `git` is the worst of all repositories."""
+    failures, reason, name = max((*board.trouble, board.repository) for board in boards)
+    return {
+        "git": {"failures": failures, "reason": f"{name}: {reason}" if name and reason else reason},
+        "repositories": [_repository(board) for board in boards],
+        "clusters": [_plain(entry) for board in boards for entry in board.entries()],
+    }
+
+
+def _repository(board: Board) -> dict[str, Any]:
+    failures, reason = board.trouble
+    return {
+        "repository": board.repository or None,
+        "state": "running" if board.usable else "unusable",
+        "failures": failures,
+        "reason": reason,
+    }
 
 
 def _state(slot: Slot, wait: float) -> State:
@@ -155,6 +199,7 @@ def _state(slot: Slot, wait: float) -> State:
 def _plain(entry: Entry) -> dict[str, Any]:
     last = entry.last
     return {
+        "repository": entry.repository or None,
         "cluster": entry.cluster,
         "state": entry.state.value,
         "last": None
@@ -167,6 +212,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
             "ended": _iso(last.ended),
             "differences": last.differences,
             "error": last.error,
+            "backup": _iso(last.backup) if last.backup else None,
         },
         "blocked": [
             {"guard": held.guard, "message": held.message, "way": held.approval, "approval": held.paste}

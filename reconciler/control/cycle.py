@@ -3,48 +3,52 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
-from ..engine import autoscale, namespaces, quota, sessions
-from ..engine.decision import Case, decide
+from ..engine import quota
+from ..engine.decision import decide
 from ..engine.destroy import Wish
-from ..engine.environments import Asked
-from ..engine.guard import Facts, destroyed
+from ..engine.guard import destroyed
 from ..engine.holding import Granted, grant
 from ..engine.moves import drained
-from ..engine.playbook import Roles
-from ..errors import Blocked, Invalid, Outdated, Transient
-from ..model.naming import GROUP_KEY
+from ..errors import Blocked, Invalid, Outdated
 from ..model.outcome import Outcome, Status, StepOutcome
 from ..model.plan import Plan, Refusal, Step, Tool
-from ..model.resource import Component, Known, Unknown
+from ..model.resource import Component, Known
 from ..spec.load import FLEET, DesiredCluster
-from ..spec.render.environment import namespace
-from ..spec.render.machines import CONTROL_PLANE_GROUP, ETCD_GROUP, Role, machines
-from ..spec.render.owners import owners
-from ..spec.render.terraform import REPLACING
 from ..spec.wiring import Output
-from . import descent, destroy, durations, failures, fetched, hands_off, output_memory, record, removed
-from .applied import believed, recorded
+from . import (
+    descent,
+    destroy,
+    durations,
+    failures,
+    fetched,
+    hands_off,
+    output_memory,
+    record,
+    regain,
+    removed,
+)
+from .applied import recorded
+from .backups import Backups
+from .case import case_of, facts_of
 from .drains import living_on
 from .executor import Executor
-from .finished import Finished
-from .installed import installed_on, lost
 from .judging import acts, judged_by, status_of
-from .lease import Tenure, leased
-from .phases import name, next_phase
+from .lease import Lost, Tenure, leased
+from .machine_lock import alone_here
+from .one_cycle import one_cycle
+from .phases import name, new_servers, next_phase
 from .recording import Recording
 from .sight import Sight, look
 from .survey import Survey
 from .toolkit import Toolkit
 
-# Keys of an environment that reports send people to.
-_SPOKEN_OF = ("expires", "volume")
 # When one of these fails, what is built on it waits; workloads and applications don't wait for each other.
 _FOUNDATIONS = (Component.INFRASTRUCTURE, Component.KUBERNETES)
 _OVERTAKEN = 3  # looks that others may overtake while we apply, before ours is written whatever is there
@@ -108,7 +112,7 @@ class Cycle:
         Then nothing was changed.
         """
         started = time.monotonic()
-        with self._alone():
+        with one_cycle(self.tools.state, self.desired.name):
             tools = self.tools
             tools.repository.verify(self.commit)
             self._check_descent()
@@ -122,13 +126,29 @@ class Cycle:
             if not self._may_act():
                 return self._ended(first, first, sight, (), started, seen=seen)
             first, sight = self._anew(first, sight)
-            if not acts(first):
+            if not acts(first) and not self.backups.due(sight.nodes):
                 return self._ended(first, first, sight, (), started, seen=seen)
             with self._leased() as tenure:
-                if tenure:  # who had it before may have changed what we saw
+                if tenure or self.tools.neighbours:  # who applied it before us may have changed what we saw
                     self._outdated(first)
                     first, sight = self.check()
                 return self._carried_out(first, sight, started, tenure)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """The cluster for what is no cycle: nobody changes it meanwhile, here or elsewhere. Raises as `reconcile`, and
+        Blocked where its name is another repository's."""
+        with one_cycle(self.tools.state, self.desired.name):
+            self.tools.repository.verify(self.commit)
+            self._check_descent()
+            with self._leased():
+                self.told(Moment.APPLYING)
+                yield
+
+    @cached_property
+    def backups(self) -> Backups:
+        """The snapshots of its etcd."""
+        return Backups(self.desired, self.tools, self.clock, off=self.wish is not None)
 
     def _check_descent(self) -> None:
         tools = self.tools
@@ -141,8 +161,15 @@ class Cycle:
 
     @contextmanager
     def _leased(self) -> Iterator[Tenure | None]:
-        mine = (self.desired.name, self.tools.state, self.tools.progress, self.commit)
-        with leased(self.tools.leases, *mine) as tenure:
+        tools, cluster, cloud = self.tools, self.desired.name, self.desired.cluster.spec.cloud
+        recorded = tools.repository.lease_number(cluster)
+        with (
+            leased(tools.leases, cluster, tools.state, tools.progress, self.commit, recorded) as tenure,
+            alone_here(tools.neighbours, cluster, cloud, tenure),
+        ):
+            if tenure and tenure.unfenced:  # who had it may be about to push
+                tools.repository.fence(cluster, record.takeover(cluster, tenure.lease, str(tenure.foreign)))
+                tenure.fenced_off()
             if tenure and tenure.foreign:
                 self._catch_up(tenure.foreign.commit)
             self.told(Moment.LEASED)
@@ -163,9 +190,10 @@ class Cycle:
         first, sight = self._anew(first, sight)
         self._check_state(first)
         after, sight, steps = self._apply(first, sight)
+        after = self.backups.beside(after, sight.nodes, sight.servers)
         if self.wish:  # who could say that volumes are kept is gone
             after = replace(after, differences=(*after.open, *first.notices))
-        return self._ended(first, after, sight, steps, started, lease=tenure.lease.id if tenure else "")
+        return self._ended(first, after, sight, steps, started, tenure=tenure)
 
     def _check_state(self, first: Plan) -> None:
         """Raises Invalid, before anything is changed, where Terraform's state would be lost or would lie in clear."""
@@ -193,18 +221,23 @@ class Cycle:
         started: float,
         *,
         seen: Mapping[str, bytes] | None = None,
-        lease: str = "",
+        tenure: Tenure | None = None,
     ) -> tuple[Outcome, Sight]:
         """Remember and record how it went. `started` is a time of the monotonic clock; the rest as in `_record`."""
         status = self.judged(after, steps)
         if isinstance(sight.observed.kinds(Component.KUBERNETES).get("node"), Known):
             fetched.forget(self.tools.state, self.desired.name)
+            regain.forget(self.tools.state, self.desired.name)
         durations.remember(self.tools.state, self.desired.name, steps)
         output_memory.remember(self.tools.state, self.desired.name, sight.outputs)
         seconds = time.monotonic() - started
         error, hint = next(((s.error, s.hint) for s in steps if not s.ok), ("", hands_off.reason(self.desired)))
         outcome = Outcome(self.desired.name, self.commit, status, first, after, steps, seconds, error, hint)
-        done = self._record(Recording(outcome, sight, sight.at or self.clock(), seen, lease))
+        try:
+            done = self._record(Recording(outcome, sight, sight.at or self.clock(), seen, tenure))
+        except Lost as lost:  # who has the lease now records what is there
+            self.tools.progress.log(lost.message)
+            return replace(outcome, status=Status.FAILED, error=lost.message, hint=lost.hint or ""), sight
         if done.outcome.status is Status.DESTROYED:
             destroy.forget(self.tools.state, self.desired.name)
         return done.outcome, done.sight
@@ -244,6 +277,9 @@ class Cycle:
         seen: set[str] = set()
         current, granted = first, grant(first)
         while not current.stopped and (phase := next_phase(current, seen, failed)):
+            if not self.backups.before(phase, sight.servers):
+                current = self._plan(sight, granted)
+                continue
             carried: list[StepOutcome] = []
             if self.wish and phase[0].component is Component.INFRASTRUCTURE:
                 destroy.begin(self.desired, self.tools, sight)
@@ -261,7 +297,7 @@ class Cycle:
             if phase[0].component in _FOUNDATIONS:
                 self.survey.forget(self.desired.cluster.spec.cloud)
             removed.remember(self.tools.state, self.desired.name, carried, self.clock())
-            sight = self._look()
+            sight = self._look(new_servers(phase))
             current = self._plan(sight, granted)
             done += (judged_by(current, failures.explained(outcome, sight)) for outcome in carried)
             if self.wish and destroyed(current) <= destroyed(first):
@@ -270,21 +306,24 @@ class Cycle:
                 break
         return current, sight, tuple(done)
 
-    def _look(self) -> Sight:
+    def _look(self, awaited: Collection[str] = ()) -> Sight:
         today = self.clock().astimezone(datetime.UTC).date()
         applied = recorded(self.tools.repository, self.desired.name)
         began = self.clock()
         if self.wish:
             return replace(destroy.look(self.desired, self.files, self.tools, applied, self.survey), at=began)
-        sight = look(self.desired, self.files, self.tools, applied, self.survey, today, self.referred, self.others)
+        arguments = (self.files, self.tools, applied, self.survey, today, self.referred, self.others, awaited)
+        sight = look(self.desired, *arguments)
         return replace(sight, at=began - datetime.timedelta(seconds=sight.age))
 
     def _plan(self, sight: Sight, granted: Granted | None = None) -> Plan:
         """The plan from what was seen. Who lives on machines that a plan drains is asked for once there is such a plan,
         and the quota where something is to be made; then it is made anew."""
         if self.wish:
-            return destroy.plan(self.desired, self.commit, sight, self.wish, self._facts(sight, ()))
-        case = self._case(sight, granted)
+            facts = facts_of(self.desired, sight, (), self.clock(), unsaved=self.backups.failed)
+            return destroy.plan(self.desired, self.commit, sight, self.wish, facts)
+        more = (self.backups.notices(), self.backups.failed)
+        case = case_of(self.desired, self.commit, self.tools, sight, self.clock(), granted, *more)
         current = decide(case)
         if guests := living_on(self.tools, self.desired.name, drained(current)):
             case = replace(case, observed=replace(case.observed, guests=guests))
@@ -292,65 +331,6 @@ class Cycle:
         if quota.creates(current):
             current = decide(replace(case, quota=self.tools.quota(self.desired.cluster.spec.cloud)))
         return current
-
-    def _case(self, sight: Sight, granted: Granted | None) -> Case:
-        cluster, roles = self.desired.cluster, self._roles(sight)
-        return Case(
-            cluster=self.desired.name,
-            commit=self.commit,
-            expected=sight.expected,
-            applied=self._finished.added(
-                believed(self.tools.repository, self.tools.state, self.desired.name, sight.expected), sight.expected
-            ),
-            observed=sight.observed,
-            roles=roles,
-            facts=self._facts(sight, roles.etcd or roles.control_plane),
-            replacing=REPLACING,
-            ignore=(*cluster.spec.ignore, *owners(sight.manifests)),
-            history=record.History(self.tools.repository, self.desired.name),
-            durations=durations.read(self.tools.state, self.desired.name),
-            repair=cluster.spec.kubernetes.repair,
-            environments=tuple(self._environments()),
-            notices=(*autoscale.notices(cluster), *namespaces.notices(sight.unmade)),
-            missing=sight.missing,
-            builds=sight.builds,
-            granted=granted,
-            removed=removed.removed(self.tools.state, self.desired.name, self.clock()),
-        )
-
-    @property
-    def _finished(self) -> Finished:
-        return Finished(self.tools.state, self.desired.name)
-
-    def _environments(self) -> Iterator[Asked]:
-        for env in self.desired.environments:
-            expires, volume = (self.desired.place("Environment", env.title, ("spec", key)) for key in _SPOKEN_OF)
-            yield Asked(env, namespace(env.spec.owner), expires, volume)
-
-    def _roles(self, sight: Sight) -> Roles:
-        def of(role: Role) -> frozenset[str]:
-            return frozenset(m.name for m in machines(self.desired.cluster) if m.role == role)
-
-        before = installed_on(self.tools.state, self.desired.name)
-        known = isinstance(sight.observed.kinds(Component.INFRASTRUCTURE).get("server"), Known)
-        gone = lost(before, sight.servers) if known else frozenset()
-        return Roles(of("control-plane"), of("etcd"), of("node"), frozenset(before), gone)
-
-    def _facts(self, sight: Sight, masters: Collection[str]) -> Facts:
-        spec, mine = self.desired.cluster.spec, Component.INFRASTRUCTURE
-        live = sum(len(sight.observed.resources(mine, k)) for k in sight.observed.kinds(mine))
-        groups = (CONTROL_PLANE_GROUP, ETCD_GROUP)
-        there = {s.name for s in sight.servers if s.fields.get(f"metadata.{GROUP_KEY}") in groups}
-        wanted = len(sight.expected.resources(mine))
-        said = self.desired.autoscale
-        decided = {gone.server for group in said.spec.node_groups for gone in group.removed} if said else frozenset()
-        now = self.clock()
-        listed, unseen = ((), sight.sessions.reason) if isinstance(sight.sessions, Unknown) else (sight.sessions, "")
-        working = sessions.in_use(listed, now)
-        masters = {*masters, *there}
-        return Facts(
-            spec.guards, masters, live, wanted, spec.maintenance, now, decided, sessions=working, unseen_sessions=unseen
-        )
 
     def _record(self, recording: Recording) -> Recording:
         """Commit what was observed. Where somebody who looked later recorded it while we applied: look again, after
@@ -366,16 +346,3 @@ class Cycle:
             recording = replace(recording, outcome=outcome, sight=sight, looked=sight.at or self.clock())
         recording.commit(self.tools, self.clock, whatever_is_there=True)
         return recording
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One cycle per cluster on this machine. The kernel lets go of the lock when its holder dies."""
-        folder = self.tools.state / self.desired.name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                hint = "wait for it to end, or look for it with: ps aux | grep reconciler"
-                raise Transient(f"another cycle for {self.desired.name!r} is running", hint=hint) from None
-            yield

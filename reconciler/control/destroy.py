@@ -20,16 +20,18 @@ from ..engine.guard import Facts
 from ..errors import ReconcilerError
 from ..model.desired import Cluster
 from ..model.plan import Plan
-from ..model.resource import Component, Expected, Listing, Observed, Resource, Unknown
+from ..model.presence import Nothing, Presence
+from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Unknown
 from ..ports import Manifest
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.machines import CONTROL_PLANE_GROUP
 from ..spec.wiring import Outputs
-from .installed import installed_on
 from .objects_compared import Rendered, compared, render
+from .own_api import running
+from .presence import at_hand
 from .recognise import recognised
-from .sight import Sight, running
+from .sight import Sight
 from .survey import Survey
 from .toolkit import Toolkit
 
@@ -53,7 +55,8 @@ def look(
     snapshot, shared = survey.of(desired.cluster.spec.cloud)
     ids = tools.terraform_state(tools.workspace(desired.name))
     infrastructure = recognised(desired.cluster, snapshot.of(desired.name), ids)
-    absent = _absent(desired, infrastructure.get("server", Unknown("was not listed")), tools)
+    there = _presence(desired, infrastructure, tools)
+    absent = isinstance(there, Nothing)
     wanted = _kinds_of(desired, content, applied)
     nothing = Rendered(
         {Component.WORKLOADS: {"": ()}, Component.APPLICATIONS: {app.spec.target: () for app in desired.applications}},
@@ -61,12 +64,12 @@ def look(
         {},
         {},
     )
-    kinds = {c: dict(compared(desired, c, nothing, tools, wanted, absent).live) for c in _ON_KUBERNETES}
-    outliving = () if absent else _outliving(desired, tools)
+    kinds = {c: dict(compared(desired, c, nothing, tools, wanted, there).live) for c in _ON_KUBERNETES}
+    outliving = () if absent else _outliving(desired, tools, there)
     if isinstance(outliving, Unknown):
         kinds[Component.WORKLOADS][CLAIM] = outliving
     observed = Observed({Component.INFRASTRUCTURE: infrastructure, **kinds})
-    working = () if absent else running(desired.name, tools)
+    working = running(desired.name, tools, there)
     left = () if isinstance(outliving, Unknown) else outliving
     return Sight(Expected({}), observed, shared=shared, sessions=working, outliving=left)
 
@@ -90,18 +93,16 @@ def forget(state: Path, cluster: str) -> None:
             entry.unlink(missing_ok=True)
 
 
-def _absent(desired: DesiredCluster, servers: Listing, tools: Toolkit) -> bool:
+def _presence(desired: DesiredCluster, infrastructure: Kinds, tools: Toolkit) -> Presence:
     """Is there certainly nothing to ask a Kubernetes for (any more)? Where none of its control plane is left; where it
-    was seen empty and its control plane has begun to go, so that what is left of it may not answer; and without a
-    kubeconfig only where it was this machine that made the servers, and nothing was installed on them."""
-    if isinstance(servers, Unknown):
-        return False
-    members = _control_plane(desired, servers.resources)
-    if not members or _began(desired, tools, servers.resources, members):
-        return True
-    made_here = tools.workspace(desired.name).exists() and desired.state.local
-    never = not installed_on(tools.state, desired.name) and not tools.api(desired.name).kubeconfig.exists()
-    return made_here and never
+    was seen empty and its control plane has begun to go, so that what is left of it may not answer; and where the
+    machines say so. Without a kubeconfig here it is fetched from them."""
+    servers = infrastructure.get("server", Unknown("was not listed"))
+    if isinstance(servers, Known):
+        members = _control_plane(desired, servers.resources)
+        if not members or _began(desired, tools, servers.resources, members):
+            return Nothing()
+    return at_hand(desired.cluster, tools, infrastructure)
 
 
 def _control_plane(desired: DesiredCluster, servers: Sequence[Resource]) -> set[str]:
@@ -145,11 +146,5 @@ def _typed(manifest: Manifest, target: str) -> Resource:
     return replace(made, type=f"{manifest['apiVersion']}/{manifest['kind']}", target=target)
 
 
-def _outliving(desired: DesiredCluster, tools: Toolkit) -> tuple[Resource, ...] | Unknown:
-    access = tools.api(desired.name)
-    if not access.kubeconfig.exists():
-        hint = (
-            "destroy it from where it was installed, or put a kubeconfig into the folder `kubeconfigs` of the settings"
-        )
-        return Unknown(f"there is no kubeconfig {access.kubeconfig}", hint)
-    return tools.kubernetes(access).outliving()
+def _outliving(desired: DesiredCluster, tools: Toolkit, there: Presence) -> tuple[Resource, ...] | Unknown:
+    return there if isinstance(there, Unknown) else tools.kubernetes(tools.api(desired.name)).outliving()

@@ -14,6 +14,7 @@ from ..spec import wiring
 from ..spec.load import DesiredCluster
 from ..spec.wiring import Output, Outputs
 from . import outputs
+from .presence import at_hand
 from .recognise import recognised
 from .survey import Survey
 from .toolkit import Toolkit
@@ -71,10 +72,15 @@ def _of(
     targets = {app.spec.target: tools.openshift[app.spec.target] for app in desired.applications
                if app.spec.target in tools.openshift}  # fmt: skip
     infrastructure = _infrastructure(desired, wanted, tools, survey)
+    try:
+        there = at_hand(desired.cluster, tools, infrastructure)
+    except ReconcilerError as error:
+        there = Unknown(error.message, error.hint)
+    missing = there if isinstance(there, Unknown) else Unknown("nothing is installed there")
     return outputs.gathered(
         desired,
         wanted,
-        outputs.live(desired, wanted, tools, targets, missing=Unknown("there is no kubeconfig of it here")),
+        outputs.live(desired, wanted, tools, targets, missing=missing),
         endpoint=endpoint(desired, infrastructure),
         servers=reachable(desired, infrastructure),
         before=before,
@@ -82,8 +88,9 @@ def _of(
 
 
 def _infrastructure(desired: DesiredCluster, wanted: frozenset[Output], tools: Toolkit, survey: Survey) -> Kinds:
-    """What the cloud has of it, where an output is read from there."""
-    if not any(o.kind == "api" or (o.kind == "services" and o.field == "address") for o in wanted):
+    """What the cloud has of it, where an output is read from there, or its kubeconfig has to be had."""
+    here = tools.api(desired.name).kubeconfig.exists()
+    if here and not any(o.kind == "api" or (o.kind == "services" and o.field == "address") for o in wanted):
         return {}
     try:
         snapshot, _ = survey.of(desired.cluster.spec.cloud)

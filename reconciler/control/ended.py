@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from ..engine import windows
 from ..engine.touched import Uses
+from ..errors import Invalid, ReconcilerError
 from ..model.desired import Maintenance, moment
 from ..model.outcome import Outcome, Status
 from ..spec.load import DesiredCluster
+from .lease import HeldElsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,16 @@ def ending(outcome: Outcome, cluster: DesiredCluster, used: Uses, outputs: str) 
     opens = _opens(outcome, spec.maintenance, now)
     wake = (opens - now).total_seconds() if opens else None
     return Ending(outcome, spec.cloud, used, _failed(outcome), wake, outputs)
+
+
+def problems(error: ReconcilerError | None) -> str | None:
+    """The mistakes that a cycle ended with, in one line."""
+    return "; ".join(str(p) for p in error.problems) if isinstance(error, Invalid) and error.problems else None
+
+
+def holder(error: ReconcilerError | None) -> str:
+    """Who kept a cycle off; "" where nobody did."""
+    return error.holder if isinstance(error, HeldElsewhere) else ""
 
 
 def _failed(outcome: Outcome) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from .. import interrupt
 from ..engine.diff import MAYBE_DONE, meant
@@ -15,22 +16,24 @@ from ..model.desired import Cluster
 from ..model.login import Login
 from ..model.naming import CERTIFICATE
 from ..model.outcome import StepOutcome
-from ..model.plan import JOIN, Step, Tool
-from ..model.resource import Component, Known, Resource, Unknown, Value
+from ..model.plan import JOIN, RENEW, Step, Tool
+from ..model.presence import Nothing
+from ..model.resource import Component, Resource, Value
 from ..ports import Allowance, Kubernetes, Playbook, Workspace
 from ..spec.load import DesiredCluster
 from ..spec.render import objects
 from ..spec.render.infrastructure import infrastructure
-from ..spec.render.kubernetes import Hosts, inventory, nodes, reached
-from ..spec.render.machines import machines
+from ..spec.render.kubernetes import Hosts, hosts_of, inventory, nodes, reached
 from ..spec.render.state import backend
 from ..spec.render.terraform import PARTS, UNREAD, address, association, kept, variables
 from ..spec.tree import below
-from . import drains, fetched, installed, kubeconfigs, removal
+from . import drains, fetched, host_keys, installed, kubeconfigs, removal
 from .allowed import removing, taken
 from .finished import Finished
 from .made_from import as_made, told, touched
 from .objects_compared import AS, openshift, part_of
+from .readiness import not_ready, upgrades, waiting
+from .renewal import renew
 from .sight import Sight
 from .step_objects import earlier, left_alone, to_prune
 from .toolkit import Access, Toolkit
@@ -58,7 +61,7 @@ class Executor:
         """Carry out one step. A failure is part of the outcome, not an exception."""
         started = time.monotonic()
         try:
-            interrupt.check()
+            interrupt.check_certain()
             self._handler(step)(step, sight)
         except ReconcilerError as error:
             self._show(error)
@@ -82,6 +85,7 @@ class Executor:
             (Tool.KUBERNETES, "apply"): self._apply,
             (Tool.KUBERNETES, "prune"): self._prune_objects,
             (Tool.KUBERNETES, "retain"): self._retain,
+            (Tool.KUBERNETES, RENEW): partial(renew, self.desired, self.tools),
         }
         return self._playbook if step.tool is Tool.KUBESPRAY else on_cluster[step.tool, step.operation]
 
@@ -151,6 +155,7 @@ class Executor:
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
         failed: dict[str, ReconcilerError] = {}
         for difference in sorted(differences, key=lambda d: (_PRUNING.index(d.key.kind), d.id)):
+            interrupt.check_own()
             try:
                 cloud.prune(difference.key.kind, difference.id)
                 self.tools.progress.log(f"pruned {difference.key}")
@@ -169,24 +174,29 @@ class Executor:
     # kubernetes
 
     def _playbook(self, step: Step, sight: Sight) -> None:
-        """Kubespray takes what a limited run leaves out from its cache of facts, so facts.yml goes before it."""
+        """A limited run takes the others from the cache of facts: facts.yml goes before it for whom that lacks."""
         hosts, run = self._hosts(step, sight), self._run_playbook
-        said = inventory(self._cluster(sight), hosts)
+        said, name = inventory(self._cluster(sight), hosts), self.desired.name
         if step.operation == "remove-node.yml":
+            host_keys.pin(self.desired.cluster, sight.servers, self.tools)
             run(Playbook(step.operation, said, variables=removal.variables(step, sight)), step.targets)
-            installed.forget(self.tools.state, self.desired.name, step.targets)
+            installed.forget(self.tools.state, name, step.targets)
             return
         self._forget_replaced(step, sight)
+        servers = sight.servers
+        host_keys.pin(self.desired.cluster, servers, self.tools, booting=[s.name for s in servers])
+        if step.operation == "cluster.yml" and isinstance(sight.presence, Nothing):
+            installed.begin(self.tools.state, self.desired.name, installed.members(self.desired.cluster, sight.servers))
         if step.operation == "recover-control-plane.yml":
             run(Playbook(step.operation, said, limit=("etcd", "kube_control_plane"), variables={"etcd_retries": 10}))
             self._remember(step, sight)
             return
         limit = tuple(name for name in step.arguments.get("limit", "").split(",") if name)
-        if limit:
-            run(Playbook("facts.yml", said))
+        if limit and (lacking := self.tools.kubespray.without_facts(name, hosts_of(said))):
+            run(Playbook("facts.yml", said, lacking))
         api = reached(self.desired.cluster, hosts.servers, hosts.balancer)
-        variables = {"serial": self.desired.cluster.spec.kubernetes.upgrade.batch} if _upgrades(step) else {}
-        run(Playbook(step.operation, said, limit, variables, api), step.targets if _upgrades(step) else ())
+        variables = {"serial": self.desired.cluster.spec.kubernetes.upgrade.batch} if upgrades(step) else {}
+        run(Playbook(step.operation, said, limit, variables, api), step.targets if upgrades(step) else ())
         if step.operation == "cluster.yml":
             self._remember(step, sight)
         if any(d.key.kind == CERTIFICATE for d in step.differences):
@@ -195,11 +205,11 @@ class Executor:
 
     def _hosts(self, step: Step, sight: Sight) -> Hosts:
         before = installed.installed_on(self.tools.state, self.desired.name)
-        waiting = _waiting(step, sight, before) if _upgrades(step) else frozenset()
+        joining = waiting(step, sight, before) if upgrades(step) else frozenset()
         recovers = step.operation == "recover-control-plane.yml"
         return Hosts(
-            servers=[s for s in sight.servers if s.name not in waiting],
-            balancer=balancer_of(self.desired, sight.observed.kinds(Component.INFRASTRUCTURE)),
+            servers=[s for s in sight.servers if s.name not in joining],
+            balancer=balancer_of(self.desired.cluster, sight.observed.kinds(Component.INFRASTRUCTURE)),
             installed=before.keys() - installed.lost(before, sight.servers),
             leaving=step.targets if step.operation == "remove-node.yml" else (),
             broken=step.targets if recovers else (),
@@ -208,10 +218,8 @@ class Executor:
     def _remember(self, step: Step, sight: Sight) -> None:
         """Write down on which machines the cluster is, those excepted that were only put out of it."""
         out = step.targets if step.operation == "recover-control-plane.yml" else ()
-        members = {m.name for m in machines(self.desired.cluster) if m.role in ("control-plane", "etcd")}
-        installed.remember(
-            self.tools.state, self.desired.name, (s for s in sight.servers if s.name in members - set(out))
-        )
+        members = installed.members(self.desired.cluster, sight.servers)
+        installed.remember(self.tools.state, self.desired.name, (s for s in members if s.name not in out))
 
     def _run_playbook(self, playbook: Playbook, drained: Collection[str] = ()) -> None:
         with drains.watched(self.tools, self.desired.name, drained):
@@ -239,7 +247,8 @@ class Executor:
         with self.tools.progress.task("nodes Ready") as task:
             task.total(len(wanted))
             while True:
-                missing = _not_ready(api, wanted)
+                interrupt.check_own()
+                missing = not_ready(api, wanted)
                 task.status(", ".join(missing))
                 if not missing:
                     break
@@ -254,6 +263,7 @@ class Executor:
         """A node that stays away is the next cycle's: the server says when it was rebooted."""
         cloud = self.tools.cloud(self.desired.cluster.spec.cloud)
         for server in (s for s in sight.servers if s.name in step.targets):
+            interrupt.check_own()
             cloud.reboot(server.id)
             self.tools.progress.log(f"rebooted {server.name}")
         with contextlib.suppress(Transient):
@@ -376,22 +386,3 @@ class Executor:
 
 def _addresses(differences: Iterable[Difference]) -> frozenset[str]:
     return frozenset(address(d.key.kind, d.key.name) for d in differences)
-
-
-def _waiting(step: Step, sight: Sight, before: Collection[str]) -> frozenset[str]:
-    """Nodes that join after an upgrade, or that don't answer: it would fail for all."""
-    ready = {n.name for n in sight.nodes if n.fields.get("ready")}
-    wanted = {n.name for n in sight.expected.resources(Component.KUBERNETES)}
-    return frozenset(wanted - ready - set(before) - set(step.targets))
-
-
-def _upgrades(step: Step) -> bool:
-    return step.operation == "upgrade-cluster.yml"
-
-
-def _not_ready(api: Kubernetes, wanted: Mapping[str, Resource]) -> list[str]:
-    listing = api.nodes()
-    if isinstance(listing, Unknown):
-        return sorted(wanted)
-    ready = {n.name for n in listing.resources if n.fields.get("ready")} if isinstance(listing, Known) else set()
-    return sorted(set(wanted) - ready)

@@ -21,24 +21,23 @@ from .. import interrupt
 from ..engine import schedule
 from ..engine.schedule import Slot, Trigger
 from ..engine.touched import Uses, touched
-from ..errors import Gone, Invalid, Outdated, ReconcilerError, mistake
+from ..errors import Gone, Invalid, Outdated, ReconcilerError, as_failure
 from ..spec.mentions import dependents
 from . import outputs
 from .board import Board, last_of
 from .cloudwatch import CloudWatch
 from .cycle import Moment
 from .doing import Noted
-from .ended import Ending, ending
-from .lease import HeldElsewhere
+from .ended import Ending, ending, holder, problems
 from .revision import Revision, revision, uses
 from .survey import Survey
 from .ways import Terms, Told, Ways
+from .workers import Share
 
 _SIDE_THREADS = 4  # fetches and looks at clouds: short, and never behind a cycle
 _COMMITTED = frozenset({Trigger.WEBHOOK, Trigger.LOCAL, Trigger.POLL})
 _ROUND_SECONDS = 30.0  # clusters that are checked within so long share what their cloud said
-_LONGEST_PAUSE = 5.0  # a signal that another thread was given is heard only when this one wakes
-_BUG = "this is a bug; its message is not kept, as it may hold a secret: try `reconciler plan` with RECONCILER_DEBUG=1"
+_LONGEST_PAUSE = 5.0  # whoever asks this process to stop without calling `stop` is heard within so long
 
 
 class Job(NamedTuple):
@@ -73,16 +72,19 @@ class _Heard(NamedTuple):
     moment: Moment
 
 
-class _Stop: ...
+class _Wake:
+    """Nothing but a reason to look again what is due: it is our turn at a worker, or we are to stop."""
 
 
 @dataclass
 class Fleet:
-    """Clusters by name with their schedule, and a queue of what happened."""
+    """Clusters by name with their schedule, and a queue of what happened. `share` is this repository's part of the
+    workers of the process."""
 
     ways: Ways
     terms: Terms
     told: Told
+    share: Share
     clock: Callable[[], float] = time.monotonic
     board: Board = field(default_factory=Board)
     _inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
@@ -93,6 +95,7 @@ class Fleet:
     _revision: Revision | None = None
     _survey: Survey | None = None
     _lost: Gone | None = None  # why the revision is no desired state any more
+    _queued: bool = False  # clusters that are due wait for a worker
 
     # from any thread
 
@@ -117,7 +120,7 @@ class Fleet:
 
     def stop(self) -> None:
         """End what runs politely, and return from `run`. May be called by a signal's handler."""
-        self._inbox.put(_Stop())
+        self._inbox.put(_Wake())
 
     # the thread that decides
 
@@ -127,10 +130,14 @@ class Fleet:
             ThreadPoolExecutor(self.terms.workers, thread_name_prefix="cycle") as cycles,
             ThreadPoolExecutor(_SIDE_THREADS, thread_name_prefix="side") as side,
         ):
-            self._begin()
-            while not interrupt.requested():
-                self._start_what_is_due(cycles, side)
-                self._take(self._pause())
+            try:
+                self._begin()
+                while not interrupt.requested():
+                    self._start_what_is_due(cycles, side)
+                    self._take(self._pause())
+            except Exception as error:
+                self._broke_off(error)
+                raise
             self.told("stopping", running=sum(slot.running for slot in self._slots.values()))
             while any(slot.running for slot in self._slots.values()):
                 self._take(_LONGEST_PAUSE)
@@ -149,6 +156,14 @@ class Fleet:
         if unknown:
             known = ", ".join(self._revision.clusters if self._revision else ()) or "none"
             raise Invalid(f"there is no cluster {unknown[0]!r} below desired/", hint=f"there are: {known}")
+
+    def _broke_off(self, error: Exception) -> None:
+        """Nobody decides any more, and what runs may take an hour to end: no other repository waits for our turn."""
+        self.share.rest()
+        if running := sum(slot.running for job, slot in self._slots.items() if job.kind == "cluster"):
+            reason = as_failure(error).message
+            self.told("broke-off", running=running, error=reason)
+            self.board.unusable(1, reason)
 
     def _take(self, pause: float) -> None:
         try:
@@ -173,25 +188,28 @@ class Fleet:
     def _start_what_is_due(self, cycles: ThreadPoolExecutor, side: ThreadPoolExecutor) -> None:
         now = self.clock()
         due = [job for job, slot in self._slots.items() if schedule.begins(slot, now) <= now]
+        queued_before, self._queued = self._queued, False
         for job in sorted(due, key=lambda j: (schedule.urgency(self._slots[j]), self._slots[j].due)):
-            if self._held(job):
+            if self._held(job) or (job.kind == "cluster" and not self._worker()):
                 continue
             slot, reasons = schedule.started(self._slots[job], now)
             self._put(job, slot)
             (cycles if job.kind == "cluster" else side).submit(self._work, job, reasons)
+        if queued_before and not self._queued:
+            self.share.rest()
+
+    def _worker(self) -> bool:
+        """Whether there is one for a cycle; who was refused one in this round asks no more in it."""
+        self._queued = self._queued or not self.share.take(lambda: self._inbox.put(_Wake()))
+        return not self._queued
 
     def _held(self, job: Job) -> bool:
-        """Cycles wait for a worker; and a fetch moves refs itself, and looks at them when it is done."""
-        if job == LOCAL:
-            return self._slots[FETCH].running
-        return job.kind == "cluster" and self._running() >= self.terms.workers
-
-    def _running(self) -> int:
-        return sum(slot.running for job, slot in self._slots.items() if job.kind == "cluster")
+        """A fetch moves refs itself, and looks at them when it is done."""
+        return job == LOCAL and self._slots[FETCH].running
 
     def _pause(self) -> float:
-        now, busy = self.clock(), self._running() >= self.terms.workers
-        waiting = (s for j, s in self._slots.items() if not (busy if j.kind == "cluster" else self._held(j)))
+        now = self.clock()
+        waiting = (s for j, s in self._slots.items() if not (self._queued if j.kind == "cluster" else self._held(j)))
         times = (schedule.begins(slot, now) for slot in waiting)
         return min(_LONGEST_PAUSE, max(0.0, min(times, default=now + _LONGEST_PAUSE) - now))
 
@@ -210,10 +228,10 @@ class Fleet:
         failed: ReconcilerError | None = None
         try:
             result = self._done(job, reasons)
-        except ReconcilerError as error:
-            failed = error
-        except Exception as error:  # a mistake of ours in one cluster is no reason to leave the others alone
-            failed = ReconcilerError(f"internal error: {mistake(error)}", hint=_BUG)
+        except Exception as error:
+            failed = as_failure(error)
+        if job.kind == "cluster":
+            self.share.give_back()
         self._inbox.put(_Ended(job, reasons, time.monotonic() - began, result, failed))
 
     def _done(self, job: Job, reasons: frozenset[Trigger]) -> object:
@@ -301,10 +319,10 @@ class Fleet:
             seconds=end.seconds,
             error=failed,
             hint=end.error.hint if end.error else None,
-            problems=_problems(end.error),
+            problems=problems(end.error),
             retry_in=round(slot.until - self.clock(), 1) if slot.until > self.clock() else None,
         )
-        self.board.ended(end.job.name, last_of(outcome, trigger, self._commit, end.seconds, failed), _holder(end.error))
+        self.board.ended(end.job.name, last_of(outcome, trigger, self._commit, end.seconds, failed), holder(end.error))
 
     @property
     def _commit(self) -> str:
@@ -379,11 +397,3 @@ class Fleet:
         for job in sorted(wanted - self._slots.keys()):
             self._uses[job.name] = None
             self._put(job, Slot(self.terms.interval, self.clock()))
-
-
-def _problems(error: ReconcilerError | None) -> str | None:
-    return "; ".join(str(p) for p in error.problems) if isinstance(error, Invalid) and error.problems else None
-
-
-def _holder(error: ReconcilerError | None) -> str:
-    return error.holder if isinstance(error, HeldElsewhere) else ""

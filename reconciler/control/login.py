@@ -13,6 +13,7 @@ from ..report.values import some
 from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import Hosts, inventory
 from ..spec.render.machines import machines
+from . import host_keys
 from .recognise import recognised
 from .toolkit import Toolkit
 
@@ -25,7 +26,9 @@ def command_line(
     does not say, and what the cloud and the key raise."""
     cluster = desired.cluster
     name = _named(cluster, machine)
-    live = inventory(cluster, Hosts(_servers(cluster, tools)))
+    servers = servers_of(cluster, tools)
+    live = inventory(cluster, Hosts(servers))
+    host_keys.pin(cluster, servers, tools, names=[name])
     argv = logins.login(cluster.name, live, name, command)
     if argv is None:
         raise Permanent(
@@ -44,7 +47,8 @@ def _named(cluster: Cluster, machine: str) -> str:
     raise Invalid(f"cluster {cluster.name!r} has no machine {machine!r}", hint=hint)
 
 
-def _servers(cluster: Cluster, tools: Toolkit) -> Sequence[Resource]:
+def servers_of(cluster: Cluster, tools: Toolkit) -> Sequence[Resource]:
+    """The cluster's live servers. Raises Transient where the cloud does not say, and what the cloud raises."""
     snapshot = tools.cloud(cluster.spec.cloud).observe((cluster.name,))
     state = tools.terraform_state(tools.workspace(cluster.name))
     listing = recognised(cluster, snapshot.of(cluster.name), state)["server"]

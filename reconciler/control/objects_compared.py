@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import Invalid
 from ..model.naming import IN_STATE
+from ..model.presence import Nothing, Presence
 from ..model.resource import Component, Expected, Key, Known, Listing, Resource, Unknown
 from ..ports import Comparison, Ids, Manifest
 from ..spec import wiring
@@ -85,10 +86,10 @@ def compared(
     made: Rendered,
     tools: Toolkit,
     applied: Expected,
-    absent: bool,
+    presence: Presence,
 ) -> Compared:
     """Compare with every API that serves the component. Each resource found remembers its target. What waits is
-    compared with nothing."""
+    compared with nothing. `presence` says of the cluster's own API whether it is there."""
     manifests, apps = made.manifests[component], component is Component.APPLICATIONS
     waves = {} if apps else made.own.waves
     expected: list[Resource] = []
@@ -100,9 +101,9 @@ def compared(
         access = openshift(desired, target, tools) if target else own
         known = [r for r in before if r.target == target and _TYPE.fullmatch(r.type)]
         wanted = manifests.get(target, ())
-        gone = absent and access.kubeconfig == own.kubeconfig
+        there = presence if access.kubeconfig == own.kubeconfig else None
         group = part_of(desired.name, component)
-        found = _ask(tools, access, group, wanted, known, AS.get(component, ""), gone)
+        found = _ask(tools, access, group, wanted, known, AS.get(component, ""), there)
         placed = served(found.expected, wanted, waves)
         expected += (replace(r, target=target) for r in placed.expected)
         if target in manifests:
@@ -114,7 +115,8 @@ def compared(
         if apps and (waiting := made.waiting.get(target)):
             expected += waiting
             live.setdefault("Application", Known())
-    return Compared(tuple(expected), live, on, unmade(manifests.get("", ())) if absent else frozenset())
+    not_made = unmade(manifests.get("", ())) if isinstance(presence, Nothing) else frozenset()
+    return Compared(tuple(expected), live, on, not_made)
 
 
 def _on_known_targets(
@@ -169,12 +171,13 @@ def _ask(
     manifests: Sequence[Manifest],
     before: Sequence[Resource],
     manager: str,
-    absent: bool,
+    presence: Presence | None,
 ) -> Comparison:
-    if absent:
+    if isinstance(presence, Nothing):
         return Comparison(tuple(objects.resource(m) for m in manifests), {m["kind"]: Known() for m in manifests})
     if not access.kubeconfig.exists():
-        reason = Unknown(f"there is no kubeconfig {access.kubeconfig}", "the settings say where it lies")
+        missing = Unknown(f"there is no kubeconfig {access.kubeconfig}", "the settings say where it lies")
+        reason = presence if isinstance(presence, Unknown) else missing
         names = {*(r.kind for r in before), *(m["kind"] for m in manifests)}
         return Comparison((), dict.fromkeys(sorted(names), reason))
     return tools.kubernetes(access).compare(group, manifests, before, manager)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import takewhile
 
+from ..model.change import Action
 from ..model.plan import WAVE, Plan, Step
 
 
@@ -13,6 +14,12 @@ def next_phase(current: Plan, seen: Collection[str], failed: Sequence[Step]) -> 
     open_ = [s for s in current.steps if not s.held]
     left = [s for s in open_ if name(s) not in seen and not any(_behind(s, other) for other in failed)]
     return tuple(takewhile(lambda step: step.component is left[0].component, left))
+
+
+def new_servers(phase: Sequence[Step]) -> frozenset[str]:
+    """The servers that these steps make: they still boot when the steps are done."""
+    differences = (d for step in phase for d in step.differences if d.key.kind == "server")
+    return frozenset(d.key.name for d in differences if d.action in (Action.CREATE, Action.REPLACE))
 
 
 def _behind(step: Step, other: Step) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 
 from ..engine.history import Identity, Version, identity
 from ..model.change import Difference
+from ..model.lease import Lease
 from ..model.message import commit_message
 from ..model.naming import ENDS, IN_STATE, NAME
 from ..model.outcome import Outcome
 from ..model.resource import Component, Expected, Kinds, Known, Observed, Resource, Value
-from ..ports import OBSERVED_AT, Repository
+from ..ports import LEASE_NUMBER, OBSERVED_AT, Repository
 from ..spec.yaml import Unreadable
 from ..yaml_text import dump
 from . import shapes
@@ -138,19 +139,29 @@ def now_applied(expected: Expected, before: Expected, outcome: Outcome) -> Expec
     return Expected({c: (before if c in left else expected).resources(c) for c in Component})
 
 
-def message(outcome: Outcome, lease: str = "", looked: datetime.datetime | None = None) -> str:
+def message(outcome: Outcome, lease: Lease | None = None, looked: datetime.datetime | None = None) -> str:
     """The commit message: what happened in one line, then the steps, then trailers for programs: which desired commit,
-    how many steps, the id of the lease under which they were carried out ("": none was needed), and when it was looked
-    at (UTC)."""
+    how many steps, the lease under which they were carried out and its fencing number (None: none was needed), and when
+    it was looked at (UTC)."""
     lines = [
         f"- {done.step.component} {done.step.operation}: {done.error or done.step.summary}" for done in outcome.steps
     ]
     for difference in outcome.after.open:
         lines.append(f"- left: {difference.key} {difference.field}".rstrip() + f" ({difference.cls})")
     trailers = [("Desired-Commit", outcome.commit), ("Changes", str(len(outcome.steps)))]
-    trailers += [("Lease", lease)] if lease else []
+    trailers += _trailers(lease) if lease else []
     trailers += [(OBSERVED_AT, looked.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z"))] if looked else []
     return commit_message(f"{outcome.cluster}: {outcome.status}", lines, trailers)
+
+
+def takeover(cluster: str, lease: Lease, before: str) -> str:
+    """The message of a commit that changes nothing: `lease` took over the one `before`, which nobody gave back."""
+    lines = [f"- applied from here on by {lease}", f"- the lease before it was never given back: {before}"]
+    return commit_message(f"{cluster}: lease taken over", lines, _trailers(lease))
+
+
+def _trailers(lease: Lease) -> list[tuple[str, str]]:
+    return [("Lease", lease.id), (LEASE_NUMBER, str(lease.number))]
 
 
 def _kinds(kinds: Kinds) -> dict[str, Any]:

@@ -4,7 +4,7 @@ it."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -74,11 +74,22 @@ class Differing(_Shape):
     field: Line = ""
 
 
+class HostKeys(_Shape):
+    """The SSH host keys of one server, each as `type base64`, who said so, and at which address."""
+
+    keys: Annotated[tuple[Annotated[str, Field(max_length=4200)], ...], Field(min_length=1, max_length=5)]
+    source: Literal["console", "contact", "record"] = "contact"
+    address: Annotated[str, Field(max_length=64)] = ""
+    asked: bool = False
+
+
 APPLIED = TypeAdapter(dict[Annotated[Component, Field(strict=False)], tuple[AppliedResource, ...]])
 OBSERVED = TypeAdapter(ObservedCluster)
 DIFFERENCES = TypeAdapter(tuple[Differing, ...])
 OUTPUTS = TypeAdapter(dict[Line, Line])
 IMAGES = TypeAdapter(dict[Line, tuple[Line, ...]])
+# by the server's id
+HOST_KEYS = TypeAdapter(dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")], HostKeys])
 
 
 def read(shape: TypeAdapter[T], file: str, text: bytes, empty: T) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -14,20 +14,19 @@ from ..errors import Invalid, Problem
 from ..model.builds import Builds, builds
 from ..model.desired import Cluster
 from ..model.naming import CERTIFICATE, IN_STATE, NAME
+from ..model.presence import Installed, Nothing, Presence
 from ..model.resource import Component, Expected, Key, Kinds, Known, Listing, Observed, Resource, Symptom, Unknown
 from ..model.session import Session
 from ..ports import CloudSnapshot, Manifest
 from ..spec import references, versions, wiring
 from ..spec.load import DesiredCluster
-from ..spec.render.environment import namespace
 from ..spec.render.gpus import labelled
 from ..spec.render.infrastructure import infrastructure
 from ..spec.render.kubernetes import nodes
-from ..spec.render.machines import CONTROL_PLANE_GROUP
 from ..spec.wiring import Output, Outputs
 from . import elsewhere, fetched, images, output_memory, outputs
-from .installed import installed_on
 from .objects_compared import Compared, compared, openshift, render
+from .own_api import OwnApi
 from .recognise import recognised
 from .survey import Survey
 from .toolkit import Toolkit
@@ -45,7 +44,8 @@ class Sight:
     can be made from today; `images` the names, by id, that the images of its machines had. `cluster` is git's, with
     what follows for its nodes from what the cloud's flavors have. `sessions` are the researchers' that run, or why
     nobody knows; `outliving` (of a cluster that is to end) what its API made in the cloud. `unmade` are namespaces
-    that nothing in git makes, where no API can say yet whether they are there."""
+    that nothing in git makes, where no API can say yet whether they are there. `presence` says whether there is a
+    Kubernetes at all."""
 
     expected: Expected
     observed: Observed
@@ -63,6 +63,7 @@ class Sight:
     sessions: tuple[Session, ...] | Unknown = ()
     outliving: tuple[Resource, ...] = ()
     unmade: frozenset[str] = frozenset()
+    presence: Presence = field(default_factory=Installed)
 
     @property
     def servers(self) -> tuple[Resource, ...]:
@@ -84,10 +85,11 @@ def look(
     today: datetime.date | None = None,
     referred: frozenset[Output] = frozenset(),
     others: Mapping[str, DesiredCluster] = MappingProxyType({}),
+    awaited: Collection[str] = (),
 ) -> Sight:
     """Observe one cluster. `files` are those of the desired commit; `today` is the day (UTC) on which environments have
     expired or not (none has without it); `referred` are its outputs that other clusters' applications refer to, and
-    `others` the clusters that its own refer to.
+    `others` the clusters that its own refer to; `awaited` are machines that were made just now.
 
     Raises Invalid (with file:line) when the desired state of a cluster of which nothing is there yet refers to what the
     cloud does not have, and what Cloud.observe raises when there is no logging in at all.
@@ -96,12 +98,10 @@ def look(
     targets = {app.spec.target: openshift(desired, app.spec.target, tools) for app in desired.applications}
     foreign = elsewhere.needed(desired)
     before = output_memory.before(tools.repository, tools.state, desired.name, wanted | foreign)
+    own = OwnApi(desired, tools, wanted, targets, applied)
     with ThreadPoolExecutor(max_workers=6, thread_name_prefix="look") as pool:
         cloud = pool.submit(survey.aged, desired.cluster.spec.cloud)
-        guess = pool.submit(_nodes, tools, desired.name)
-        shown = pool.submit(_certificates, tools, desired.name)
-        working = pool.submit(running, desired.name, tools) if _has_environments(desired, applied) else None
-        told = pool.submit(outputs.live, desired, wanted, tools, targets)
+        questions = own.ask(pool)
         theirs = elsewhere.asked(foreign, others, before, tools, survey, pool)
         snapshot, age = cloud.result()
         ids = tools.terraform_state(tools.workspace(desired.name))
@@ -109,21 +109,21 @@ def look(
         missing = _missing(desired, snapshot, servers)
         known = images.remembered(tools.repository, tools.state, desired.name)
         servers |= _called(desired, servers, known, applied)
-        absent = _absent(tools, desired.name, servers.get("server", Unknown("was not asked for")))
-        listing = Known() if absent else guess.result()
-        certificates = () if absent else fetched.judged(desired, tools, applied, servers, listing, shown.result())
+        there, answers = own.settled(questions, pool, servers, awaited)
+        listing = answers.nodes
+        certificates = fetched.judged(desired, tools, applied, servers, listing, answers.certificates)
         _check_version(desired, listing, tools)
         told_of = outputs.gathered(
             desired,
             wanted,
-            told.result(),
+            answers.outputs,
             endpoint=endpoint(desired, servers),
             servers=reachable(desired, servers),
             before=before,
         )
         told_of = told_of.beside(theirs.result()) if theirs else told_of
         made = render(desired, files, told_of, today)
-        found = pool.map(lambda c: compared(desired, c, made, tools, applied, absent), _ON_KUBERNETES)
+        found = pool.map(lambda c: compared(desired, c, made, tools, applied, there), _ON_KUBERNETES)
         both = dict(zip(_ON_KUBERNETES, found, strict=True))
     held = {target: frozenset(keys) for target, keys in made.held.items()}
     cluster = labelled(desired.cluster, snapshot.flavors, listing, tools.gpu_label)
@@ -133,24 +133,10 @@ def look(
     now, unmade = builds(snapshot.images, snapshot.flavors), both[Component.WORKLOADS].unmade
     sight = replace(sight, outputs=told_of, held=held, patience=patience, unmade=unmade)
     sight = replace(sight, missing=missing, builds=now, images=known)
-    symptoms = () if absent else _symptoms(tools, desired.name, sight)
+    symptoms = () if isinstance(there, Nothing) else _symptoms(tools, desired.name, sight)
     observed = replace(sight.observed, symptoms=symptoms)
-    sessions = () if absent or working is None else working.result()
-    return replace(sight, observed=observed, shared=age is not None, age=age or 0.0, sessions=sessions)
-
-
-def _has_environments(desired: DesiredCluster, applied: Expected) -> bool:
-    """Also of those that just left git somebody may be at work in one."""
-    before = (r.name for r in applied.resources(Component.WORKLOADS) if r.kind == "StatefulSet")
-    return bool(desired.environments) or any(name.startswith(namespace("")) for name in before)
-
-
-def running(cluster: str, tools: Toolkit) -> tuple[Session, ...] | Unknown:
-    """The researchers' sessions that run. Without a kubeconfig here the nodes are unknown, too."""
-    access = tools.api(cluster)
-    if not access.kubeconfig.exists():
-        return ()
-    return tools.kubernetes(access).sessions()
+    sight = replace(sight, observed=observed, sessions=answers.sessions, presence=there)
+    return replace(sight, shared=age is not None, age=age or 0.0)
 
 
 def _symptoms(tools: Toolkit, cluster: str, sight: Sight) -> tuple[Symptom, ...]:
@@ -210,28 +196,6 @@ def _check_version(desired: DesiredCluster, listing: Listing, tools: Toolkit) ->
     running = [str(node.fields.get("version", "")) for node in live if node.name in wanted]
     if problems := versions.check(desired, running, tools.kubespray.versions()):
         raise Invalid(f"cluster {desired.name!r} asks for a Kubernetes it can't get", problems=problems)
-
-
-def _absent(tools: Toolkit, cluster: str, servers: Listing) -> bool:
-    """Is there certainly no Kubernetes? Only when it was never installed, or every control-plane machine it was
-    installed on is known to be gone. An API that merely doesn't answer is unknown, not absent."""
-    if not tools.api(cluster).kubeconfig.exists():
-        return True
-    if isinstance(servers, Unknown):
-        return False
-    prefix = f"{cluster}-{CONTROL_PLANE_GROUP}-"
-    before = {id for name, id in installed_on(tools.state, cluster).items() if name.startswith(prefix)}
-    return bool(before) and before.isdisjoint({s.id for s in servers.resources})
-
-
-def _nodes(tools: Toolkit, cluster: str) -> Listing:
-    access = tools.api(cluster)
-    return tools.kubernetes(access).nodes() if access.kubeconfig.exists() else Known()
-
-
-def _certificates(tools: Toolkit, cluster: str) -> tuple[Resource, ...]:
-    access = tools.api(cluster)
-    return tools.kubernetes(access).certificates() if access.kubeconfig.exists() else ()
 
 
 def _sight(

@@ -8,17 +8,16 @@ from ..spec.load import DesiredCluster
 from ..spec.render.state import backend
 from ..spec.tree import below
 from .cycle import Cycle
-from .lease import leased
 
 _MODULES = {"infrastructure": "openstack-cluster"}
 
 
 def unlock(cycle: Cycle, lock: str) -> str:
     """Take the lock `lock` off whichever of the cluster's states has it, while nobody else applies the cluster. Returns
-    the state's name. Raises Permanent, with what each state said, when none has it."""
+    the state's name. Raises Permanent, with what each state said, when none has it; what Cycle.exclusive raises."""
     tools, desired = cycle.tools, cycle.desired
     said: list[str] = []
-    with leased(tools.leases, desired.name, tools.state, tools.progress):
+    with cycle.exclusive():
         for name in workspaces(desired):
             folder = f"terraform/{_MODULES.get(name, 'openshift-app')}/"
             files = {path.removeprefix(folder): text for path, text in below(cycle.files, folder).items()}

@@ -21,7 +21,10 @@ def login(cluster: str, access: Access, gate: Gate) -> Login:
     try:
         content = access.kubeconfig.read_bytes()
     except FileNotFoundError:
-        hint = "a playbook that runs here fetches it; or put one into the folder `kubeconfigs` of the settings"
+        hint = (
+            f"reconciler plan {cluster} reads it from a control-plane machine; or put one into the folder "
+            "`kubeconfigs` of the settings"
+        )
         raise Permanent(f"this machine has no kubeconfig of {cluster!r} ({access.kubeconfig})", hint=hint) from None
     except OSError as error:
         raise Permanent(f"cannot read the kubeconfig {access.kubeconfig}: {error.strerror}") from None

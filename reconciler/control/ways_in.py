@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..model.desired import Cluster
 from ..model.resource import Kinds, Known, Listing, Resource, Unknown
 from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import published
@@ -11,15 +12,15 @@ from ..spec.render.machines import machines
 _ENDPOINT_KINDS = ("server", "load_balancer")
 
 
-def balancer_of(desired: DesiredCluster, infrastructure: Kinds) -> Resource | None:
+def balancer_of(cluster: Cluster, infrastructure: Kinds) -> Resource | None:
     """The live load balancer of a cluster that wants one."""
-    mine = (r for r in _resources(infrastructure, "load_balancer") if r.name == desired.name)
-    return next(mine, None) if desired.cluster.spec.api_load_balancer else None
+    named = (r for r in _resources(infrastructure, "load_balancer") if r.name == cluster.name)
+    return next(named, None) if cluster.spec.api_load_balancer else None
 
 
 def endpoint(desired: DesiredCluster, infrastructure: Kinds) -> str | Unknown | None:
     """Where the API is; Unknown when what says so can't be seen."""
-    api = published(desired.cluster, _resources(infrastructure, "server"), balancer_of(desired, infrastructure))
+    api = published(desired.cluster, _resources(infrastructure, "server"), balancer_of(desired.cluster, infrastructure))
     silent = (seen for k in _ENDPOINT_KINDS if isinstance(seen := infrastructure.get(k), Unknown))
     return api or next(silent, None)
 

@@ -1,12 +1,14 @@
 """When certificates end, told before it hurts: a pure function of what was seen and the time.
 
-An end that comes near is only told: what renews it is a playbook that nobody wants to run by surprise. A kubeconfig
-that is refused is fetched again. docs/decisions/0019-certificates-are-told-a-kubeconfig-is-fetched.md says why.
+An end that comes near is only reported, unless git wants it renewed: then that happens in a maintenance window, one
+control plane after another (docs/decisions/0087-certificates-are-renewed-in-a-window.md). A kubeconfig that is refused
+is fetched again. docs/decisions/0019-certificates-are-told-a-kubeconfig-is-fetched.md says why.
 """
 
 from __future__ import annotations
 
 import datetime
+from enum import StrEnum
 
 from ..model.change import Action, Class, Difference, Severity
 from ..model.naming import CERTIFICATE, ENDS, KUBECONFIG, TRUSTED
@@ -28,14 +30,27 @@ _RENEWED = (
     "every control-plane machine; a cluster installed with kubernetes.variables: {auto_renew_certificates: true} does "
     "it by a timer"
 )
+_IN_A_WINDOW = (
+    "renewed in the next maintenance window, on one control plane after another (spec.kubernetes.certificates.renew)"
+)
 _REFUSED = "is not trusted any more by the API of the very machines it was fetched from: it is fetched again"
 
 
-def differences(observed: Observed, now: datetime.datetime) -> tuple[Difference, ...]:
-    """What of the certificates somebody should know at `now`. No wording depends on how many days are left, so that a
-    report changes when something does."""
-    found = (_judged(r, now) for r in observed.resources(Component.KUBERNETES, CERTIFICATE))
-    return tuple(d for d in found if d is not None)
+class Renewal(StrEnum):
+    """What git wants of a certificate that ends soon: nothing, that it is renewed in a window, or now, in one."""
+
+    REPORTED = "reported"
+    LATER = "later"
+    NOW = "now"
+
+
+def differences(
+    observed: Observed, now: datetime.datetime, renewal: Renewal = Renewal.REPORTED
+) -> tuple[Difference, ...]:
+    """What of the certificates somebody should know at `now`, or what is to be done about it by the `renewal` that git
+    wants. No wording depends on how many days are left, so that a report changes when something does."""
+    judged = (_judged(r, now, renewal) for r in observed.resources(Component.KUBERNETES, CERTIFICATE))
+    return tuple(d for d in judged if d is not None)
 
 
 def stage(ends: datetime.datetime, now: datetime.datetime) -> Severity | None:
@@ -48,7 +63,7 @@ def stage(ends: datetime.datetime, now: datetime.datetime) -> Severity | None:
     return Severity.HIGH if left > datetime.timedelta() else Severity.CRITICAL
 
 
-def _judged(certificate: Resource, now: datetime.datetime) -> Difference | None:
+def _judged(certificate: Resource, now: datetime.datetime, renewal: Renewal) -> Difference | None:
     said = certificate.fields.get(ENDS)
     if certificate.fields.get(TRUSTED) is False:
         return _difference(certificate, Action.REPLACE, Severity.HIGH, _REFUSED)
@@ -58,7 +73,9 @@ def _judged(certificate: Resource, now: datetime.datetime) -> Difference | None:
         return None
     verb = "ended" if level is Severity.CRITICAL else "ends"
     advice = _FETCHED if certificate.name == KUBECONFIG else _RENEWED
-    return _difference(certificate, Action.NONE, level, f"{verb} {ends:%Y-%m-%d %H:%M} UTC: {advice}")
+    action = Action.UPDATE if renewal is Renewal.NOW else Action.NONE
+    words = advice if renewal is Renewal.REPORTED else _IN_A_WINDOW
+    return _difference(certificate, action, level, f"{verb} {ends:%Y-%m-%d %H:%M} UTC: {words}")
 
 
 def _difference(certificate: Resource, action: Action, level: Severity, why: str) -> Difference:

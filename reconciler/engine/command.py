@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.plan import JOIN, Step, Tool
+from ..model.plan import JOIN, RENEW, Step, Tool
 from ..model.resource import Component
 
 _MODULES = {Component.INFRASTRUCTURE: "terraform/openstack-cluster", Component.APPLICATIONS: "terraform/openshift-app"}
@@ -15,16 +15,22 @@ def command(step: Step) -> str:
         return f"tofu plan, then tofu apply of that plan, of {_MODULES[step.component]}"
     if step.tool is Tool.KUBESPRAY:
         return f"ansible-playbook {step.operation}{_hosts(step)}"
-    if (step.tool, step.operation) == (Tool.OPENSTACK, "reboot"):
-        return f"openstack server reboot --hard {_names(step)}"
-    if (step.tool, step.operation) == (Tool.OPENSTACK, JOIN):
-        subnets = sorted({str(d.desired) for d in step.differences})
-        return f"openstack port set --fixed-ip subnet={', '.join(subnets)} {_names(step)}"
     if step.tool is Tool.OPENSTACK:
-        kinds = sorted({d.key.kind.replace("_", " ") for d in step.differences})
-        return f"openstack {' / '.join(kinds)} delete, by id"
+        return _openstack(step)
+    if step.operation == RENEW:
+        return f"k8s-certs-renew.sh on {_names(step)}, over SSH"
     verb = {"apply": "apply --server-side", "prune": "delete", "label": "label and taint"}[step.operation]
     return f"kubectl {verb} {_names(step)}"
+
+
+def _openstack(step: Step) -> str:
+    if step.operation == "reboot":
+        return f"openstack server reboot --hard {_names(step)}"
+    if step.operation == JOIN:
+        subnets = sorted({str(d.desired) for d in step.differences})
+        return f"openstack port set --fixed-ip subnet={', '.join(subnets)} {_names(step)}"
+    kinds = sorted({d.key.kind.replace("_", " ") for d in step.differences})
+    return f"openstack {' / '.join(kinds)} delete, by id"
 
 
 def _hosts(step: Step) -> str:

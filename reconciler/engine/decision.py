@@ -15,6 +15,7 @@ from . import certificates, environments, rolling, sessions
 from .able import Missing, able, narrowed
 from .able import notices as gone
 from .causes import joined
+from .certificates import Renewal
 from .command import command
 from .diff import Replacing, diff
 from .environments import Asked
@@ -40,7 +41,8 @@ class Case:
     what the observed branch had, newest first; `durations` how many seconds each "tool operation" took before.
     `missing` is what git names and the cloud does not have; `builds` are the images of today; `quota` is what
     the project may have, as far as it was asked for; `granted` is what an earlier plan of the cycle was let do.
-    `removed` has which added fields were taken out of objects already, and when those had been set."""
+    `removed` has which added fields were taken out of objects already, and when those had been set;
+    `renewal` is what git wants of certificates that end soon."""
 
     cluster: str
     commit: str
@@ -61,6 +63,7 @@ class Case:
     quota: Quota = field(default_factory=dict)
     granted: Granted | None = None
     removed: Mapping[Told, str] = field(default_factory=dict)
+    renewal: Renewal = Renewal.REPORTED
 
 
 def decide(case: Case) -> Plan:
@@ -112,7 +115,8 @@ def _found(case: Case) -> tuple[Difference, ...]:
     ending = environments.notices(case.environments, case.facts.now)
     images = rolling.notices(case.expected, case.observed, case.builds, case.missing)
     told = (*ending, *images, *gone(case.missing), *case.notices)
-    found = (*explained, *certificates.differences(case.observed, case.facts.now), *told)
+    ending_soon = certificates.differences(case.observed, case.facts.now, case.renewal)
+    found = (*explained, *ending_soon, *told)
     return tuple(sorted(found, key=lambda d: d.order))
 
 

@@ -13,6 +13,7 @@ from ..model.guest import Guest
 from ..model.plan import Plan, Refusal, Step, Tool
 from ..model.resource import Component
 from . import windows
+from .backups import risky
 from .fleet_counts import FAMILIES
 from .moves import going, lost
 from .sessions import ended, machines_stopped
@@ -33,7 +34,8 @@ class Facts:
     the bounds people gave its group, so their deletion counts towards no limit and disrupts nobody. `families` says how
     many are live of what is counted together (`existing` stands in for what it leaves out), `workers` which machines
     pods run on now, `guests` the pods on those that the plan drains, `sessions` those in use, by machine, and
-    `unseen_sessions` why nobody could say which these are.
+    `unseen_sessions` why nobody could say which these are. `unsaved` says why a snapshot of etcd, which git wants,
+    could not be taken just now.
     """
 
     limits: Guards
@@ -48,6 +50,7 @@ class Facts:
     guests: Sequence[Guest] = ()
     sessions: Mapping[str, Collection[str]] = field(default_factory=dict)
     unseen_sessions: str = ""
+    unsaved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +198,16 @@ def _recovery(plan: Plan, facts: Facts) -> str | None:
         return None
     members = len(facts.control_plane)
     left = members - len(hit)
-    few = "" if left > members // 2 else f"; {left} of {members} are left: etcd is restored from a snapshot"
+    few = "" if left > members // 2 else f"; {left} of {members} are left: etcd goes on from what the first of them has"
     return f"would put {_few(hit)} out of etcd and the control plane, and let new machines join{few}"
+
+
+def _backup(plan: Plan, facts: Facts) -> str | None:
+    """git wants snapshots, so somebody counts on there being one of before."""
+    hit = sorted({s.operation for s in plan.steps if risky(s)})
+    if not hit or not facts.unsaved:
+        return None
+    return f"would run {', '.join(hit)} without a snapshot of etcd, which could not be taken: {facts.unsaved}"
 
 
 def _replaced_servers(plan: Plan, facts: Facts) -> str | None:
@@ -331,6 +342,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("last-workers", _last_workers, "add the machines that are to come first, and take these away later", True),
     Guard("control-plane", _control_plane, "leave the control plane as it is", explicit=True),
     Guard("recovery", _recovery, "bring the machines back as they were", explicit=True),
+    Guard("backup", _backup, "mend what keeps the snapshot from being taken", explicit=True, holds=risky),
     Guard("replaced-servers", _replaced_servers, "change one node group at a time, or raise guards.maxReplacedServers"),
     Guard("sessions", _sessions, "wait until they are idle or stopped, or raise guards.maxEndedSessions"),
     Guard("rebuild", _rebuild, "make a new node group with the new image and empty the old one", explicit=True),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from ..model.change import LEAVING, Action, Class, Difference, Severity
 from ..model.plan import JOIN, WAVE, Counts, Plan, Step, Tool
 from ..model.resource import Component, Key
-from .playbook import Roles, fetch_steps, kubernetes_steps
+from .playbook import Roles, fetch_steps, kubernetes_steps, renewal_steps
 
 
 def plan(
@@ -36,8 +36,9 @@ def plan(
         rebuilt = {d.key.name for d in infrastructure if _makes_server(d)}
         balancer = _balancer(infrastructure)
         before, after = kubernetes_steps(todo, roles, rebuilt=rebuilt, balancer=balancer, reboot=reboot, absent=absent)
+        after += renewal_steps(todo, roles)
         if Component.KUBERNETES in blind:
-            before, after = [], fetch_steps(todo)
+            before, after = [], [*fetch_steps(todo), *renewal_steps(todo, roles, ended_only=True)]
         steps = [*_urgent(infrastructure), *before, *_infrastructure(infrastructure), *after]
     steps += _workloads([d for d in differences if d.component is Component.WORKLOADS], waves or {})
     if Component.APPLICATIONS not in blind:

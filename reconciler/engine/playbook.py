@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..model.change import Action, Class, Difference
+from ..model.change import Action, Class, Difference, Severity
 from ..model.naming import CERTIFICATE
-from ..model.plan import Counts, Step, Tool
+from ..model.plan import RENEW, Counts, Step, Tool
 from ..model.resource import Component
 
 _METADATA = ("labels.", "taints", "provider_id")
@@ -71,12 +71,29 @@ def kubernetes_steps(
 
 def fetch_steps(differences: Sequence[Difference]) -> list[Step]:
     """cluster.yml, for the kubeconfig that it fetches: the API does not take ours any more."""
-    refused = tuple(d for d in differences if d.key.kind == CERTIFICATE and d.actionable)
+    refused = tuple(d for d in differences if d.key.kind == CERTIFICATE and d.action is Action.REPLACE)
     if not refused:
         return []
     targets = tuple(str(d.key) for d in refused)
     summary = "fetch the kubeconfig again"
     return [Step(Component.KUBERNETES, Tool.KUBESPRAY, "cluster.yml", summary, targets, Counts(replace=1), refused)]
+
+
+def renewal_steps(differences: Sequence[Difference], roles: Roles, *, ended_only: bool = False) -> list[Step]:
+    """Renew what ends soon, on one control plane after another. With `ended_only` what has ended already: then that is
+    why the API says nothing."""
+    ending = tuple(
+        d
+        for d in differences
+        if d.key.kind == CERTIFICATE
+        and d.action is Action.UPDATE
+        and (d.severity is Severity.CRITICAL or not ended_only)
+    )
+    if not ending:
+        return []
+    targets = tuple(sorted(roles.control_plane))
+    summary = f"renew the certificates of {_names(targets)}, one after another"
+    return [Step(Component.KUBERNETES, Tool.KUBERNETES, RENEW, summary, targets, Counts(update=len(ending)), ending)]
 
 
 def _joining(staying: Sequence[Difference], rebuilt: Collection[str], roles: Roles) -> frozenset[str]:

@@ -9,14 +9,17 @@ from enum import StrEnum
 
 # Whatever a lease says of itself, it ends so long after a reader first saw it. A renewal is another value of its ref.
 LONGEST_SECONDS = 3600.0
+# Fencing numbers end here, where every reader of JSON still counts exactly. A forged one stops nobody: it is met.
+LAST_NUMBER = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """`host` and `pid` are for people; `id` is random and made anew each time a lease is taken. Times are UTC.
+    """`host` and `pid` are for people; `id` is random, another one each time a lease is taken. Times are UTC.
 
-    `commit` is the desired commit it was taken for; `took_over` says how the one before stood when that was never given
-    back; `released` is when this one was, None while it is held."""
+    `number` fences: each lease of a cluster has a higher one than all before it (0: not numbered yet). `commit` is the
+    desired commit it was taken for; `took_over` says how the one before stood when that was never given back;
+    `released` is when this one was, None while it is held."""
 
     host: str
     pid: int
@@ -26,6 +29,7 @@ class Lease:
     commit: str = ""
     took_over: str = ""
     released: datetime.datetime | None = None
+    number: int = 0
 
     def __str__(self) -> str:
         return f"{self.host} (process {self.pid}) until {self.expires:%Y-%m-%d %H:%M:%S} UTC"
@@ -40,6 +44,11 @@ class Unreadable:
 
     def __str__(self) -> str:
         return f"somebody whose lease can't be read ({self.why})"
+
+
+def after(*numbers: int) -> int:
+    """The number of a lease that comes after all of these."""
+    return min(max(0, *numbers) + 1, LAST_NUMBER)
 
 
 class Standing(StrEnum):

@@ -38,6 +38,8 @@ KUBECONFIG = "kubeconfig"
 API_SERVER = "api-server"
 ENDS = "ends"
 TRUSTED = "trusted"
+# The kind of what is said of a cluster's snapshots of etcd.
+BACKUP = "backup"
 
 
 def tag(cluster: str) -> str:

@@ -52,6 +52,8 @@ class Counts:
         return cls(*(acts.count(a) for a in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)))
 
 
+# The operation of a step that renews the certificates of control planes.
+RENEW = "renew-certificates"
 # The operation of a step that gives ports an address of one more subnet.
 JOIN = "join"
 # The argument of a step that says in which wave its workloads are; left out for the first.

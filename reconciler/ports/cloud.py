@@ -46,6 +46,10 @@ class Cloud(Protocol):
     def reboot(self, server: str) -> None:
         """Reboot a server, hard, and let its metadata say when. Raises Transient when it does not come back."""
 
+    def console(self, server: str) -> str | Unknown:
+        """What a server (by id) has written to its console, as far back as the cloud keeps it and 1 MiB at the most:
+        whoever is root there wrote it. Unknown where we may not read it, or there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Touched:

@@ -12,6 +12,7 @@ from ..model.lease import Lease, Unreadable
 
 # What is read of one file of the observed branch: what 5,000 objects and 1,000 machines make is 2.5 MiB.
 OBSERVED_AT = "Observed-At"  # the trailer of a record: when the cluster was looked at
+LEASE_NUMBER = "Lease-Number"  # the trailer of what is written under a lease: its fencing number
 RECORD_BYTES = 16 * 1024 * 1024
 # the text of files by path; or how it follows from what the branch has by then
 Files: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, bytes]], Mapping[str, str] | None]
@@ -51,8 +52,16 @@ class Repository(Protocol):
         """Return when (UTC) the cluster was looked at whose last record `folder` is on the observed branch; None where
         that does not say. Whoever may push there may have written it. Starts no program."""
 
+    def lease_number(self, folder: str) -> int:
+        """Return the fencing number of the last record of `folder` on the observed branch that bears one, within
+        bounds; 0 where none does. Whoever may push there may have written it. Starts no program."""
+
     def verified(self) -> bool:
         """Say whether `observed` gives only what a known key signed, or everything that anybody pushed."""
+
+    @property
+    def signing(self) -> bool:
+        """Is what we record signed, so that others may believe it?"""
 
     def history(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Return what the file at `path` held on the observed branch, newest first, each with the time of the commit
@@ -83,6 +92,10 @@ class Repository(Protocol):
         commits are kept: fetch, rebuild the tree, push again, within a bound. Raises Transient when the remote
         can't be reached or the bound is reached.
         """
+
+    def fence(self, folder: str, message: str) -> None:
+        """Put a commit on the observed branch that changes nothing, where there is a remote: what somebody made ready
+        to be pushed before comes too late. Raises what `record` raises."""
 
     def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
         """Make a branch with one commit on top of `base` that replaces `files`, push it, and return the commit's id. No
@@ -151,7 +164,12 @@ class Leases(Protocol):
         """Return a cluster's last lease, held or given back, or what somebody put in its stead, and by which name
         `swap` knows it; None when there never was one. Raises Transient when that can't be asked."""
 
+    def history(self, cluster: str) -> Iterator[Lease]:
+        """Return the leases of a cluster that are known here, newest first: the present one, and those before it. Asks
+        nobody."""
+
     def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
-        """Put `after` in the place of `before` (None: nothing), and keep what other leases were there as its history.
+        """Put `after` in the place of `before` (None: nothing), and keep what other leases were there as its history. A
+        number that is no higher than theirs is made so.
         Return the name of `after`, or None when something else than `before` was there: then nothing was changed.
         Raises Transient when that can't be asked; Permanent when it is refused."""

@@ -23,7 +23,7 @@ from .kubespray import PLAYBOOKS
 from .machines import Machines
 from .openstack import PORTS, Cloud
 
-IMAGE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
+IMAGE = ("etcd", "etcdctl", "etcdutl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
 CLOUD = "sandbox"
 OPENSHIFT = "moc"
 

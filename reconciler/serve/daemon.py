@@ -1,26 +1,27 @@
-"""`reconciler run`: the fleet, the door it listens at, and what wakes it, until it is told to stop."""
+"""`reconciler run`: the fleet of each repository, the one door all of them listen at, until it is told to stop."""
 
 from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from .. import interrupt
-from ..control.board import Board
-from ..control.fleet import Fleet
-from ..control.ways import Terms, Ways
+from ..control.board import Board, document
+from ..control.workers import Workers
 from ..errors import Invalid, Permanent
-from ..ports import Watcher
 from . import memory
 from .access import Access
 from .connections import Limits
 from .files import raised
-from .http import Door, Server
+from .http import Door, Hook, Server
 from .logs import Library, Log, LogProgress
+from .member import Member, Served
 from .metrics import CONTENT_TYPE, Metrics
 from .quiet import Quiet
 from .secret import Secret
@@ -28,35 +29,17 @@ from .secret import Secret
 _MISSED = 3  # polls in a row that may fail before we call ourselves not ready
 _SHARE = 4  # of our files so many parts are others': connections of strangers have one
 _BY_PUSHERS = frozenset({"ignored"})  # whoever pushes any branch brings these about
-
-
-class Wakes(Protocol):
-    """Something that calls us from a thread of its own."""
-
-    def start(self) -> bool: ...
-
-    def stop(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the daemon is made of: `ways` is given the watcher and how progress is shown; `watcher` and `refs` are given
-    what to call."""
-
-    ways: Callable[[Watcher, Callable[[str], LogProgress]], Ways]
-    watcher: Callable[[Callable[[str, str], None]], Watcher]
-    refs: Callable[[Callable[[], None]], Wakes]
+_TURN_SECONDS = 0.5  # the main thread hears of a signal when it wakes
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Where to listen, None for nowhere; `must`: somebody said so, and it is an error when that can't be. `secret` is
-    what deliveries are signed with, `token` what a reader shows, where `access` asks for one."""
+    """Where to listen, None for nowhere; `must`: somebody said so, and it is an error when that can't be. `token` is
+    what a reader shows, where `access` asks for one."""
 
     access: Access
     port: int | None
     must: bool
-    secret: Secret
     token: Secret
     limits: Limits
     max_bytes: int
@@ -65,10 +48,11 @@ class Listening:
 
 @dataclass
 class Daemon:
-    """Everything that runs. `run` returns when SIGTERM or SIGINT came: what runs is ended politely, and recorded."""
+    """Everything that runs: the repositories `served`, and so many `workers` for all of them. `run` returns when
+    SIGTERM or SIGINT came: what runs is ended politely, and recorded."""
 
-    parts: Parts
-    terms: Terms
+    served: Sequence[Served]
+    workers: int
     listening: Listening
     log: Log = field(default_factory=Log)
 
@@ -76,55 +60,56 @@ class Daemon:
         """Raises Invalid or Permanent when it can't begin at all."""
         memory.thrifty()
         files = raised()
-        self.listening.secret.read()
         self.listening.token.read()
-        board, quiet = Board(), Quiet(self.log)
+        quiet = Quiet(self.log)
         library = Library(quiet.event)
         logging.getLogger().addHandler(library)
-
-        def seen(cluster: str, what: str) -> None:
-            fleet.seen(cluster, what)
-
-        watcher = self.parts.watcher(seen)
-        metrics = Metrics(board, watcher.streams)
-
-        def told(event: str, **fields: object) -> None:
-            (quiet if event in _BY_PUSHERS else self.log).event(event, **fields)
-            metrics.event(event, **fields)
-            if event == "cycle":
-                trim.soon()
-
-        trim = memory.Trim()
-        ways = self.parts.ways(watcher, lambda cluster: LogProgress(self.log, {"cluster": cluster}))
-        fleet = Fleet(ways, self.terms, told, board=board)
-        interrupt.listen(signal.SIGTERM, signal.SIGINT, also=fleet.stop)
-        server = self._server(fleet, board, metrics, quiet, files)
-        refs = self.parts.refs(fleet.moved)
-        if not refs.start():
-            self.log.event("no-file-watches", hint="raise fs.inotify.max_user_watches; polling notices the same later")
+        members = self._members(quiet, Workers(self.workers))
+        boards = [member.board for member in members]
+        self._metrics = Metrics(boards, lambda: sum(member.streams() for member in members))
+        interrupt.listen(signal.SIGTERM, signal.SIGINT, also=partial(_each, members, Member.stop))
+        server = self._server(members, boards, quiet, files)
         try:
-            fleet.run()
+            _together(members)
         finally:
-            refs.stop()
             if server:
                 server.stop()
-            watcher.close()
             logging.getLogger().removeHandler(library)
             quiet.close()
             self.log.event("stopped")
+        for member in members:
+            if member.error is not None:
+                raise member.error
 
-    def _server(self, fleet: Fleet, board: Board, metrics: Metrics, quiet: Quiet, files: int) -> Server | None:
-        at = self.listening
+    def _members(self, quiet: Quiet, workers: Workers) -> list[Member]:
+        trim = memory.Trim()
+
+        def told(repository: str, event: str, **fields: object) -> None:
+            about = {"repository": repository, **fields}
+            if event in _BY_PUSHERS:
+                quiet.event(event, f"{event} {repository}".strip(), **about)
+            else:
+                self.log.event(event, **about)
+            self._metrics.event(event, **about)
+            if event == "cycle":
+                trim.soon()
+
+        def progress(repository: str, cluster: str) -> LogProgress:
+            return LogProgress(self.log, {"repository": repository, "cluster": cluster})
+
+        return [Member(s, workers, partial(told, s.name), partial(progress, s.name)) for s in self.served]
+
+    def _server(self, members: Sequence[Member], boards: Sequence[Board], quiet: Quiet, files: int) -> Server | None:
+        at, metrics = self.listening, self._metrics
         if at.port is None:
             return None
         door = Door(
-            secret=lambda: _now(at.secret, quiet),
-            pushed=fleet.pushed,
-            missed=fleet.missed,
-            status=board.document,
+            hooks=[_hook(member, quiet) for member in members],
+            missed=partial(_each, members, Member.missed),
+            status=lambda: document(boards),
             metrics=metrics.page,
             metrics_type=CONTENT_TYPE,
-            ready=lambda: _not_ready(board),
+            ready=lambda: _not_ready(boards),
             max_bytes=at.max_bytes,
             per_minute=at.per_minute,
             access=at.access,
@@ -143,6 +128,29 @@ class Daemon:
         where, most = at.access.address, door.limits.total
         self.log.event("listening", address=where, port=port, connections=most, hint=at.access.warning)
         return server
+
+
+def _each(members: Sequence[Member], call: Callable[[Member], None]) -> None:
+    for member in members:
+        call(member)
+
+
+def _together(members: Sequence[Member]) -> None:
+    """Each on a thread of its own, until all have ended. The main thread waits in short turns, or it would not hear of
+    a second signal."""
+    threads = [threading.Thread(target=m.run, name=f"fleet {m.served.name}".strip()) for m in members]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(_TURN_SECONDS)
+
+
+def _hook(member: Member, quiet: Quiet) -> Hook:
+    def secret() -> bytes | None:
+        return _now(member.secret, quiet, member.served.name) if member.secret else None
+
+    return Hook(secret, member.pushed, lambda: member.forges_name)
 
 
 def _strangers(metrics: Metrics, quiet: Quiet) -> dict[str, Any]:
@@ -171,16 +179,22 @@ def _strangers(metrics: Metrics, quiet: Quiet) -> dict[str, Any]:
     }
 
 
-def _now(secret: Secret, quiet: Quiet) -> bytes | None:
+def _now(secret: Secret, quiet: Quiet, repository: str = "") -> bytes | None:
     try:
         return secret.read()
     except Invalid as error:  # while it is being changed
-        quiet.event("no-secret", secret.setting, error=error.message)
+        quiet.event("no-secret", f"{secret.setting} {repository}".strip(), repository=repository, error=error.message)
         return None
 
 
-def _not_ready(board: Board) -> str:
-    document = board.document()
-    if document["git"]["failures"] >= _MISSED:
-        return f"git: {document['git']['reason']}"
-    return "" if document["clusters"] else "no cluster yet"
+def _not_ready(boards: Sequence[Board]) -> str:
+    """Why no repository can be followed; one that can is enough, for its clusters need us."""
+    reasons = [_trouble(board) for board in boards]
+    return reasons[0] if all(reasons) else ""
+
+
+def _trouble(board: Board) -> str:
+    failures, reason = board.trouble
+    if not board.usable or failures >= _MISSED:
+        return f"git: {reason}"
+    return "" if board.entries() else "no cluster yet"

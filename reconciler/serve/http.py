@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -25,7 +25,7 @@ from ..errors import Permanent, mistake
 from .access import Access, Asked
 from .connections import Limits, Listener, Places
 from .flood import Bucket
-from .webhook import Kind, Malformed, delivery, genuine
+from .webhook import Kind, Malformed, concerns, delivery, genuine
 
 _BODY_SECONDS = 10.0
 _LINE_BYTES, _HEADERS = 8190, 64  # of a request's head, each line of it
@@ -43,15 +43,25 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """What the server tells and asks. `secret` is asked for at each delivery (None: there is none), so that a changed
-    one holds at once, and so is the `token` of who reads; `pushed` gets the ref and the commit; `missed` is told that a
-    push may have been refused unread; `ready` says why we are not ready ("": we are); `refused` gets the status and the
-    peer of who may not read, `cut` a reason and the peer of a connection that was ended, `trouble` an error that is
-    nobody's request."""
+class Hook:
+    """One repository's webhook. `secret` is asked for at each delivery (None: there is none), so that a changed one
+    holds at once; `pushed` gets the ref and the commit of what was signed with it; `name` is what the forge calls the
+    repository ("": that is not known)."""
 
     secret: Callable[[], bytes | None]
     pushed: Callable[[str, str], None]
+    name: Callable[[], str] = lambda: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the server tells and asks. A delivery is told to those of the `hooks` whose secret it was signed with, and
+    whose repository it is about. The `token` of who reads is asked for each time; `missed` is told that a push may have
+    been refused unread; `ready` says why we are not ready ("": we are); `refused` gets the status and the
+    peer of who may not read, `cut` a reason and the peer of a connection that was ended, `trouble` an error that is
+    nobody's request."""
+
+    hooks: Sequence[Hook]
     missed: Callable[[], None]
     status: Callable[[], dict[str, Any]]
     metrics: Callable[[], bytes]
@@ -76,7 +86,7 @@ class Server:
         self._where = (address, port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
-        self._good = Bucket(door.per_minute / 60, max(10.0, door.per_minute / 4))
+        self._good = [Bucket(door.per_minute / 60, max(10.0, door.per_minute / 4)) for _ in door.hooks]
         self._bad = Bucket(_BAD_PER_MINUTE / 60, _BAD_BURST)
         self._large = 0
         self._asking = False
@@ -172,8 +182,8 @@ class Server:
         return answer
 
     async def _delivered(self, request: web.Request) -> web.Response:
-        secret = self._door.secret()
-        if not secret:
+        secrets = [hook.secret() or b"" for hook in self._door.hooks]
+        if not any(secrets):
             return self._refused(404, "no webhook secret is set up")
         if request.content_type != _JSON:
             return self._refused(415, "send application/json")
@@ -181,8 +191,10 @@ class Server:
         if isinstance(body, web.Response):
             return body
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if genuine(headers, body, secret):
-            return self._accepted(headers, body)
+        # all of them are tried, whichever signed it: how long that takes says nothing of whose it is
+        signed = [genuine(headers, body, secret) for secret in secrets]
+        if any(signed):
+            return self._accepted(headers, body, [index for index, good in enumerate(signed) if good])
         return self._refused(401, "the signature is wrong or missing")
 
     def _refused(self, status: int, why: str) -> web.Response:
@@ -200,19 +212,24 @@ class Server:
         self._asking = False
         self._door.missed()
 
-    def _accepted(self, headers: Mapping[str, str], body: bytes) -> web.Response:
+    def _accepted(self, headers: Mapping[str, str], body: bytes, signers: Sequence[int]) -> web.Response:
         try:
-            said = delivery(headers, body)
+            sent = delivery(headers, body)
         except Malformed as error:
             return _said(400, str(error))
-        if said.kind is Kind.PING:
+        if sent.kind is Kind.PING:
             return _said(200, "pong")
-        if said.kind is Kind.OTHER:
+        if sent.kind is Kind.OTHER:
             return _said(202, "not a push: nothing to do")
+        hooks = [(self._door.hooks[index], self._good[index]) for index in signers]
+        meant = [(hook, bucket) for hook, bucket in hooks if concerns(sent.names, hook.name())]
         # told even when it is one too many: whoever pushes in a flood must not miss the last one
-        self._door.pushed(said.ref, said.commit)
-        wait = self._good.take(time.monotonic())
-        return _busy(wait) if wait else _said(202, "accepted")
+        for hook, _ in meant:
+            hook.pushed(sent.ref, sent.commit)
+        wait = max((bucket.take(time.monotonic()) for _, bucket in meant or hooks), default=0.0)
+        if wait:
+            return _busy(wait)
+        return _said(202, "accepted" if meant else "not a repository that is followed here: nothing to do")
 
     async def _body(self, request: web.Request) -> bytes | web.Response:
         """All of it, or why not. What says its length is refused before it is read, what does not while it is."""

@@ -11,10 +11,11 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 from .secret import same
 
@@ -22,6 +23,11 @@ _GITHUB = "x-hub-signature-256"
 _GITLAB_TOKEN = "x-gitlab-token"  # noqa: S105 - a header's name
 _STANDARD = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _STANDARD_KEY = "whsec_"
+# What forges call a repository in a push: by its path, and by addresses.
+_PATHS = ("full_name", "path_with_namespace")
+_ADDRESSES = ("clone_url", "ssh_url", "git_url", "git_http_url", "git_ssh_url", "http_url", "html_url", "web_url")
+_SCHEMES = ("http", "https", "ssh", "git", "git+ssh", "ssh+git")
+_LONGEST_NAME = 2048
 
 
 class Kind(Enum):
@@ -33,11 +39,12 @@ class Kind(Enum):
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A delivery somebody signed who knows the secret. `ref` is the full name of what was pushed, `commit` what it is
-    now, where the payload says so."""
+    now, where the payload says so; `names` is what it calls the repository (see `name_of`)."""
 
     kind: Kind
     ref: str = ""
     commit: str = ""
+    names: frozenset[str] = frozenset()
 
 
 class Malformed(ValueError):
@@ -89,7 +96,41 @@ def delivery(headers: Mapping[str, str], body: bytes) -> Delivery:
     ref, commit = document.get("ref"), document.get("after", "")
     if not isinstance(ref, str) or not ref.startswith("refs/") or not isinstance(commit, str):
         raise Malformed("a push without the ref that was pushed")
-    return Delivery(Kind.PUSH, ref, commit)
+    return Delivery(Kind.PUSH, ref, commit, frozenset(_names(document)))
+
+
+def name_of(url: str) -> str:
+    """What a forge calls the repository at that address: its path, such as "lab/clusters", whichever way leads there;
+    "" for an address that is no forge's, such as a folder of this machine."""
+    user_and_host, colon, path = url.partition(":")
+    try:
+        if "://" in url:
+            parts = urlsplit(url)
+            path = parts.path if parts.scheme in _SCHEMES else ""
+        elif not colon or "/" in user_and_host:  # else as scp has it: git@forge:lab/clusters.git
+            return ""
+    except ValueError:
+        return ""
+    return path.strip("/").removesuffix(".git").lower()
+
+
+def concerns(names: Collection[str], ours: str) -> bool:
+    """Whether a push to a repository that is called so is one to ours, as far as both are known. One address may have
+    more before the name than another: a forge that lies below a path of its host."""
+    return not names or not ours or any(_same_end(name, ours) for name in names)
+
+
+def _same_end(one: str, other: str) -> bool:
+    return one == other or ("/" in one and "/" in other and (one.endswith(f"/{other}") or other.endswith(f"/{one}")))
+
+
+def _names(document: Mapping[str, Any]) -> Iterator[str]:
+    for part in (document.get("repository"), document.get("project")):
+        for key, value in part.items() if isinstance(part, dict) else ():
+            if isinstance(value, str) and len(value) <= _LONGEST_NAME:
+                name = value.lower() if key in _PATHS else name_of(value) if key in _ADDRESSES else ""
+                if name:
+                    yield name
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Fleet:
         self.bin = bin
         self.machines = Machines(root, bin=bin, progress=Silent())
         self.network = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}"
+        self.addresses: dict[str, str] = {}
         self.key = root / "key"
         (root / "machines").mkdir()
         process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], timeout=30)
@@ -72,7 +73,8 @@ class Fleet:
         return str(uuid5(UUID(int=0), name))
 
     def address(self, name: str) -> str:
-        return f"{self.network}.{int(name.rpartition('-')[2])}"
+        """By the number at the end of its name, unless `addresses` says otherwise."""
+        return self.addresses.get(name) or f"{self.network}.{int(name.rpartition('-')[2])}"
 
     def home(self, name: str) -> Path:
         return self.root / "machines.d" / self.id(name)

@@ -312,7 +312,7 @@ def test_a_file_of_the_first_version_is_a_lease(clone: Make) -> None:
     assert there
     since = datetime.datetime(2026, 11, 24, 12, 0, 0, 1, datetime.UTC)
     ends = datetime.datetime(2026, 11, 24, 12, 5, tzinfo=datetime.UTC)
-    assert there[1] == Lease("m", 7, "0f", since, ends, "c0ffee", "expired")
+    assert there[1] == Lease("m", 7, "0f", since, ends, "c0ffee", "expired", number=3)
 
 
 def test_a_branch_that_ends_like_the_ref_is_not_the_ref(clone: Make) -> None:

@@ -192,6 +192,21 @@ def test_the_key_file_may_be_named_by_the_environment(
     assert CANARY.encode() in Sops(tools["sops"]).decrypt(encrypted, NAME)
 
 
+def test_beside_other_repositories_only_the_settings_key_opens_it(
+    tools: dict[str, Path], encrypted: bytes, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = tmp_path / "home/.config/sops/age/keys.txt"
+    usual.parent.mkdir(parents=True)
+    usual.write_bytes(key.read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(key))
+    monkeypatch.setenv("SOPS_AGE_KEY", key.read_text())
+    assert "none of the keys here" in refused(Sops(tools["sops"], alone=False), encrypted, Permanent).message
+    assert CANARY.encode() in Sops(tools["sops"], key, alone=False).decrypt(encrypted, NAME)
+    assert CANARY.encode() in Sops(tools["sops"]).decrypt(encrypted, NAME)
+
+
 def test_a_key_file_that_is_not_there(tools: dict[str, Path], encrypted: bytes, tmp_path: Path) -> None:
     assert "can't be read" in refused(Sops(tools["sops"], tmp_path / "nowhere"), encrypted, Permanent).message
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,10 @@ def hooked(remote: Path, settings: Listening) -> None:
 class Running:
     """`reconciler run` while the block lasts. `events` are the lines of its log so far."""
 
-    def __init__(self, repo: Path, config: Path, *argv: str, counts: Path | None = None) -> None:
+    def __init__(
+        self, repo: Path, config: Path, *argv: str, counts: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        self._env = {**os.environ, **(env or {})}
         start = [str(PROJECT / "benchmarks/counting.py"), str(counts)] if counts else ["-m", "reconciler"]
         rest = ["--repo", str(repo), "--config", str(config), "run", "--log-format", "json", *argv]
         self._argv = [sys.executable, *start, *rest]
@@ -105,7 +109,7 @@ class Running:
         self.other: list[str] = []
 
     def __enter__(self) -> Running:
-        self._process = subprocess.Popen(self._argv, stderr=subprocess.PIPE, text=True, cwd=PROJECT)
+        self._process = subprocess.Popen(self._argv, stderr=subprocess.PIPE, text=True, cwd=PROJECT, env=self._env)
         self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

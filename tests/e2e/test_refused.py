@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.unit.adapters.kubernetes.authority import DAY, Authority
 pytestmark = pytest.mark.live
 
 
-def test_a_kubeconfig_that_is_refused_is_fetched_again(world: World) -> None:
+def test_a_kubeconfig_that_is_refused_is_fetched_from_a_machine_and_no_playbook_runs(world: World) -> None:
     servers, nodes = world.servers(), world.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.uid}")
     known_hosts = next(world.state.rglob("known_hosts")).read_bytes()
     pair = Authority().pair("kubernetes-admin", datetime.datetime.now(datetime.UTC) + DAY)
@@ -27,18 +28,27 @@ def test_a_kubeconfig_that_is_refused_is_fetched_again(world: World) -> None:
     }
     world.kubeconfig.write_text(yaml.safe_dump(said))
 
-    (report,) = json.loads(world.reconciler("plan", "demo", "-o", "json").out)
-    assert [(s["operation"], s["targets"]) for s in report["steps"]] == [("cluster.yml", ["certificate kubeconfig"])]
+    logs = playbooks(world)
+    planned = world.reconciler("plan", "demo", "-o", "json")
+    (report,) = json.loads(planned.out)
+    assert report["steps"] == []
+    assert planned.code == 0, planned.all
     applied = world.reconciler("apply", "demo")
     assert applied.code == 0, applied.all
     assert "in sync" in applied.out
-
+    assert playbooks(world) == logs
     assert world.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.uid}") == nodes
     assert world.servers() == servers
     assert next(world.state.rglob("known_hosts")).read_bytes() == known_hosts
     assert not list(world.state.rglob("fetched"))
+    assert not list(world.state.rglob("regained"))
     kinds = world.observed()["components"]["kubernetes"]["certificate"]
     assert kinds == [{"id": "", "name": "api-server"}, {"id": "", "name": "kubeconfig"}]
+
+
+def playbooks(world: World) -> list[Path]:
+    """The logs of all that ran here."""
+    return sorted(world.state.rglob("artifacts/*/stdout"))
 
 
 def test_a_version_that_is_too_far_is_refused_by_validate_and_plan_alike(world: World) -> None:

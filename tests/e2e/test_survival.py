@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.openstack import OpenStackCloud
+from reconciler.control.machine_lock import Neighbours, alone_here
 from reconciler.sandbox.sandbox import Sandbox
 from reconciler.toolchain import Toolbox
 from tests.e2e.world import World
@@ -104,6 +106,23 @@ def test_with_nova_unreachable_nothing_is_planned_for_deletion(world: World) -> 
     said = world.reconciler("apply", "demo")
     assert said.code == 0, said.all
     assert world.servers() == before
+
+
+def test_who_applies_from_another_clone_of_this_machine_keeps_an_apply_off(world: World, tmp_path: Path) -> None:
+    """By the id that Keystone has for the project, whatever the clone and its remote."""
+    project = OpenStackCloud("sandbox", clouds_file=world.sandbox.clouds_yaml, timeout=30).project()
+    assert project == world.mischief().connection.current_project_id
+    world.kubectl("-n", "sid", "delete", "configmap", "backend")
+    commits = world.history()
+    with alone_here(Neighbours(lambda _: project, tmp_path / "their clone"), world.name, "sandbox", None):
+        said = world.reconciler("apply", world.name)
+        assert said.code == 1, said.all
+        assert f"{world.name!r} is applied on this machine by another reconciler: process {os.getpid()} of" in said.all
+        assert "their clone" in said.all
+        assert "backend" not in world.kubectl("-n", "sid", "get", "configmaps", "-o", "name").split("/")
+        assert world.history() == commits
+    said = world.reconciler("apply", world.name)
+    assert said.code == 0, said.all
 
 
 def test_services_that_a_cluster_does_not_use_may_be_silent(world: World) -> None:

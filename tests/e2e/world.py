@@ -97,6 +97,10 @@ class World:
             said = self.reconciler("apply", self.name)
             assert said.code == 0, said.all
 
+    def lose_state(self) -> None:
+        """As if this were another machine: all that the reconciler kept here is gone."""
+        shutil.rmtree(self.state)
+
     def reconciler(self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = 600) -> Said:
         """Run the command line in a process of its own."""
         done = subprocess.run(

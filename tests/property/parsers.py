@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,14 @@ import yaml
 
 from reconciler.adapters.git import lease_file
 from reconciler.adapters.helm.index import archive_url
+from reconciler.adapters.kubespray import known_hosts
 from reconciler.adapters.kubespray.events import Events
 from reconciler.adapters.terraform import documents, folder, unread
 from reconciler.adapters.terraform.failure import failure
 from reconciler.adapters.terraform.plan import Plan
 from reconciler.adapters.terraform.stream import Follower
-from reconciler.control import images, record, shapes
+from reconciler.control import host_keys, images, record, shapes
+from reconciler.engine.host_keys import of_console
 from reconciler.process import Completed, Redactor
 from reconciler.progress import QuietProgress
 from reconciler.serve import webhook
@@ -182,6 +185,20 @@ def _index(text: bytes) -> object:
     return archive_url(text, "https://charts.example.org", "web", "1.0.0")
 
 
+_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG0h5sVZ0l5o1VbqXZ2pQqQ8r0n6cT8hN4v5Zqf7yJ8b"
+_HOSTS = {"0b1c": {"keys": [_HOST_KEY], "source": "console", "address": "192.0.2.7"}}
+_CONSOLE = (
+    f"[    1.0] Linux\r\n-----BEGIN SSH HOST KEY KEYS-----\r\n{_HOST_KEY} root@demo\r\n"
+    "-----END SSH HOST KEY KEYS-----\r\n"
+).encode()
+
+
+def _known_hosts(text: bytes) -> object:
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(text)
+        return known_hosts.read(Path(file.name), [("192.0.2.7", 22), ("192.0.2.8", 2222)])
+
+
 PARSERS: dict[str, Parser] = {
     "terraform plan": Parser(_plan, (_text(_PLAN),)),
     "terraform state": Parser(_state, (_text(_STATE),)),
@@ -203,6 +220,9 @@ PARSERS: dict[str, Parser] = {
     "drift.yaml": Parser(record.read_drift, (_yaml(_DRIFT),)),
     "outputs.yaml": Parser(_outputs, (_yaml(_OUTPUTS),)),
     "images.yaml": Parser(lambda text: images.read(text, lambda _: None), (_yaml({"0b1c": ["ubuntu-24.04"]}),)),
+    "hosts.yaml": Parser(lambda text: host_keys.read(text, lambda _: None), (_yaml(_HOSTS),)),
+    "console log": Parser(lambda text: of_console(text.decode("utf-8", "replace")), (_CONSOLE,)),
+    "known_hosts": Parser(_known_hosts, (f"192.0.2.7 {_HOST_KEY} console\n[192.0.2.8]:2222 {_HOST_KEY}\n".encode(),)),
     "lease": Parser(lease_file.read, (_text(_LEASE),)),
     "kubeconfig": Parser(_kubeconfig, (_fetched_kubeconfig(),)),
     "sops": Parser(_sops, (_yaml(_SOPS),)),

@@ -77,6 +77,9 @@ class History:
         )
         for entry in log.split("\x01")[1:]:
             when, lease, names = entry.split("\x02")
+            if not names.split():  # who takes over what nobody gave back says so before anything is changed
+                assert tenures[lease][1].took_over in ("expired", "mine"), "killed before that, it is made up for"
+                continue
             (folder,) = {name.partition("/")[0] for name in names.split()}
             if lease:
                 cluster, tenure = tenures[lease]

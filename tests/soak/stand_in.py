@@ -9,22 +9,26 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import signal
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from reconciler import cli
+from reconciler.adapters.git import GitRepository
 from reconciler.app import App
 from reconciler.cli import context
 from reconciler.control.cycle import Cycle
 from reconciler.model.guest import Guest
+from reconciler.model.host_key import Vouched
 from reconciler.model.quota import Quota
 from reconciler.model.resource import Key, Known, Listing, Resource, Symptom, Unknown
 from reconciler.model.session import Session
-from reconciler.ports import CloudSnapshot, Comparison, Manifest, Playbook, Progress, Workspace
+from reconciler.ports import CloudSnapshot, Comparison, Manifest, Place, Playbook, Progress, Workspace
 from reconciler.spec.load import DesiredCluster
 from reconciler.spec.render import objects
 from reconciler.spec.render.infrastructure import infrastructure
@@ -32,7 +36,16 @@ from reconciler.spec.render.kubernetes import nodes
 from reconciler.spec.render.terraform import KINDS
 
 PLACE = "RECONCILER_SOAK_MACHINES"  # the folder of these files
+PROJECT_ID = "RECONCILER_SOAK_PROJECT"  # of the cloud, where processes share one machine
+STOPS = "RECONCILER_SOAK_STOPS"  # where a process stops itself once, as if its machine slept
+BEGUN = ".begun"  # the file with what was begun to be changed, and by which process
 _SLOWEST_SECONDS = 0.6
+
+
+def _stops_at(point: str) -> None:
+    if os.environ.get(STOPS) == point:
+        del os.environ[STOPS]
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 @dataclass
@@ -67,8 +80,11 @@ class Machines:
     cluster: DesiredCluster
 
     @contextmanager
-    def changed(self) -> Iterator[Live]:
+    def changed(self, what: str) -> Iterator[Live]:
         """Work takes its time, and a kill in the middle of it leaves half of it."""
+        with (self.place / BEGUN).open("a") as log:
+            log.write(f"{os.getpid()} {what}\n")
+        _stops_at(what)
         time.sleep(random.uniform(0, _SLOWEST_SECONDS))
         live = read(self.place, self.cluster.name)
         yield live
@@ -78,7 +94,7 @@ class Machines:
     # Terraform
 
     def apply_terraform(self) -> None:
-        with self.changed() as live:
+        with self.changed("terraform") as live:
             there = {r.key: r for r in live.resources}
             wanted = infrastructure(self.cluster.cluster)
             live.resources = [_made(r, n, self.cluster.name, there.get(r.key)) for n, r in enumerate(wanted, 1)]
@@ -88,7 +104,7 @@ class Machines:
     def run(self, cluster: str, playbook: Playbook, progress: Progress) -> None:
         if playbook.name == "facts.yml":
             return
-        with self.changed() as live:
+        with self.changed("playbook") as live:
             servers = [r for r in live.resources if r.kind == "server"]
             live.nodes = [replace(n, id=f"uid-{n.name}") for n in nodes(self.cluster.cluster, servers)]
         self.kubeconfig(cluster).touch()
@@ -96,11 +112,32 @@ class Machines:
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
         pass
 
+    def host_keys(self, cluster: str, places: Collection[Place]) -> Mapping[Place, Vouched]:
+        return {}
+
+    def pin(self, cluster: str, keys: Mapping[Place, Vouched]) -> None:
+        pass
+
+    def without_facts(self, cluster: str, hosts: Collection[str]) -> tuple[str, ...]:
+        return tuple(hosts)
+
     def versions(self) -> Collection[str]:
         return ()
 
     def kubeconfig(self, cluster: str) -> Path:
         return self.place / f".{cluster}.kubeconfig"
+
+    def ask(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
+    ) -> str:
+        there = "yes" if self.kubeconfig(cluster).exists() else "no"
+        return f"traces: etcd={there} kubelet={there} kubeconfig={there} instance= members=\n"
+
+    def receive(self, *_: object, **__: object) -> None:
+        raise AssertionError("nobody gives a snapshot here")
+
+    def send(self, *_: object, **__: object) -> None:
+        raise AssertionError("nobody takes a snapshot here")
 
     # Kubernetes
 
@@ -131,7 +168,7 @@ class Machines:
         return Comparison(tuple(expected), {k: Known(tuple(r for r in live if r.kind == k)) for k in kinds})
 
     def apply(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, *_: Any) -> None:
-        with self.changed() as live:
+        with self.changed("objects") as live:
             live.objects |= {objects.key(m): m for m in manifests}
 
     def settle(self, part_of: str, manifests: Sequence[Manifest], progress: Progress, *_: Any) -> None:
@@ -145,7 +182,7 @@ class Machines:
         return tuple(manifests)
 
     def prune(self, resources: Sequence[Resource]) -> None:
-        with self.changed() as live:
+        with self.changed("prune") as live:
             for r in resources:
                 live.objects.pop(r.key, None)
 
@@ -196,11 +233,18 @@ class Cloud:
         )
         return CloudSnapshot(kinds, flavors, images, networks, Known())
 
+    def project(self) -> str:
+        """Each process stands for a machine of its own, kept apart by leases, unless a project is named."""
+        return os.environ.get(PROJECT_ID) or f"soak of {os.getpid()}"
+
     def touched(self, since: object) -> tuple[Any, ...]:
         return ()
 
     def login(self) -> None:
         """Terraform's stand-in needs none."""
+
+    def console(self, server: str) -> Unknown:
+        return Unknown("no machine is behind it")
 
     def quota(self) -> Quota:
         return {}
@@ -218,12 +262,35 @@ class SoakApp(App):
     def cycle(self, state: Any, cluster: DesiredCluster, *args: Any, **more: Any) -> Cycle:
         made = super().cycle(state, cluster, *args, **more)
         machines = Machines(Path(os.environ[PLACE]), cluster)
+        leases = made.tools.leases
+        if STOPS in os.environ and leases:  # one clock for all
+            leases = replace(leases, grace=1.0)
         tools: Any = replace(
-            made.tools,
-            kubernetes=lambda _: machines, terraform=lambda: Terraform(machines), kubespray=machines,
+            made.tools, leases=leases,
+            kubernetes=lambda _: machines, terraform=lambda: Terraform(machines), kubespray=machines, machines=machines,
             terraform_state=lambda _: None, ready_seconds=0.0,
         )  # fmt: skip
         return replace(made, tools=tools)
+
+    @cached_property
+    def repository(self) -> GitRepository:
+        made = super().repository
+        record, advance = made.record, made._advance
+
+        def recorded(*args: Any) -> Any:
+            _stops_at("record")
+            return record(*args)
+
+        def advanced(branch: Any, folder: str, make: Callable[[str | None], str | None]) -> Any:
+            def pushed_later(parent: str | None) -> str | None:
+                commit = make(parent)
+                _stops_at("push")
+                return commit
+
+            return advance(branch, folder, pushed_later)
+
+        made.record, made._advance = recorded, advanced  # type: ignore[assignment,method-assign]
+        return made
 
     def _cloud(self, name: str) -> Any:
         return Cloud(Path(os.environ[PLACE]))

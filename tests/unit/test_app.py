@@ -10,19 +10,29 @@ import pytest
 
 from reconciler import process
 from reconciler.app import App
-from reconciler.control.revision import Purpose, revision
-from reconciler.errors import Blocked, Invalid, Permanent
-from reconciler.model.resource import Known, Unknown
+from reconciler.control.claims import Claims
+from reconciler.control.cycle import Moment
+from reconciler.control.revision import Desired, Purpose, revision
+from reconciler.errors import Blocked, Invalid, Permanent, Transient
+from reconciler.model.resource import Known, Resource, Unknown
 from reconciler.ports import CloudSnapshot, Playbook
 from reconciler.progress import QuietProgress
 from reconciler.serve.autoscaler import Ground
-from reconciler.settings import Git, Settings, Signers
+from reconciler.settings import Git, OpenShift, Settings, Signers
 from reconciler.spec.render import objects
 from reconciler.toolchain import Toolbox
 
 from .control.scene import Watched
-from .examples import CLUSTER, FILE, cluster
+from .examples import CLUSTER, FILE, application, cluster
 
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{{name: c, cluster: {{server: "{}"}}}}]
+users: [{{name: u, user: {{token: of-nobody}}}}]
+contexts: [{{name: x, context: {{cluster: c, user: u}}}}]
+current-context: x
+"""
 VERSION = "tag: {}\ncommit: 1c9add48975060f45396b34d8e022c30d7f80dab\n"
 
 
@@ -54,18 +64,22 @@ def test_the_commit_says_which_kubespray_and_the_settings_from_where(tmp_path: P
 def test_nodes_are_unknown_to_the_autoscaler_where_no_kubeconfig_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They lie below the state of a clone: another clone has none, and the cluster has nodes all the same."""
+    """They lie below the state of a clone: another clone has none, and without the key none can be had."""
+    server = Resource("server", "demo-cp-1", {"address": "192.0.2.1", "fixed_ip": "10.20.0.1"}, "1", "demo")
 
     class Empty:
         def observe(self, _: object) -> CloudSnapshot:
-            return CloudSnapshot({"server": Known()}, Known(), Known(), Known(), Known())
+            return CloudSnapshot({"server": Known((server,))}, Known(), Known(), Known(), Known())
+
+        def console(self, _: str) -> Unknown:
+            return Unknown("not for you")
 
     committed(tmp_path / "repo", "v7.0.0")
-    app = App(Settings(state=tmp_path / "state"), tmp_path / "repo", QuietProgress())
+    app = App(Settings(state=tmp_path / "state", sshKey=tmp_path / "none"), tmp_path / "repo", QuietProgress())
     monkeypatch.setattr(app, "_cloud", lambda _: Empty())
     nodes = app._seen(Ground(cluster())).nodes
     assert isinstance(nodes, Unknown)
-    assert "there is no kubeconfig" in nodes.reason
+    assert nodes.reason.startswith("there is no kubeconfig of demo here, and there is no private key ")
     assert "`kubeconfigs`" in (nodes.hint or "")
 
 
@@ -193,3 +207,96 @@ class TestSigners:
         self.signed(app)
         with pytest.raises(AssertionError, match="sops"):
             reader.read(revision(app.repository, "HEAD", None), "demo")
+
+
+class Project:
+    """A cloud that says which project it lets us in to, or does not answer."""
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+
+    def project(self) -> str:
+        if not self.id:
+            raise Transient("the cloud does not answer")
+        return self.id
+
+
+def test_a_clusters_name_is_one_repositorys_in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of one name in one project would take each other's machines for their own."""
+
+    claims, cloud, cycles = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"})), Project("1"), []
+    for name in ("physics", "chemistry"):
+        committed(tmp_path / name, "v7.0.0")
+        app = App(Settings(state=tmp_path / "state", cache=tmp_path), tmp_path / name, QuietProgress(), name, claims)
+        monkeypatch.setattr(app, "_cloud", lambda _: cloud)
+        cycles.append((app, app.at("HEAD")))
+    (first, wanted), (second, same) = cycles
+    second.cycle(same, same.clusters[0])  # who only looks takes nothing
+    first.cycle(wanted, wanted.clusters[0], take=True)
+    with pytest.raises(Blocked, match="chemistry/demo is in the project 1, where physics/demo is"):
+        second.cycle(same, same.clusters[0])
+    cloud.id = ""
+    blind = second.cycle(same, same.clusters[0])
+    with pytest.raises(Transient):
+        blind.told(Moment.APPLYING)
+    cloud.id = "2"
+    blind.told(Moment.APPLYING)
+
+
+def test_and_on_an_openshift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the API's address, whatever the targets and the files are called."""
+
+    def opened(name: str, server: str) -> tuple[App, Desired]:
+        kubeconfig = tmp_path / f"{name}.kubeconfig"
+        kubeconfig.write_text(KUBECONFIG.format(server))
+        committed(tmp_path / name, "v7.0.0", {"desired/demo/applications/web.yaml": application("web")})
+        settings = Settings(state=tmp_path / "state", openshift={"moc": OpenShift(kubeconfig=kubeconfig)})
+        app = App(settings, tmp_path / name, QuietProgress(), name, claims)
+        monkeypatch.setattr(app, "_cloud", lambda _: Project(name))
+        return app, app.at("HEAD")
+
+    claims = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry", "biology"}))
+    for name, server in (("physics", "https://api.moc.example:6443"), ("biology", "https://api.other.example:6443")):
+        app, wanted = opened(name, server)
+        app.cycle(wanted, wanted.clusters[0], take=True)
+    app, wanted = opened("chemistry", "https://API.moc.example:6443/")
+    with pytest.raises(Blocked, match=r"in the OpenShift https://api\.moc\.example:6443, where physics/demo is"):
+        app.cycle(wanted, wanted.clusters[0])
+
+
+FLEET = "apiVersion: research.moc/v1alpha1\nkind: Fleet\nmetadata: {name: moc}\nspec: {state: {s3: {bucket: lab}}}\n"
+
+
+def test_and_among_terraforms_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prefix has a default: two teams in one bucket, in two projects, would write one state."""
+    claims = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"}))
+
+    def opened(name: str) -> tuple[App, Desired]:
+        committed(tmp_path / name, "v7.0.0", {"desired/fleet.yaml": FLEET})
+        app = App(Settings(state=tmp_path / "state"), tmp_path / name, QuietProgress(), name, claims)
+        monkeypatch.setattr(app, "_cloud", lambda _: Project(name))
+        return app, app.at("HEAD")
+
+    app, wanted = opened("physics")
+    app.cycle(wanted, wanted.clusters[0], take=True)
+    app, wanted = opened("chemistry")
+    with pytest.raises(Blocked, match=r"chemistry/demo is in Terraform's states in lab/reconciler, where physics/demo"):
+        app.cycle(wanted, wanted.clusters[0])
+
+
+def test_a_name_stays_taken_when_something_else_than_what_is_followed_is_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = Claims(tmp_path / "claims.json", frozenset({"physics", "chemistry"}))
+    before = committed(tmp_path / "physics", "v7.0.0")
+    committed(tmp_path / "physics", "v7.0.1", {FILE.replace("demo", "laser"): CLUSTER.replace("demo", "laser")})
+    app = App(Settings(state=tmp_path / "state"), tmp_path / "physics", QuietProgress(), "physics", claims)
+    monkeypatch.setattr(app, "_cloud", lambda _: Project("1"))
+    wanted = app.at("HEAD", Purpose.APPLY)
+    app.cycle(wanted, next(c for c in wanted.clusters if c.name == "laser"), take=True)
+    app.at(before, Purpose.APPLY)
+    with pytest.raises(Blocked):
+        claims.check("chemistry", "laser", ["the project 1"])
+    subprocess.run(["git", "-C", str(tmp_path / "physics"), "reset", "-q", "--hard", before], check=True)
+    app.at("HEAD", Purpose.APPLY)
+    claims.check("chemistry", "laser", ["the project 1"])

@@ -99,6 +99,24 @@ ELSEWHERE = """
 """
 
 
+def test_reasons_add_up_and_who_knows_is_asked_only_before_something_is_begun() -> None:
+    cheap, sure = [""], [""]
+    with interrupt.unless(lambda: cheap[0], certain=lambda: sure[0]), interrupt.unless():
+        check_own = interrupt.own_check()
+        sure[0] = "taken over"
+        interrupt.check()
+        with pytest.raises(Transient, match="taken over"):
+            interrupt.check_certain()
+        cheap[0], sure[0] = "lost", ""
+        for check in (interrupt.check, interrupt.check_own, interrupt.check_certain, check_own):
+            with pytest.raises(Transient, match="lost"):
+                check()
+        with ThreadPoolExecutor(1) as pool:
+            assert not pool.submit(interrupt.requested).result()
+            assert isinstance(pool.submit(check_own).exception(), Transient)
+    interrupt.check_certain()
+
+
 def test_a_signal_that_another_thread_was_given_ends_the_wait() -> None:
     argv = [sys.executable, "-c", textwrap.dedent(ELSEWHERE)]
     assert subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout == "True\n"

@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -67,6 +68,15 @@ def test_much_on_stdin_that_nobody_reads_does_not_outlive_the_deadline(monkeypat
     monkeypatch.setattr(process, "_GRACE_SECONDS", 1.0)
     with pytest.raises(Transient, match="did not finish"):
         run(["sleep", "60"], timeout=0.3, stdin="x" * 1_000_000)
+
+
+def test_a_stream_that_somebody_else_holds_open_is_not_taken_for_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(pipe: IO[bytes]) -> None:
+        pipe.read()
+
+    monkeypatch.setattr(process, "_GRACE_SECONDS", 0.2)
+    with pytest.raises(Transient, match="its streams did not"):
+        process.stream(["sh", "-c", "sleep 3 &"], give=lambda _: None, take=read, timeout=1)
 
 
 def test_a_program_that_fails_leaves_evidence() -> None:
@@ -150,6 +160,19 @@ def test_the_deadline_ends_it_politely(tmp_path: Path) -> None:
     with pytest.raises(Transient, match="did not finish within 2 s"):
         run(python(code, tmp_path / "note"), timeout=2, stop_signal=signal.SIGINT)
     assert (tmp_path / "note").read_text() == "put away"
+
+
+def test_who_was_stopped_is_ended_politely_too(tmp_path: Path) -> None:
+    """Whoever stopped us may have stopped it as well: a stopped program hears no SIGTERM."""
+    program = (
+        "import os, pathlib, signal, sys\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(tmp_path / 'polite')!r}).touch(), sys.exit()))\n"
+        "os.kill(os.getpid(), signal.SIGSTOP)\n"
+        "signal.pause()\n"
+    )
+    with pytest.raises(Transient, match="did not finish within"):
+        run([sys.executable, "-c", program], timeout=3)
+    assert (tmp_path / "polite").exists()
 
 
 def test_the_deadline_ends_a_stubborn_program_and_its_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

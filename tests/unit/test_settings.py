@@ -190,3 +190,27 @@ def test_a_key_for_records_is_none_for_desired_state(home: Path) -> None:
             settings.load(written(home / "b.yaml", text.format(records, since)), {})
     with pytest.raises(Invalid):
         settings.load(written(home / "c.yaml", f"git: {{recordsFrom: {'c' * 40}}}\n"), {})
+
+
+def test_what_lets_us_in_where_the_state_is_kept_is_a_private_file(home: Path) -> None:
+    file = written(home / "state.env", "# of the bucket\nAWS_ACCESS_KEY_ID=a\n\nAWS_SECRET_ACCESS_KEY=b=c \n")
+    found = settings.load(written(home / "c.yaml", f"terraform: {{stateCredentials: {file}}}\n"), {}).terraform
+    with pytest.raises(Invalid, match="others can read"):
+        found.variables()
+    file.chmod(0o600)
+    assert found.variables() == {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b=c"}
+    assert Settings().terraform.variables() is None
+    for wrong in ("export A=b", "A", "=b"):
+        file.write_text(f"{wrong}\n")
+        with pytest.raises(Invalid, match="NAME=value"):
+            found.variables()
+    file.unlink()
+    with pytest.raises(Invalid, match="cannot read"):
+        found.variables()
+
+
+def test_a_path_is_meant_from_where_we_are_started(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs run in other folders, and are given paths as they stand here."""
+    monkeypatch.chdir(home)
+    found = settings.load(written(home / "c.yaml", "state: state\nclouds: ./here/clouds.yaml\n"), {})
+    assert (found.state_folder, found.clouds_file) == (home / "state", home / "here/clouds.yaml")

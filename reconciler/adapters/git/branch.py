@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .history import COMMITS
 from .refs import GitDir
 
 _NO_COMMIT = "0" * 40
+_locked = threading.local()  # which clones this thread has the lock of: the kernel's is a file's, and not a thread's
 _IN_THE_WAY = "; cannot create"
 
 
@@ -142,15 +144,24 @@ class Branch:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let one writer of this clone in at a time: git's own locks refuse instead of waiting."""
+        """Let one writer of this clone in at a time: git's own locks refuse instead of waiting. Who has it already has
+        it: while something is recorded, whose the lease is may show that the clone has to be mended."""
         path = self.dirs.common / "reconciler.lock"
+        ours: set[Path] = _locked.__dict__.setdefault("clones", set())
+        if path in ours:
+            yield
+            return
         try:
             file = path.open("a")
         except OSError as error:
             raise unwritable(path, error) from None
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            ours.add(path)
+            try:
+                yield
+            finally:
+                ours.remove(path)
 
     def _branches_here(self) -> list[str]:
         """The remote's branches of which this clone has a copy, the observed one excepted, as far as they are still

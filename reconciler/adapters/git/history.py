@@ -16,8 +16,9 @@ COMMITS = 500  # how far back is looked, which takes half a second: a difference
 
 _ALL_BYTES = 4 * RECORD_BYTES  # so much is read of one history, whoever wrote it; what lies further back is old
 _LAST_SECOND = 253402300799  # of the year 9999
-# By the commits' ids, so it holds for any repository. 200 clusters make it 3 MB.
-_remembered: OrderedDict[str, tuple[tuple[str, str | None, int], bytes]] = OrderedDict()
+# By repository and commit: an id that somebody pushed here must not bring what another repository has. 200 clusters
+# make it 3 MB.
+_remembered: OrderedDict[tuple[str, str], tuple[tuple[str, str | None, int], bytes]] = OrderedDict()
 _guard = threading.Lock()
 
 
@@ -98,13 +99,14 @@ def _commits(objects: Objects, tip: str, folder: str) -> Iterator[tuple[str, tup
 
 def _commit(objects: Objects, id_: str) -> tuple[tuple[str, str | None, int], bytes]:
     """A commit's tree, parent and time, and that tree. A daemon asks for the same ones for each of its clusters."""
+    key = (objects.place, id_)
     with _guard:
-        found = _remembered.get(id_)
+        found = _remembered.get(key)
     if found is None:
         said = objects.ancestry(id_)
         found = said, objects.tree(said[0])
         with _guard:
-            _remembered[id_] = found
+            _remembered[key] = found
             while len(_remembered) > COMMITS or sum(len(tree) for _, tree in _remembered.values()) > _ALL_BYTES:
                 _remembered.popitem(last=False)
     return found

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from ...errors import Invalid
-from ...model.lease import Lease
+from ...model.lease import LAST_NUMBER, Lease
 
 MAX_BYTES = 16 * 1024  # what is written is some hundred bytes
 _COMMON = ConfigDict(frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
@@ -33,11 +33,11 @@ Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class LeaseFile(BaseModel):
-    """A lease, and which one it is in its ref's history. What else stands there is left out."""
+    """A lease. What else stands there is left out."""
 
     model_config = _COMMON
 
-    number: int = Field(default=1, ge=1, le=2**53)
+    number: int = Field(default=1, ge=1, le=LAST_NUMBER)
     host: Line
     pid: int = Field(ge=0, le=2**32)
     id: Annotated[Line, Field(min_length=1)]
@@ -49,14 +49,14 @@ class LeaseFile(BaseModel):
 
     @property
     def lease(self) -> Lease:
-        more = (self.commit, self.took_over, self.released or None)
+        more = (self.commit, self.took_over, self.released or None, self.number)
         return Lease(self.host, self.pid, self.id, self.since, self.expires, *more)
 
 
-def text(lease: Lease, number: int) -> bytes:
+def text(lease: Lease) -> bytes:
     """The file of a lease."""
-    fields = {f: getattr(lease, f) for f in ("host", "pid", "id", "commit", "since", "expires", "took_over")}
-    file = LeaseFile(number=number, released=lease.released or "", **fields)
+    fields = {f: getattr(lease, f) for f in ("number", "host", "pid", "id", "commit", "since", "expires", "took_over")}
+    file = LeaseFile(released=lease.released or "", **fields)
     return (file.model_dump_json(by_alias=True, indent=2) + "\n").encode()
 
 

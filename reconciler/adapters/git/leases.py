@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import Invalid, Permanent, ReconcilerError
 from ...model.lease import Lease, Unreadable
+from ...model.lease import after as after_all
 from ...model.message import commit_message
+from ...ports import LEASE_NUMBER
 from . import branch as branches
 from . import lease_file, refs
 from .commands import DEADLINE_SECONDS, Answer, Git
@@ -26,7 +29,8 @@ class GitLeases:
     """Leases of the clusters in the clone at `path`, on `remote`. `author` is (name, e-mail address).
 
     A lease is one commit from being taken to being given back: a renewal replaces it. Its parent is the lease before
-    it, so that the ref's history says who applied the cluster when; it begins anew after 500 of them.
+    it, so that the ref's history says who applied the cluster when; it begins again after 500 numbers, and the numbers
+    go on.
     """
 
     def __init__(
@@ -74,6 +78,20 @@ class GitLeases:
                 if mended or not self._mend():  # whoever pushed it: it keeps nobody waiting for ever
                     return now, Unreadable(error.message)
         raise AssertionError("unreachable")
+
+    def history(self, cluster: str) -> Iterator[Lease]:
+        """The leases that this clone knows of, newest first, as far as the ref's history goes. Starts no program."""
+        place = self._place(cluster)
+        at = place.seen()
+        for _ in range(_KEPT):
+            if at is None:
+                return
+            try:
+                lease, at = place.lease(at), place.parent(at)
+            except ReconcilerError:  # a shallow clone, or a damaged one
+                return
+            if isinstance(lease, Lease):
+                yield lease
 
     def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
         """Put `after` where the commit `before` (None: nothing) is. Return the commit of `after`, or None when the
@@ -162,7 +180,8 @@ class _Place:
     def commit(self, author: Author, before: str | None, lease: Lease) -> str:
         """A commit that says the lease, reachable from nowhere yet, with the right place in the ref's history."""
         parent, number = self._place_of(before, lease)
-        files = {_FILE: lease_file.text(lease, number)}
+        lease = replace(lease, number=number)
+        files = {_FILE: lease_file.text(lease)}
         stream = commit_stream(author, _message(self._cluster, lease), parent, None, files)
         return self._git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
 
@@ -172,15 +191,21 @@ class _Place:
 
     def _place_of(self, before: str | None, lease: Lease) -> tuple[str | None, int]:
         """The parent and the number of the commit that says `lease` and replaces `before`."""
+        alone = None, lease.number or 1
         if before is None:
-            return None, 1
+            return alone
         try:
             there = self._written(before)
         except ReconcilerError:  # never seen here, or no lease: nothing to build on
-            return None, 1
+            return alone
         if there.id == lease.id:
-            return self._objects().ancestry(before)[1], there.number
-        return (None if there.number % _KEPT == 0 else before), there.number + 1
+            return self.parent(before), max(lease.number, there.number)
+        number = max(lease.number, after_all(there.number))
+        return (None if (number - 1) // _KEPT > (there.number - 1) // _KEPT else before), number
+
+    def parent(self, id_: str) -> str | None:
+        """The commit that a commit goes on from."""
+        return self._objects().ancestry(id_)[1]
 
     def _written(self, id_: str) -> lease_file.LeaseFile:
         """What the file of a commit says. Raises Invalid where there is no such commit or file."""
@@ -198,5 +223,5 @@ def _message(cluster: str, lease: Lease) -> str:
     """For people who read the ref's history."""
     who = f"{lease.host} (process {lease.pid})"
     ended = f"given back by {who} at {lease.released:%Y-%m-%d %H:%M:%S} UTC" if lease.released else f"held by {lease}"
-    trailers = (("Lease", lease.id), ("Desired-Commit", lease.commit or "unknown"))
+    trailers = (("Lease", lease.id), (LEASE_NUMBER, str(lease.number)), ("Desired-Commit", lease.commit or "unknown"))
     return commit_message(f"{cluster}: {ended}", trailers=trailers)

@@ -49,6 +49,7 @@ class Objects:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.place = str(folder)
         self._databases = _open(folder)
 
     def commit(self, id_: str) -> tuple[str, str]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import Invalid, Permanent, Transient
-from ...ports import OBSERVED_AT, Files, Snapshot
-from . import ancestry, folders, promised, refs
+from ...model.lease import LAST_NUMBER
+from ...ports import LEASE_NUMBER, OBSERVED_AT, Files, Snapshot
+from . import ancestry, folders, promised, refs, trailers
 from . import branch as branches
 from . import snapshot as snapshots
 from .believed import Believed
@@ -30,9 +31,8 @@ from .stream import Author, commit_stream
 from .vouched import Trust
 
 _MOST_CHANGES = 100_000  # files between two commits; more is no change that anybody made by hand
-_MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _ID = re.compile(r"[0-9a-f]{40}")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z", re.ASCII)
+_MENDED_EVERY_SECONDS = 600.0  # looking for damage reads every object: what fails again soon after has other causes
 _T = TypeVar("_T")
 
 
@@ -129,6 +129,11 @@ class GitRepository(OtherBranches):
         """Say whether `observed` gives only what a known key signed."""
         return bool(self._believed)
 
+    @property
+    def signing(self) -> bool:
+        """Is what we record signed?"""
+        return self._signature is not None
+
     def disregard(self, path: str, content: bytes, why: str) -> None:
         """Tell `log`, once for each content, that what the observed branch has at `path` counts as nothing."""
         self._believed.disregard(self._branch(), path, content, why)
@@ -141,15 +146,18 @@ class GitRepository(OtherBranches):
     def last_recorded(self, folder: str) -> str:
         """Return the desired commit that the last record of `folder` names, as far as this clone's history of the
         observed branch goes; empty where none does. Whoever may push there may have written it. Starts no program."""
-        said = self._believed.trailers(self._branch(), within(folder), "Desired-Commit")
-        return next((commit for commit in said if _ID.fullmatch(commit)), "")
+        return trailers.commit(self._believed.trailers(self._branch(), within(folder), "Desired-Commit"))
 
     def observed_at(self, folder: str) -> datetime.datetime | None:
         """Return when (UTC) the cluster was looked at whose last record `folder` is, as far as this clone's history of
         the observed branch goes; None where none says so. Whoever may push there may have written it. Starts no
         program."""
-        said = self._believed.trailers(self._branch(), within(folder), OBSERVED_AT)
-        return next((time for text in islice(said, 1) if (time := _time(text))), None)
+        return trailers.time(self._believed.trailers(self._branch(), within(folder), OBSERVED_AT))
+
+    def lease_number(self, folder: str) -> int:
+        """Return the fencing number of the last record of `folder` that bears one, as far as this clone's history of
+        the observed branch goes; 0 where none does. Whoever may push there may have written it. Starts no program."""
+        return trailers.number(self._believed.trailers(self._branch(), within(folder), LEASE_NUMBER), LAST_NUMBER)
 
     def descends(self, commit: str, ancestor: str) -> bool | None:
         """Say whether `ancestor` is in the past of `commit`, or is it; None when nobody can tell: it is not in this
@@ -198,6 +206,19 @@ class GitRepository(OtherBranches):
         with branch.locked():
             return self._sure(branch, lambda: self._record(branch, folder, files, message))
 
+    def fence(self, folder: str, message: str) -> None:
+        """Put a commit on the observed branch that leaves `folder` as it is believed, where there is a remote: what
+        somebody made ready to be pushed before comes too late. Raises like `record`."""
+        folder, branch = within(folder), self._branch()
+        if branch.remote is None:
+            return
+
+        def again(parent: str | None) -> str:
+            return self._commit(branch, parent, folder, self._believed.read(branch, parent, folder), message)
+
+        with branch.locked():
+            self._sure(branch, lambda: self._advance(branch, folder, again))
+
     def _resolve(self, branch: Branch, ref: str) -> str:
         objects = _objects(branch)
         id_ = ref if _ID.fullmatch(ref) else None
@@ -227,13 +248,21 @@ class GitRepository(OtherBranches):
     def _record(self, branch: Branch, folder: str, files: Files, message: str) -> str | None:
         if self._nothing_new(branch, folder, files):
             return None
+
+        def written(parent: str | None) -> str | None:
+            content = folders.wanted(files, self._believed.read(branch, parent, folder), folder)
+            return parent if content is None else self._child(branch, parent, folder, content, message)
+
+        return self._advance(branch, folder, written)
+
+    def _advance(self, branch: Branch, folder: str, make: Callable[[str | None], str | None]) -> str | None:
+        """Move the branch to what `make` makes of its tip, whoever else writes; None where it makes nothing of it."""
         refused = 0
         for attempt in range(self._attempts):
             tip = branch.tip()
             self._heard = tip, time.monotonic()
             parent = self._whole_of(branch, branch.bring(tip))
-            content = folders.wanted(files, self._believed.read(branch, parent, folder), folder)
-            commit = parent if content is None else self._child(branch, parent, folder, content, message)
+            commit = make(parent)
             if commit is None or commit == tip:
                 return None
             answer = branch.move(tip, commit)
@@ -263,12 +292,17 @@ class GitRepository(OtherBranches):
         """A commit on top of `parent` with the content, reachable from nowhere yet; `parent` itself if it has it."""
         if parent and self._believed.stands(branch, parent, folder, content):
             return parent
-        stream = commit_stream(self._author, message, parent, folder, content)
-        commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
-        made = self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
+        made = self._commit(branch, parent, folder, content, message)
         if parent and self._believed.holds(branch, parent, folder, content):  # said again, to vouch for it
             return made if self._believed.trusts(branch, made) else parent
         return made
+
+    def _commit(
+        self, branch: Branch, parent: str | None, folder: str, content: Mapping[str, bytes], message: str
+    ) -> str:
+        stream = commit_stream(self._author, message, parent, folder, content)
+        commit = branch.git.must("fast-import", "--quiet", "--date-format=now", stdin=stream)
+        return self._signature.sign(branch.git, commit, self._author.environment()) if self._signature else commit
 
     def _note(self, branch: Branch, commit: str) -> None:
         """Let this clone know what was pushed, even where a lock is in the way."""
@@ -297,6 +331,12 @@ class GitRepository(OtherBranches):
         if tip and tip != kept and (kept is None or branch.older(kept, tip) is not False):
             branch.keep(tip)
         self._believed.remember(branch, tip)
+
+    def address(self) -> str:
+        """Where the remote is, as this clone's configuration has it; empty where there is none. Asks nobody. Raises
+        Invalid where there is no clone."""
+        branch = self._branch()
+        return branch.git("config", "--get", f"remote.{branch.remote}.url").output.strip() if branch.remote else ""
 
     def _tips(self, branch: Branch) -> dict[str, str]:
         """Where the remote's branches are, as this clone knows them, by their full names here."""
@@ -336,16 +376,6 @@ class GitRepository(OtherBranches):
 
 def _objects(branch: Branch) -> Objects:
     return Objects(branch.dirs.common / "objects")
-
-
-def _time(text: str) -> datetime.datetime | None:
-    """The time that a trailer says; None for anything else that somebody wrote there."""
-    if not _TIME.fullmatch(text):
-        return None
-    try:
-        return datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _given(objects: Objects, id_: str) -> str:

@@ -14,7 +14,7 @@ from . import certificates, guests, nodes, outliving, pods
 from .additions import Names
 from .apply import Applier
 from .compare import Comparer
-from .connection import CONNECT_SECONDS, Connection, Refused
+from .connection import CONNECT_SECONDS, Connection, Refused, open_kubeconfig
 from .keeping import kept
 from .kinds import Discovery
 from .lookup import lookup
@@ -55,6 +55,10 @@ class KubernetesApi:
     def rest(self) -> None:
         """Let go of connections that nobody uses now."""
         self._connection.rest()
+
+    def address(self) -> str:
+        """Where the server is, as the kubeconfig has it. Raises Permanent for one that can't be used; Transient."""
+        return str(open_kubeconfig(self._kubeconfig, self._context, self._gate).host).rstrip("/").lower()
 
     def server_version(self) -> str:
         """The server's version without the v, such as 1.36.3."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from ... import interrupt
 from ...errors import Permanent, ReconcilerError, Transient
 from ...model.resource import Key, Owner
 from ...ports import Allowance, Manifest, Progress, Task, goes_when_done
@@ -119,8 +120,10 @@ class Applier:
 
         bound = any(m["kind"] == "RoleBinding" for m in manifests)
         until = time.monotonic() + (_NEW_RIGHT_SECONDS if bound else 0.0)
+        check_own = interrupt.own_check()
 
         def send(manifest: dict[str, Any]) -> Applied:
+            check_own()
             return _allowed(until, lambda: self._send(manifest, task, grace, allowance))
 
         sent: list[Applied] = []

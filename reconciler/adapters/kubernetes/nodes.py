@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ... import interrupt
 from ...errors import Permanent, Transient
 from ...model.resource import Known, Resource, Value
 from .connection import MERGE_PATCH, Conflict, Connection, NotFound
@@ -37,6 +38,7 @@ def mark(connection: Connection, nodes: Sequence[Resource]) -> None:
     for node in nodes:
         if node.name not in live:
             raise Transient(f"node {node.name} has not joined", hint="the next cycle observes the nodes again")
+        interrupt.check_own()
         _mark(connection, node, live[node.name])
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ... import interrupt
 from ...model.resource import Resource, Value
 from .connection import MERGE_PATCH, Connection, NotFound
 
@@ -26,6 +27,7 @@ def listed(connection: Connection) -> tuple[Resource, ...]:
 def retain(connection: Connection, volumes: Sequence[str]) -> None:
     """Take from these volumes that they go with their claims."""
     for name in volumes:
+        interrupt.check_own()
         patch = {"spec": {"persistentVolumeReclaimPolicy": "Retain"}}
         with contextlib.suppress(NotFound):
             connection.request("PATCH", f"{_VOLUMES}/{name}", body=patch, content_type=MERGE_PATCH)

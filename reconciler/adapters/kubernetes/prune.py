@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ... import interrupt
 from ...errors import Transient
 from ...model.naming import going
 from ...model.resource import Resource
@@ -42,12 +43,14 @@ def prune(connection: Connection, discovery: Discovery, resources: Sequence[Reso
     stays: list[str] = []
     for one in doomed:
         while live := _there(connection, one.resource, one.path):
+            interrupt.check_own()
             if one.before or time.monotonic() > until:
                 stays.append(_stays(one.resource, live))
                 break
             time.sleep(_POLL)
     for path in (one.volume for one in doomed if one.volume):
         while _exists(connection, path):
+            interrupt.check_own()
             if time.monotonic() > until:
                 stays.append(f"volume {path.rpartition('/')[2]} is not gone: its driver deletes it in the cloud")
                 break
@@ -65,7 +68,8 @@ def _stays(resource: Resource, live: dict[str, Any]) -> str:
 
 
 def _delete(connection: Connection, discovery: Discovery, resource: Resource) -> _Doomed | None:
-    """None: it was gone already."""
+    """None: it was gone already. Raises Transient where what is live is not ours to change any more."""
+    interrupt.check_own()
     namespace, _, name = resource.name.rpartition("/")
     for kind in _kinds(discovery, resource):
         path = kind.path(name, namespace)

@@ -9,18 +9,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from ... import login_file
+from ... import interrupt, login_file
 from ...errors import Invalid, Permanent
-from ...ports import Playbook, Progress
-from . import failure, hangup
+from ...model.host_key import Vouched
+from ...ports import Place, Playbook, Progress
+from . import failure, hangup, known_hosts
+from .ask import Line, ask, receive, send
 from .bastion import through_bastion
 from .environment import environment
 from .events import Events
 from .fetched import api_of
 from .folder import Folder
-from .login import command_line
+from .login import command_line, question
 from .offered import offered
 from .reach import explained
 from .sockets import control_sockets
@@ -102,7 +104,8 @@ class Kubespray:
             if refusal:
                 progress.log(refusal.message)
             failures = explained(events.failures(), playbook.inventory, self._private_key, folder.known_hosts)
-            raise failure.error(playbook.name, status, self._timeout, failures, log)
+            otherwise = partial(_otherwise, playbook.inventory, folder)
+            raise failure.error(playbook.name, status, self._timeout, failures, log, otherwise)
         if refusal:
             raise refusal
         folder.remember(playbook.name, events.results)
@@ -122,6 +125,47 @@ class Kubespray:
         folder.make()  # ssh pins a host's key at first contact
         return command_line(inventory, machine, self._private_key, folder.known_hosts, command)
 
+    def ask(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
+    ) -> str:
+        """What a shell script of root's prints on a machine of the inventory; raises as the port says."""
+        return ask(self._line(cluster, inventory, machine), script, seconds)
+
+    def receive(
+        self,
+        cluster: str,
+        inventory: Mapping[str, object],
+        machine: str,
+        script: str,
+        take: Callable[[IO[bytes]], None],
+        *,
+        seconds: float,
+    ) -> None:
+        """Hand what a shell script of root's prints to `take`; raises as the port says."""
+        receive(self._line(cluster, inventory, machine), script, take, seconds)
+
+    def send(
+        self,
+        cluster: str,
+        inventory: Mapping[str, object],
+        machine: str,
+        script: str,
+        give: Callable[[IO[bytes]], None],
+        *,
+        seconds: float,
+    ) -> None:
+        """Run a shell script of root's whose stdin `give` writes; raises as the port says."""
+        send(self._line(cluster, inventory, machine), script, give, seconds)
+
+    def _line(self, cluster: str, inventory: Mapping[str, object], machine: str) -> Line:
+        self._check_key()
+        folder = self._folder(cluster)
+        folder.make()  # ssh pins a host's key at first contact
+        login = question(inventory, machine, self._private_key, folder.known_hosts)
+        if login is None:
+            raise Permanent(f"{machine} has no server in the cloud", hint=f"reconciler plan {cluster} says more")
+        return Line(machine, login, partial(_otherwise, inventory, folder))
+
     def versions(self) -> frozenset[str]:
         """The Kubernetes versions that this Kubespray installs; empty where it does not say, or is not here yet."""
         folder = self._source.here()
@@ -131,6 +175,20 @@ class Kubespray:
         """Drop what is known of the machines at these addresses, their SSH host keys and facts: for servers that were
         replaced. Whoever answers there next is trusted at first contact."""
         self._folder(cluster).forget(addresses)
+
+    def host_keys(self, cluster: str, places: Collection[Place]) -> Mapping[Place, Vouched]:
+        """The host keys that are insisted on at these places, and who vouched for them."""
+        return known_hosts.read(self._folder(cluster).known_hosts, places)
+
+    def pin(self, cluster: str, keys: Mapping[Place, Vouched]) -> None:
+        """From now on insist on these host keys at these places."""
+        folder = self._folder(cluster)
+        folder.make()
+        known_hosts.pin(folder.known_hosts, keys)
+
+    def without_facts(self, cluster: str, hosts: Collection[str]) -> tuple[str, ...]:
+        """Those of the hosts whose facts have to be gathered before a run that is limited to others."""
+        return self._folder(cluster).lacking(hosts)
 
     def _folder(self, cluster: str) -> Folder:
         return Folder(self._state / cluster / "kubespray")
@@ -157,6 +215,7 @@ class Kubespray:
         from ansible_runner.exceptions import AnsibleRunnerException
         from ansible_runner.interface import init_runner
 
+        interrupt.check_certain()
         run = f"{playbook.name}-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
         try:
             runner = init_runner(
@@ -184,6 +243,21 @@ class Kubespray:
         except AnsibleRunnerException as error:
             raise Permanent(f"ansible-runner could not run {playbook.name}: {error}") from None
         return str(status), folder.log(run)
+
+
+def _otherwise(inventory: Mapping[str, Any], folder: Folder, host: str, words: str) -> str:
+    """What a machine with another host key contradicts, and what to do: a hint. By ssh's `words` it may be the bastion
+    on the way there."""
+    everything = inventory.get("all") or {}
+    bastions = ((everything.get("children") or {}).get("bastion") or {}).get("hosts") or {}
+    bastion = known_hosts.changed(words, {name: _place(name, at) for name, at in bastions.items()})
+    at = {**(everything.get("hosts") or {}), **bastions}.get(bastion or host) or {}
+    contradicted = known_hosts.otherwise(folder.known_hosts, _place(host, at))
+    return f"it is {bastion}, on the way there: {contradicted}" if bastion else contradicted
+
+
+def _place(host: str, variables: Mapping[str, Any]) -> Place:
+    return str(variables.get("ansible_host", host)), int(variables.get("ansible_port", 22))
 
 
 def _hosts(playbook: Playbook) -> int:

@@ -54,13 +54,15 @@ def environment(
 
 def ssh_arguments(known_hosts: Path) -> str:
     """Options for ssh: never ask, learn a host's key at first contact and insist on it from then on, notice a dead
-    connection within a minute."""
+    connection within a minute, and lend the machine neither our agent nor our screen, whatever ~/.ssh/config says."""
     file = str(known_hosts).replace("%", "%%")
     options = (
         "BatchMode=yes",
         "ConnectionAttempts=3",
         "ControlMaster=auto",
         "ControlPersist=60s",
+        "ForwardAgent=no",
+        "ForwardX11=no",
         "GlobalKnownHostsFile=/dev/null",
         "HashKnownHosts=no",
         "ServerAliveCountMax=4",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...errors import Evidence, Permanent, ReconcilerError, Transient
+from . import known_hosts
 from .events import Failure
 
 _SHOWN = 3
 _TAIL_LINES = 40
 _TAIL_BYTES = 256 << 10
 _UNREACHABLE = "does a security group let us in, is it the right key and user, does the SSH server listen there?"
-_OTHER_KEY = "HOST IDENTIFICATION HAS CHANGED|Host key verification failed"
+OTHER_KEY = "HOST IDENTIFICATION HAS CHANGED|Host key verification failed"
 _HINTS = (
-    (_OTHER_KEY, "another machine answers there than before: find out why before its key is trusted"),
     ("sudo: a password|Missing sudo password|is not in the sudoers", "let the SSH user run sudo without a password"),
     ("No space left on device|Disk quota exceeded", "make room on that host's disk, or take a larger flavor"),
     (
@@ -30,9 +30,17 @@ _HINTS = (
 )
 
 
-def error(playbook: str, status: str, seconds: float, failures: Sequence[Failure], log: Path) -> ReconcilerError:
+def error(
+    playbook: str,
+    status: str,
+    seconds: float,
+    failures: Sequence[Failure],
+    log: Path,
+    otherwise: Callable[[str, str], str] = lambda _, __: known_hosts.ANOTHER,
+) -> ReconcilerError:
     """Make the error for a run that ended with ansible-runner's `status` (canceled, timeout, failed). Its hint names
-    the log: the evidence goes to a terminal only."""
+    the log: the evidence goes to a terminal only. `otherwise` says of a host that shows another key, and of
+    ssh's words, what that contradicts."""
     lines, whole = _lines(log), f"the whole log is {log}"
     evidence = Evidence(f"ansible-playbook {playbook} (whole log: {log})", None, tuple(lines[-_TAIL_LINES:]))
     if status == "canceled":
@@ -46,8 +54,13 @@ def error(playbook: str, status: str, seconds: float, failures: Sequence[Failure
         return Permanent(f"{playbook} failed: {_complaint(lines)}", hint=whole, evidence=evidence)
     text = f"{playbook} failed on " + "; ".join(str(f) for f in failures[:_SHOWN])
     text += f"; and on {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
-    known = _hint("\n".join(f.message for f in failures))
-    if any(f.unreachable for f in failures) and not any(re.search(_OTHER_KEY, f.message) for f in failures):
+    strangers = [f for f in failures if re.search(OTHER_KEY, f.message)]
+    known = (
+        otherwise(strangers[0].host, strangers[0].message)
+        if strangers
+        else _hint("\n".join(f.message for f in failures))
+    )
+    if any(f.unreachable for f in failures) and not strangers:
         return Transient(text, hint=f"{_UNREACHABLE}; {whole}", evidence=evidence)
     return Permanent(text, hint=f"{known}; {whole}" if known else whole, evidence=evidence)
 

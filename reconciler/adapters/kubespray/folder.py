@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from ... import files
 from ...spec.kubeconfig import rebuilt
-from . import fetched
+from . import facts, fetched, known_hosts
 from .unsafe import inventory_text, loaded, variables_text
 
 
@@ -105,13 +104,13 @@ class Folder:
 
     def forget(self, addresses: Collection[str]) -> None:
         """Drop host keys and facts of the machines at these addresses: others have taken their place."""
-        if self.known_hosts.exists():
-            lines = self.known_hosts.read_text().splitlines(keepends=True)
-            kept = [line for line in lines if not _names(line) & set(addresses)]
-            if kept != lines:
-                files.write(self.known_hosts, "".join(kept))
+        known_hosts.forget(self.known_hosts, addresses)
         for host in self._hosts_at(addresses):
             (self.facts / host).unlink(missing_ok=True)
+
+    def lacking(self, hosts: Collection[str]) -> tuple[str, ...]:
+        """Those of the hosts whose facts no limited run could take from the cache."""
+        return tuple(host for host in hosts if not facts.usable(self.facts / host))
 
     def expected(self, playbook: str) -> int | None:
         """How many results the playbook had when it last ran to its end."""
@@ -133,8 +132,3 @@ class Folder:
         for host, variables in ((inventory.get("all") or {}).get("hosts") or {}).items():
             if {(variables or {}).get(name) for name in ("ansible_host", "ip", "access_ip")} & set(addresses):
                 yield str(host)
-
-
-def _names(line: str) -> set[str]:
-    """The hosts a line of known_hosts is about: `a,[b]:2222 ssh-ed25519 …` names a and b."""
-    return {re.sub(r"^\[(.*)\]:\d+$", r"\1", name) for name in line.partition(" ")[0].split(",")}

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ... import process
+from ...confine import MIB, Limits
 from ...errors import ReconcilerError
 from .environment import ssh_arguments
 from .events import Failure
 
 _ASKED = 3
 _SECONDS = 5
+_MOST = Limits(output=MIB, network=True)
 _LOST = "Data could not be sent to remote host"
 
 
@@ -36,7 +38,7 @@ def _ask(host: str, variables: Mapping[str, Any], private_key: Path, known_hosts
     address = str(variables.get("ansible_host", host))
     try:
         argv = ["ssh", *shlex.split(options), "-i", str(private_key), *login, "--", address, "true"]
-        said = process.run(argv, timeout=3 * _SECONDS, check=False).stderr.strip()
+        said = process.run(argv, timeout=3 * _SECONDS, check=False, limits=_MOST).stderr.strip()
     except ReconcilerError:
         return None
     return said.splitlines()[-1] if said else None

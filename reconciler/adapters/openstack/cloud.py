@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...errors import ReconcilerError, Transient
+from ...errors import Permanent, ReconcilerError, Transient
 from ...model.login import Login
 from ...model.naming import REBOOTED
 from ...model.quota import Quota
 from ...model.resource import Known, Listing, Resource, Unknown
 from ...ports import CloudSnapshot, Touched
-from . import addresses, balancers, changes, conditions, images, normalise, quotas
+from . import addresses, balancers, changes, conditions, consoles, images, normalise, quotas
+from .containers import BackupContainers
 from .login import connect, explain
 from .normalise import Names
 from .resolve import written
@@ -91,15 +92,18 @@ _AWAITED: dict[str, Callable[[Any, str], Any]] = {
     "monitor": lambda c, id: c.load_balancer.get_health_monitor(id),
     "member": lambda c, id: c.load_balancer.get_member(id.partition("/")[2], id.partition("/")[0]),
 }
+_LONGEST_ID = 255  # Keystone's are 32 or 64 characters long
 _GONE_SECONDS = 300.0
 _POLL_SECONDS = 0.5
 
 
 class OpenStackCloud:
-    """Implements ports.Cloud. `timeout` is in seconds and holds for each request."""
+    """Implements ports.Cloud. `timeout` is in seconds and holds for each request. Not `alone`: nothing counts but what
+    lies beside `clouds_file`, for the usual places are also others'."""
 
-    def __init__(self, name: str, *, clouds_file: Path | None, timeout: float) -> None:
+    def __init__(self, name: str, *, clouds_file: Path | None, timeout: float, alone: bool = True) -> None:
         self._name = name
+        self._alone = alone
         self._clouds_file = clouds_file
         self._timeout = timeout
         self._entered: tuple[Any, Login] | None = None
@@ -117,7 +121,7 @@ class OpenStackCloud:
 
     def _enter(self) -> tuple[Any, Login]:
         if self._entered is None or self._written != written(self._entered[0].config):
-            self._entered = connect(self._name, self._clouds_file, self._timeout)
+            self._entered = connect(self._name, self._clouds_file, self._timeout, alone=self._alone)
             self._written = written(self._entered[0].config)
         return self._entered
 
@@ -129,6 +133,21 @@ class OpenStackCloud:
         usable = _listing(("images",), answers, lambda: images.usable(answers["images"]))
         flavors = _listing(("flavors",), answers, lambda: normalise.flavors(answers["flavors"]))
         return CloudSnapshot(kinds, flavors, usable, networks, types, _blind(answers, clusters))
+
+    def project(self) -> str:
+        """The id of the project that the login leads to: the same for every login to it. Raises as `observe` does;
+        Permanent where the cloud names none."""
+        try:
+            id_ = self.connection.current_project_id
+        except Exception as error:
+            raise error if isinstance(error, ReconcilerError) else explain(self._name, error) from error
+        if not isinstance(id_, str) or not 0 < len(id_) <= _LONGEST_ID:
+            raise Permanent(
+                f"cloud {self._name!r} does not say which project it logs us in to, and only so it could be told who "
+                "else applies there",
+                hint="log in to a project: by an application credential, or with project_name in clouds.yaml",
+            )
+        return id_
 
     def prune(self, kind: str, id: str) -> None:
         import openstack.exceptions as sdk
@@ -172,6 +191,18 @@ class OpenStackCloud:
             compute.wait_for_server(compute.get_server(server), interval=0.5, wait=300)
         except Exception as error:
             raise explain(self._name, error) from error
+
+    def console(self, server: str) -> str | Unknown:
+        """What the server wrote to its console: one request."""
+        try:
+            return consoles.log(self.connection, server)
+        except Exception as error:
+            said = error if isinstance(error, ReconcilerError) else explain(self._name, error)
+            return Unknown(said.message, said.hint)
+
+    def backups(self) -> BackupContainers:
+        """Its object storage, for snapshots. Asks nobody yet."""
+        return BackupContainers(self._name, lambda: self.connection)
 
     def quota(self) -> Quota:
         """What the project may have, and has: three requests, and up to five of Octavia. What can't be asked is left

@@ -12,15 +12,15 @@ from ...model.login import Login
 from .resolve import resolve
 
 
-def connect(cloud: str, clouds_file: Path | None, timeout: float) -> tuple[Any, Login]:
+def connect(cloud: str, clouds_file: Path | None, timeout: float, *, alone: bool = True) -> tuple[Any, Login]:
     """Return an openstacksdk connection that is logged in, and the login it was made with. `timeout` in seconds holds
-    for each request.
+    for each request; `alone` is as `resolve` has it.
 
     Raises Permanent (no clouds.yaml, credential refused), Invalid (no such cloud in it, or more than one region),
     Transient (no answer).
     """
     try:
-        connection, login = _connected(cloud, clouds_file, timeout)
+        connection, login = _connected(cloud, clouds_file, timeout, None, alone)
         regions = () if login.region else _regions(connection)
         if len(regions) > 1:
             raise Invalid(
@@ -28,7 +28,7 @@ def connect(cloud: str, clouds_file: Path | None, timeout: float) -> tuple[Any, 
                 hint="say which one with `region_name` in clouds.yaml",
             )
         if regions:
-            connection, login = _connected(cloud, clouds_file, timeout, regions[0])
+            connection, login = _connected(cloud, clouds_file, timeout, regions[0], alone)
     except ReconcilerError:
         raise
     except Exception as error:
@@ -36,8 +36,10 @@ def connect(cloud: str, clouds_file: Path | None, timeout: float) -> tuple[Any, 
     return connection, login
 
 
-def _connected(cloud: str, clouds_file: Path | None, timeout: float, region: str | None = None) -> tuple[Any, Login]:
-    configuration, login = resolve(cloud, clouds_file, timeout, region)
+def _connected(
+    cloud: str, clouds_file: Path | None, timeout: float, region: str | None, alone: bool
+) -> tuple[Any, Login]:
+    configuration, login = resolve(cloud, clouds_file, timeout, region, alone=alone)
     with one_at_a_time:
         import openstack
 

@@ -25,15 +25,18 @@ _SERVICES = ("compute", "network", "image", "block_storage", "volume", "volumev3
 _OWN = {"endpoint_override": "", "region_name": "region_name", "interface": "interface"}
 
 
-def resolve(cloud: str, clouds_file: Path | None, timeout: float, region: str | None = None) -> tuple[Any, Login]:
+def resolve(
+    cloud: str, clouds_file: Path | None, timeout: float, region: str | None = None, *, alone: bool = True
+) -> tuple[Any, Login]:
     """Return the SDK's configuration of one region of `cloud`, and the login it amounts to. Asks nobody. `region`
-    names the region where clouds.yaml does not; `timeout` in seconds holds for each request later on.
+    names the region where clouds.yaml does not; `timeout` in seconds holds for each request later on. Not `alone`:
+    the user's usual places are other repositories' as well, and only files beside `clouds_file` count.
 
     Raises Permanent (no clouds.yaml), Invalid (what it says can't be used by all that log in), and what the SDK
     raises for options that are missing.
     """
     try:
-        return _resolved(cloud, clouds_file, timeout, region)
+        return _resolved(cloud, clouds_file, timeout, region, alone)
     except (AttributeError, KeyError, TypeError, ValueError):  # whose words could repeat what stands there
         hint = "compare it with the one that the dashboard gives (Identity → Application Credentials)"
         raise Invalid(
@@ -41,8 +44,10 @@ def resolve(cloud: str, clouds_file: Path | None, timeout: float, region: str | 
         ) from None
 
 
-def _resolved(cloud: str, clouds_file: Path | None, timeout: float, region: str | None) -> tuple[Any, Login]:
-    config = _configuration(cloud, clouds_file)
+def _resolved(
+    cloud: str, clouds_file: Path | None, timeout: float, region: str | None, alone: bool
+) -> tuple[Any, Login]:
+    config = _configuration(cloud, clouds_file, alone)
     entry = _entry(config, cloud)
     _check_profile(config, cloud, entry)
     chosen = _region(config, cloud, entry) or region
@@ -58,15 +63,15 @@ def written(found: Any) -> tuple[int, ...]:
     return tuple(place.stat().st_mtime_ns if place.exists() else 0 for place in places)
 
 
-def _configuration(cloud: str, clouds_file: Path | None) -> Any:
+def _configuration(cloud: str, clouds_file: Path | None, alone: bool) -> Any:
     with one_at_a_time:  # 0.5 s that `validate` need not pay
         from openstack.config import loader
 
     if clouds_file is not None and not clouds_file.is_file():
         raise Permanent(f"cloud {cloud!r}: there is no {clouds_file}", hint=_WHERE)
     beside = [str(clouds_file.resolve().parent)] if clouds_file else []
-    usual = loader.CONFIG_SEARCH_PATH[1:]  # the first one is the working folder
-    named = os.environ.get("OS_CLIENT_SECURE_FILE")
+    usual = loader.CONFIG_SEARCH_PATH[1:] if alone else ()  # the first one is the working folder
+    named = os.environ.get("OS_CLIENT_SECURE_FILE") if alone else None
     config = loader.OpenStackConfig(
         config_files=[str(clouds_file)] if clouds_file else _in(usual, "clouds"),
         secure_files=[*([named] if named else []), *_in([*beside, *usual], "secure")],

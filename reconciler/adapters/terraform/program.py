@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ... import interrupt
 from ...process import Completed, Redactor, run
 from .failure import failure
 
@@ -37,9 +38,10 @@ class Program:
         **options: Any,
     ) -> Completed:
         """Run `command`; True stands for a bare flag. `environment` is added to ours. Raises Transient or Permanent
-        with what Terraform said."""
+        with what Terraform said, and Transient where the state is not ours to write any more."""
         from python_terraform import IsFlagged
 
+        interrupt.check_own()
         spelled = {name: IsFlagged if value is True else value for name, value in options.items()}
         if command.split(maxsplit=1)[0] in {"init", "plan", "apply"}:
             spelled["input"] = False

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ... import login_file
+from ... import interrupt, login_file
 from ...errors import Permanent, ReconcilerError
 from ...ports import Progress, Workspace
 from ...process import Redactor, run
@@ -36,7 +36,8 @@ _FIXED = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
 class Terraform:
     """`binary` is tofu or terraform, `cli_config` its CLI configuration (where providers come from), `timeout` the
     seconds one run of it may take, `lock_seconds` how long another run's lock is waited for. With `encryption`, state
-    and plans are never in clear."""
+    and plans are never in clear. `state_credentials` are the variables that let us in where the state is kept, instead
+    of those of this process's environment."""
 
     def __init__(
         self,
@@ -47,8 +48,10 @@ class Terraform:
         encryption: Encryption | None = None,
         *,
         lock_seconds: int = 60,
+        state_credentials: Mapping[str, str] | None = None,
     ) -> None:
         self._binary = binary
+        self._state_credentials = state_credentials
         self._cli_config = cli_config
         self._timeout = timeout
         self._redact = redactor
@@ -154,7 +157,9 @@ class Terraform:
         before = (folder.note(workspace.directory) or {}).get("backend", "")  # where it is to be moved from, perhaps
         kinds = {before, workspace.backend.kind if workspace.backend else ""}
         prefixes = tuple(prefix for kind in kinds for prefix in _CREDENTIALS.get(kind, ()))
-        inherited = {n: v for n, v in os.environ.items() if n in _INHERITED or (prefixes and n.startswith(prefixes))}
+        ours = os.environ if self._state_credentials is None else self._state_credentials
+        entry = {n: v for n, v in ours.items() if prefixes and n.startswith(prefixes)}
+        inherited = {**{n: v for n, v in os.environ.items() if n in _INHERITED}, **entry}
         config = {"TF_CLI_CONFIG_FILE": str(self._cli_config)} if self._cli_config else {}
         secret = {VARIABLE: self._encryption.configuration()} if self._encryption else {}
         return {**inherited, **_FIXED, **config, **secret, **workspace.environment}
@@ -211,6 +216,7 @@ class Terraform:
                 folder.remember(workspace.directory, keeper.pull() if state is None else state)
 
     def _apply(self, program: Program, plan: Plan, progress: Progress) -> None:
+        interrupt.check_certain()
         with progress.task(f"{self._binary.name} apply") as task:
             task.total(plan.operations)
             program(

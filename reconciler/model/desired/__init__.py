@@ -3,6 +3,7 @@ Autoscale, which the autoscaler writes."""
 
 from .application import Application, ApplicationSpec, SecretSource
 from .autoscale import Autoscale, AutoscaleSpec, Removed, ScaledGroup, ScaledNodeGroup, effective, scaled
+from .backup import Backups
 from .base import API_VERSION, At, Cidr, Kind, Model, Name
 from .cluster import Cluster, ClusterSpec
 from .environment import Environment, EnvironmentSpec, pinned, quantity
@@ -27,6 +28,7 @@ __all__ = [
     "At",
     "Autoscale",
     "AutoscaleSpec",
+    "Backups",
     "Bastion",
     "BootVolume",
     "Ceilings",

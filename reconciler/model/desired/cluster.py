@@ -62,6 +62,9 @@ class ClusterSpec(Model):
         if self.api_load_balancer and self.network.subnet_range is None:
             message = "cidr is missing: the rule that lets apiLoadBalancer reach the APIs names the subnet's range"
             raise At(("network", "existing", "cidr"), message)
+        if self.kubernetes.certificates.renew and not self.maintenance.windows:
+            message = "renewing restarts API servers: say when, under spec.maintenance.windows"
+            raise At(("kubernetes", "certificates", "renew"), message)
         return self
 
 

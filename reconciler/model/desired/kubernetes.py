@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from .backup import Backups
 from .base import At, Cidr, Cidr6, Model, Name, Port, PublicKey, YamlPath
 
 # what Kubespray 2.32 knows (kube_network_plugin)
@@ -67,8 +68,16 @@ class KubernetesIpv6(Model):
         return min(_SMALLEST_NODE, ipaddress.ip_network(self.pod_cidr).prefixlen + 16)
 
 
+class Certificates(Model):
+    """With `renew`, kubeadm's certificates are renewed on one control plane after another, in a maintenance window,
+    once one ends in less than 30 days; without it their end is only reported."""
+
+    renew: bool = False
+
+
 class Kubernetes(Model):
-    """`ipv6` gives pods and services IPv6 addresses when the cluster is installed. `variables` go to Kubespray as they
+    """`ipv6` gives pods and services IPv6 addresses when the cluster is installed. `backup` keeps snapshots of etcd off
+    the machines. `variables` go to Kubespray as they
     are: they are text, never templates."""
 
     version: Annotated[str, StringConstraints(pattern=r"^1\.[0-9]+\.[0-9]+$")]
@@ -78,6 +87,8 @@ class Kubernetes(Model):
     ipv6: KubernetesIpv6 | None = None
     upgrade: Upgrade = Upgrade()
     repair: Repair = Repair()
+    backup: Backups | None = None
+    certificates: Certificates = Certificates()
     variables: dict[str, object] = Field(default_factory=dict)
 
 

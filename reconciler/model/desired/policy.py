@@ -15,6 +15,7 @@ GuardName = Literal[
     "max-deletion-percent",
     "control-plane",
     "replaced-servers",
+    "backup",
     "stateful-volumes",
     "rebuild",
     "empty-desired-set",

@@ -7,6 +7,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+# Nobody here may change the real root folder, so a machine's is its home: what root reads as a script means that one.
+_SUDO = r"""#!/bin/sh
+while [ "${1#-}" != "$1" ]; do shift; done
+[ "$*" = "sh -s" ] || exec "$@"
+paths='etc/(kubernetes|etcd|ssl/etcd|ssh)|var/lib/(etcd|kubelet|cloud)|usr/local/bin/k8s-certs-renew'
+sed -E "s#(^|[^A-Za-z0-9_./-])/($paths)#\1$HOME/\2#g" | sh -s
+"""
+# A machine's services are those its boot scripts start.
+_SYSTEMCTL = r"""#!/bin/sh
+verb=$1
+for unit; do :; done
+case "$verb $unit" in
+"stop etcd") exec "$HOME/bin/service" stop etcd >/dev/null ;;
+"start etcd") exec "$HOME/boot.d/10-etcd" >/dev/null ;;
+"cat etcd" | "is-active kubelet" | "restart kubelet") ;;
+*) echo "there is no $unit to $verb here" >&2; exit 1 ;;
+esac
+"""
+# And its kubelet follows the manifests of static pods at the moment somebody asks what runs.
+_CRICTL = r"""#!/bin/sh
+[ "$1" = ps ] || exit 0
+name=${4#^}
+name=${name%$}
+if [ -e "$HOME/etc/kubernetes/manifests/$name.yaml" ]; then
+    "$HOME/boot.d/20-control-plane" >&2 && echo "$name"
+else
+    "$HOME/bin/service" stop "$name" >&2
+fi
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class MachineFile:
@@ -48,9 +78,18 @@ class Layout:
     def log(self) -> Path:
         return self.root / "log/machines.log"
 
+    @property
+    def root_bin(self) -> Path:
+        """Programs by which a machine's user is its root."""
+        return self.root / "machines.bin"
+
     def make(self) -> None:
-        for folder in (self.machines, self.homes, self.pid.parent, self.log.parent):
+        for folder in (self.machines, self.homes, self.pid.parent, self.log.parent, self.root_bin):
             folder.mkdir(parents=True, exist_ok=True)
+        for name, text in (("sudo", _SUDO), ("systemctl", _SYSTEMCTL), ("crictl", _CRICTL)):
+            program = self.root_bin / name
+            program.write_text(text)
+            program.chmod(0o755)
 
     def read(self) -> dict[str, MachineFile]:
         """Return every machine by id. A file that goes away meanwhile is a server that went away meanwhile.

@@ -16,6 +16,7 @@ from . import processes, session
 from .files import Layout, MachineFile
 from .server import listen
 
+_SYSTEMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _log = logging.getLogger(__name__)
 
 
@@ -76,7 +77,7 @@ class Machine:
             "USER": self.file.user,
             "LOGNAME": self.file.user,
             "SHELL": session.SHELL,
-            "PATH": f"{self._bin}:{python}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": f"{self._bin}:{self._layout.root_bin}:{python}:{_SYSTEMS}",
             "LANG": "C.UTF-8",
             processes.MACHINE: self.file.id,
             processes.ROOT: processes.mark(self._layout.root).partition("=")[2],
@@ -88,6 +89,9 @@ class Machine:
         for folder in ("tmp", "log", "boot.d"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         self.home.chmod(0o700)
+        instance = self.home / "var/lib/cloud/data/instance-id"  # as cloud-init writes it down
+        instance.parent.mkdir(parents=True, exist_ok=True)
+        instance.write_text(f"{self.file.id}\n")
         # The user is in no passwd file, so a shell leaves "~user" as it is; Ansible writes it, for remote_tmp.
         alias = self.home / f"~{self.file.user}"
         if not alias.is_symlink():

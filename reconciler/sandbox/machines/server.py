@@ -92,7 +92,9 @@ def _host_key(home: Path) -> str:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
-        asyncssh.generate_private_key("ssh-ed25519").write_private_key(fresh)
+        key = asyncssh.generate_private_key("ssh-ed25519", comment="root@machine")
+        key.write_private_key(fresh)
         fresh.chmod(0o600)
+        key.write_public_key(path.with_suffix(".pub"))  # first: the hypervisor shows it on the console
         fresh.rename(path)
     return str(path)

@@ -93,6 +93,15 @@ class Journal:
         os.fsync(self._file.fileno())
 
 
+def waiting(folder: Path) -> int:
+    """How many decisions the journals in `folder` hold that are not in git yet. Takes nothing over."""
+    count = 0
+    for path in folder.glob("*.jsonl"):
+        with contextlib.suppress(OSError):
+            count += len(_read(path.read_bytes()))
+    return count
+
+
 def _read(text: bytes) -> list[Decision]:
     """What is pending. A line that was torn by a crash was never promised to anybody."""
     found: dict[str, Decision] = {}

@@ -97,6 +97,12 @@ def inventory(cluster: Cluster, given: Hosts) -> dict[str, object]:
     }
 
 
+def hosts_of(rendered: Mapping[str, object]) -> tuple[str, ...]:
+    """The hosts of an inventory that playbooks work on: all but a bastion."""
+    everything = cast("Mapping[str, Mapping[str, object]]", rendered["all"])
+    return tuple(everything["hosts"])
+
+
 def _members(cluster: Cluster, wanted: Sequence[Machine], group: str, given: Hosts) -> list[str]:
     names = [m.name for m in wanted if group in kubespray_groups(cluster, m.role)]
     if group == "kube_node":

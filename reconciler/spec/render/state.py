@@ -21,6 +21,18 @@ def backend(state: State, cluster: str, workspace: str) -> Backend | None:
     return Backend("http", _http(state.http, name)) if state.http else None
 
 
+def place(state: State) -> str:
+    """Where the states of all clusters lie, to compare and for people; "" for folders of the machine. One cluster's
+    name there is one state, whoever's cluster it is."""
+    if state.s3:
+        at = f" at {state.s3.endpoint.rstrip('/').lower()}" if state.s3.endpoint else ""
+        return f"Terraform's states in {state.s3.bucket}/{state.s3.prefix.strip('/')}{at}"
+    if state.pg:
+        schema = re.sub(r"[^a-z0-9]", "_", state.pg.db_schema.lower())
+        return f"Terraform's states in {state.pg.address.partition('?')[0].lower()}, {schema}"
+    return f"Terraform's states at {state.http.address.rstrip('/').lower()}" if state.http else ""
+
+
 def _s3(said: S3State, name: str) -> dict[str, object]:
     made: dict[str, object] = {
         "bucket": said.bucket,

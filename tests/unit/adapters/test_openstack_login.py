@@ -148,6 +148,24 @@ def test_a_file_of_the_clone_decides_nothing(tmp_path: Path, name: str) -> None:
         of(tmp_path, profile="moc")
 
 
+def test_beside_other_repositories_only_files_beside_its_own_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's own folder is every repository's."""
+    (tmp_path / "usual").mkdir()
+    monkeypatch.setattr("openstack.config.loader.CONFIG_SEARCH_PATH", ["", str(tmp_path / "usual")])
+    monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(tmp_path / "usual/named.yaml"))
+    for name in ("secure.yaml", "named.yaml"):
+        clouds(tmp_path / "usual", {"auth": {"application_credential_secret": "another's"}}, name)
+    file = clouds(tmp_path, {"auth_type": "v3applicationcredential", "auth": {"auth_url": URL, **CREDENTIAL}})
+    assert resolve("moc", file, 30)[1].auth["application_credential_secret"] == "another's"
+    assert resolve("moc", file, 30, alone=False)[1].auth["application_credential_secret"] == "hush"
+    with pytest.raises(Permanent, match=r"no clouds\.yaml was found"):
+        resolve("moc", None, 30, alone=False)
+    clouds(tmp_path, {"auth": {"application_credential_secret": "its own"}}, "secure.yaml")
+    assert resolve("moc", file, 30, alone=False)[1].auth["application_credential_secret"] == "its own"
+
+
 def test_a_profile_of_the_machines_own(tmp_path: Path) -> None:
     public = {"public-clouds": {"physics": {"auth": {"auth_url": URL}, "region_name": "north"}}}
     (tmp_path / "clouds-public.yaml").write_text(yaml.safe_dump(public))

@@ -11,9 +11,11 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
+from reconciler import interrupt
 from reconciler.adapters.terraform import documents, folder, unread
 from reconciler.adapters.terraform.failure import failure
 from reconciler.adapters.terraform.plan import Plan
+from reconciler.adapters.terraform.program import Program
 from reconciler.adapters.terraform.stream import Follower
 from reconciler.errors import Blocked, Permanent, Transient
 from reconciler.ports import Task, Workspace
@@ -382,3 +384,9 @@ def test_imports_alone_ignore_every_other_change(tmp_path: Path) -> None:
     assert written == {"resource": {"a": {"b": calm, "c": calm}}}
     folder.tidy(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_lost_the_lease_starts_no_command_that_writes_the_state(tmp_path: Path) -> None:
+    program = Program(Path("/bin/false"), {}, 5, Redactor(), tmp_path)
+    with interrupt.unless(lambda: "the lease was lost"), pytest.raises(Transient, match="the lease was lost"):
+        program("state rm", None, "a.b")

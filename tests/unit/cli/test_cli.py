@@ -65,7 +65,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     state = Desired("c0ffee", made.files, (made.desired,))
     monkeypatch.setattr(App, "at", lambda *_: state)
     monkeypatch.setattr(App, "survey", lambda *_: Survey(lambda _: made, ("demo",)))
-    monkeypatch.setattr(App, "cycle", lambda _, __, ___, survey=None: made.cycle(survey=survey))
+    monkeypatch.setattr(App, "cycle", lambda _, __, ___, survey=None, take=False: made.cycle(survey=survey))
     return made
 
 

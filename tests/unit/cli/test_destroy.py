@@ -32,7 +32,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(App, "at", lambda *_: Desired("c0ffee", made.files, (made.desired,)))
     monkeypatch.setattr(App, "survey", lambda *_: Survey(lambda _: made, ("demo",)))
 
-    def cycle(_: App, __: Desired, ___: object, survey: Survey | None = None, wish: Wish | None = None) -> Cycle:
+    def cycle(
+        _: App, __: Desired, ___: object, survey: Survey | None = None, wish: Wish | None = None, take: bool = False
+    ) -> Cycle:
         return replace(made.cycle(survey=survey), wish=wish or wish_of(made.desired.cluster))
 
     monkeypatch.setattr(App, "cycle", cycle)

@@ -75,3 +75,14 @@ def test_without_a_forge_nothing_is_claimed(run: Run) -> None:
     said = run("doctor")
     assert lines(said.out, "forge") == ["?"]
     assert "not looked at" in said.out
+
+
+def test_the_form_of_lines_is_for_clusters(run: Run, tmp_path: Path) -> None:
+    said = run("-C", tmp_path, "doctor", "--output", "json")
+    assert (said.code, "--output is for --cluster" in said.err) == (2, True)
+
+
+def test_a_folder_without_git_has_no_clusters_to_look_at(run: Run, tmp_path: Path) -> None:
+    said = run("-C", tmp_path, "doctor", "--cluster", "demo")
+    assert said.code not in (0, 1)
+    assert said.out == ""

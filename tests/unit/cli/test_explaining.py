@@ -46,12 +46,13 @@ def test_a_shell_is_offered_the_clusters_of_the_clone(tmp_path: Path) -> None:
     assert clusters_of(ctx, "") == []
 
 
-def of_clusters(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Argument]]:
-    """Every verb's argument that is a cluster's name, or several."""
+def of_clusters(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
+    """Every verb's argument or option that is a cluster's name, or several."""
     for name, each in getattr(command, "commands", {}).items():
         yield from of_clusters(each, (*words, name))
     for argument in getattr(command, "params", ()):
-        if argument.param_type_name == "argument" and argument.name in ("cluster", "clusters"):
+        taken = argument.param_type_name == "argument" or "--cluster" in argument.opts
+        if taken and argument.name in ("cluster", "clusters"):
             yield words, argument
 
 
@@ -64,7 +65,7 @@ def test_every_verb_that_takes_a_cluster_offers_its_name(tmp_path: Path) -> None
         ctx: Any = typer.Context(command)
         ctx.params["repo"] = tmp_path
         offered[words] = [item.value for item in argument.shell_complete(ctx, "d")]
-    assert {("plan",), ("destroy",), ("unlock",), ("autoscaler", "simulate")} <= set(offered)
+    assert {("plan",), ("doctor",), ("destroy",), ("unlock",), ("autoscaler", "simulate")} <= set(offered)
     assert [words for words, names in offered.items() if names != ["demo"]] == []
 
 

@@ -81,6 +81,12 @@ def test_what_is_held_is_shown_with_the_line_that_lets_it_through(run: Run, conf
     ]
 
 
+def test_when_the_newest_snapshot_was_taken_is_shown(run: Run, config: Path, port: Port) -> None:
+    entry = {**DOCUMENT["clusters"][0], "last": {"outcome": "in sync", "backup": "2026-11-20T14:03:00.000Z"}}
+    port.body = json.dumps({**DOCUMENT, "clusters": [entry]}).encode()
+    assert "demo: newest snapshot of etcd: 2026-11-20 14:03 UTC" in run("--config", str(config), "status").out
+
+
 def test_a_narrow_terminal_gets_no_table(run: Run, config: Path, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     lines = run("--config", str(config), "status").out.splitlines()
@@ -166,3 +172,18 @@ def test_another_program_on_that_port_is_no_daemon(run: Run, config: Path, port:
 )
 def test_where_a_daemon_is_asked_that_listens_anywhere(address: str, asked: str) -> None:
     assert _host(address) == asked
+
+
+def test_of_several_repositories_each_line_says_whose_it_is(run: Run, config: Path, port: Port) -> None:
+    entry, held = DOCUMENT["clusters"][0], {"guard": "rebuild", "message": "why", "way": "so", "approval": ""}
+    entries = [{**entry, "repository": name, "blocked": [held]} for name in ("physics", "chemistry")]
+    several = [
+        {"repository": name, "state": "running", "failures": 0, "reason": ""} for name in ("physics", "chemistry")
+    ]
+    broken = {"repository": "broken", "state": "unusable", "failures": 2, "reason": "no clone\x1b[1m"}
+    port.body = json.dumps({**DOCUMENT, "repositories": [*several, broken], "clusters": entries}).encode()
+    lines = run("--config", str(config), "status").out.splitlines()
+    assert lines[0].split()[:2] == ["repository", "cluster"]
+    assert [line.split()[:2] for line in lines[1:3]] == [["physics", "demo"], ["chemistry", "demo"]]
+    assert lines[3] == "broken: unusable: no clone\\u001b[1m"
+    assert "chemistry/demo: held by the guard rebuild: why" in lines

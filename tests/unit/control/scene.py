@@ -17,6 +17,7 @@ from reconciler.control.revision import Reader
 from reconciler.control.sight import Sight
 from reconciler.control.survey import Survey
 from reconciler.control.ways import Terms, Ways
+from reconciler.control.workers import Share, Workers
 from reconciler.errors import Gone, Transient
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Plan
@@ -96,6 +97,7 @@ class Scene:
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     referred: dict[str, frozenset[Output]] = field(default_factory=dict)
     watcher: Watched = field(default_factory=Watched)
+    share: Share | None = None
     fleet: Fleet = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,7 +111,7 @@ class Scene:
             watcher=self.watcher,
             progress=lambda _: QuietProgress(),
         )
-        self.fleet = Fleet(ways, self.terms, self._told)
+        self.fleet = Fleet(ways, self.terms, self._told, self.share or Workers(self.terms.workers).share(""))
 
     def touched(self, since: datetime.datetime) -> tuple[Touched, ...]:
         return tuple(self.feed)
@@ -183,11 +185,10 @@ def _no_cloud(name: str) -> Any:
     raise AssertionError(f"nobody asks {name}")
 
 
-def scene(*names: str, **terms: Any) -> Scene:
+def scene(*names: str, share: Share | None = None, **terms: Any) -> Scene:
     files = {f"desired/{n}/cluster.yaml": cluster_file(n) for n in names} | {"manifests/x.yaml": b""}
-    return Scene(
-        Repository([files]), Terms(**{"ref": "origin/main", "interval": 600, "poll": 600, "cloud_poll": 600, **terms})
-    )
+    named = {"ref": "origin/main", "interval": 600, "poll": 600, "cloud_poll": 600, **terms}
+    return Scene(Repository([files]), Terms(**named), share=share)
 
 
 def until(condition: Callable[[], object], what: str = "it") -> None:

@@ -21,7 +21,7 @@ def test_a_branch_that_is_gone_is_every_clusters_failure_until_it_is_back() -> N
         document = it.fleet.board.document()
         assert document["git"]["failures"]
         assert "no branch 'main' any more" in document["git"]["reason"]
-        page = Metrics(it.fleet.board, lambda: 0).page().decode()
+        page = Metrics((it.fleet.board,), lambda: 0).page().decode()
         assert "reconciler_git_failures 1.0" in page
         assert 'reconciler_failures{cluster="a"} 1.0' in page
         begun = len(it.begun)

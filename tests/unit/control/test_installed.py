@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.control.installed import forget, installed_on, lost, remember
+from reconciler.control.installed import ended, forget, installed_on, lost, remember
+from reconciler.errors import Transient
 from reconciler.model.resource import Resource
 
 
@@ -41,6 +42,13 @@ def test_a_kill_while_writing_leaves_the_old_answer(tmp_path: Path, monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         remember(tmp_path, "demo", [server("new")])
     assert installed_on(tmp_path, "demo") == {"old": "1"}
+
+
+def test_a_note_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "demo").write_text("no folder")
+    for write in (lambda: remember(tmp_path, "demo", [server("a")]), lambda: ended(tmp_path, "demo")):
+        with pytest.raises(Transient, match="cannot write"):
+            write()
 
 
 def test_a_machine_that_is_gone_or_another_is_lost() -> None:

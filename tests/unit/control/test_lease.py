@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class Memory:
         self.fails: ReconcilerError | None = None
         self.meanwhile: Callable[[], None] | None = None
         self.remote = True
+        self.before: list[Lease] = []
 
     def shared(self) -> bool:
         return self.remote
@@ -43,6 +44,9 @@ class Memory:
         if self.fails:
             raise self.fails
         return self.held.get(cluster)
+
+    def history(self, cluster: str) -> Iterator[Lease]:
+        return iter(self.before)
 
     def swap(self, cluster: str, before: str | None, after: Lease) -> str | None:
         if self.fails:

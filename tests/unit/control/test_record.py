@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 import yaml
 
@@ -17,6 +19,7 @@ from reconciler.control.record import (
     read_failed,
 )
 from reconciler.model.change import Action, Class, Difference, Severity
+from reconciler.model.lease import Lease
 from reconciler.model.outcome import Outcome, Status, StepOutcome
 from reconciler.model.plan import Plan, Step, Tool
 from reconciler.model.resource import Component, Expected, Key, Known, Listing, Observed, Resource, Unknown, Value
@@ -166,10 +169,11 @@ def test_a_component_counts_as_applied_when_nothing_of_it_is_left(left: tuple[Di
 def test_the_message_says_what_happened_and_ends_with_trailers() -> None:
     step = Step(INFRA, Tool.TERRAFORM, "apply", "1 to create")
     steps = (StepOutcome(step, 1.0), StepOutcome(step, 1.0, "no quota left", "ask"))
-    text = message(outcome(difference(INFRA), steps=steps), "1234")
+    now = datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC)
+    text = message(outcome(difference(INFRA), steps=steps), Lease("a", 7, "1234", now, now, number=12))
     assert text == (
         "demo: drifted\n\n- infrastructure apply: 1 to create\n- infrastructure apply: no quota left\n"
         "- left: server a flavor (drift)\n\n"
-        "Desired-Commit: c0ffee\nChanges: 2\nLease: 1234\n"
+        "Desired-Commit: c0ffee\nChanges: 2\nLease: 1234\nLease-Number: 12\n"
     )
     assert message(outcome()) == "demo: drifted\n\nDesired-Commit: c0ffee\nChanges: 0\n"

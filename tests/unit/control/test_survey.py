@@ -38,6 +38,9 @@ class Cloud:
     def reboot(self, server: str) -> None:
         raise AssertionError(server)
 
+    def console(self, server: str) -> str | Unknown:
+        raise AssertionError(server)
+
 
 def survey(cloud: Cloud) -> Survey:
     return Survey(lambda _: cloud, ("demo",))

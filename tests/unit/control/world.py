@@ -17,6 +17,7 @@ from reconciler.control.survey import Survey
 from reconciler.control.toolkit import Access, Toolkit
 from reconciler.errors import Blocked, ReconcilerError
 from reconciler.model.guest import Guest
+from reconciler.model.host_key import Vouched
 from reconciler.model.quota import Allotment
 from reconciler.model.resource import Addition, Key, Known, Listing, Owner, Resource, Symptom, Unknown
 from reconciler.model.session import Session
@@ -27,6 +28,7 @@ from reconciler.ports import (
     Files,
     Ids,
     Manifest,
+    Place,
     Playbook,
     Progress,
     Snapshot,
@@ -34,9 +36,11 @@ from reconciler.ports import (
 )
 from reconciler.progress import QuietProgress
 from reconciler.spec import desired_state
+from reconciler.spec.machine_traces import API_SCRIPT, KUBECONFIG_SCRIPT
 from reconciler.spec.render import objects
 from reconciler.spec.render.infrastructure import infrastructure
 from reconciler.spec.render.kubernetes import nodes
+from reconciler.spec.render.machines import machines
 from reconciler.spec.render.terraform import KINDS, address
 from tests.unit.examples import CLUSTER, FILE, application
 
@@ -198,11 +202,18 @@ class World:
         self.guests: tuple[Guest, ...] = ()
         self.sessions: list[Session] = []
         self.outliving: list[Resource] = []
+        self.consoles: dict[str, str | Unknown] = {}
+        self.consoles_asked: list[str] = []
+        self.known_hosts: dict[Place, Vouched] = {}
+        self.cached_facts: set[str] = set()
         self.versions: list[tuple[str, dict[str, str]]] = []
         self.disregarded: list[tuple[str, str]] = []
         self.named = ""
         self.signed = False
+        self.number = 0
+        self.fences: list[str] = []
         self.past: dict[str, set[str]] = {}
+        self.machines = Machines(self)
         (root / "moc").touch()
         self.take(files)
 
@@ -214,7 +225,8 @@ class World:
     def cycle(self, *, ready: float = 0.0, survey: Survey | None = None) -> Cycle:
         tools = Toolkit(
             repository=self, cloud=lambda _: self, kubernetes=self._api, terraform=lambda: Terraform(self),
-            kubespray=Kubespray(self), openshift={"moc": Access(self.root / "moc")}, progress=QuietProgress(),
+            kubespray=Kubespray(self), machines=self.machines, openshift={"moc": Access(self.root / "moc")},
+            progress=QuietProgress(),
             state=self.root / "state", environment={"A": "b"}, ready_seconds=ready,
             guests=lambda _, nodes: self.apis["own"].guests(nodes),
             quota=lambda _: self.allowed,
@@ -278,6 +290,10 @@ class World:
     def reboot(self, server: str) -> None:
         self.did(f"cloud reboot {server}")
 
+    def console(self, server: str) -> str | Unknown:
+        self.consoles_asked.append(server)
+        return self.consoles.get(server, Unknown("consoles are not for everybody"))
+
     # Repository
 
     def resolve(self, ref: str) -> str:
@@ -292,6 +308,7 @@ class World:
 
     recorded_state: Mapping[str, str] = {}
     records_signed = False
+    signing = False
 
     def verified(self) -> bool:
         return self.records_signed
@@ -308,6 +325,9 @@ class World:
     def observed_at(self, folder: str) -> datetime.datetime | None:
         said = self.recorded[-1][1].partition("\nObserved-At: ")[2].strip() if self.recorded else ""
         return datetime.datetime.fromisoformat(said) if said else None
+
+    def lease_number(self, folder: str) -> int:
+        return self.number
 
     def descends(self, commit: str, ancestor: str) -> bool | None:
         return commit == ancestor or (ancestor in self.past[commit] if commit in self.past else None)
@@ -331,6 +351,9 @@ class World:
         self.recorded_state = dict(files)
         self.versions.append((self.now.isoformat(), dict(files)))
         return "commit"
+
+    def fence(self, folder: str, message: str) -> None:
+        self.fences.append(message)
 
     def propose(self, branch: str, base: str, files: Mapping[str, bytes], message: str, *, push: bool = True) -> str:
         self.did(f"propose {branch} on {base}: {' '.join(sorted(files))}")
@@ -390,6 +413,43 @@ def _live(wanted: Resource, number: int, before: Resource | None) -> Resource:
 
 
 @dataclass
+class Machines:
+    """What machines say over SSH: those of `installed`, by server id, have all that an installation leaves there, where
+    `says` has no other line; those of `silent` say nothing. `kubeconfig` is what a control plane has; on those that are
+    `living` an API answers."""
+
+    world: World
+    installed: set[str] = field(default_factory=set)
+    says: dict[str, str] = field(default_factory=dict)
+    silent: dict[str, ReconcilerError] = field(default_factory=dict)
+    kubeconfig: str = ""
+    asked: list[str] = field(default_factory=list)
+    living: set[str] = field(default_factory=set)
+
+    def ask(
+        self, cluster: str, inventory: Mapping[str, object], machine: str, script: str, *, seconds: float = 20
+    ) -> str:
+        asked = {KUBECONFIG_SCRIPT: "kubeconfig", API_SCRIPT: "api"}.get(script, "traces")
+        self.asked.append(f"{machine} {asked}")
+        if machine in self.silent:
+            raise self.silent[machine]
+        if script == API_SCRIPT:
+            return "api: ok\n" if machine in self.living else "api: \n"
+        if script == KUBECONFIG_SCRIPT:
+            return self.kubeconfig
+        server = next(r for r in self.world.resources if (r.kind, r.name) == ("server", machine))
+        there = "yes" if server.id in self.installed else "no"
+        line = f"traces: etcd={there} kubelet={there} kubeconfig={there} instance= members=\n"
+        return self.says.get(machine, line)
+
+    def receive(self, *_: object, **__: object) -> None:
+        raise AssertionError("nobody gives a snapshot here")
+
+    def send(self, *_: object, **__: object) -> None:
+        raise AssertionError("nobody takes a snapshot here")
+
+
+@dataclass
 class Kubespray:
     world: World
 
@@ -406,9 +466,23 @@ class Kubespray:
             servers = [r for r in world.resources if r.kind == "server"]
             made = nodes(world.desired.cluster, servers)
             world.nodes = [replace(n, id=f"uid-{n.name}") for n in made]
+            members = {m.name for m in machines(world.desired.cluster) if m.role in ("control-plane", "etcd")}
+            world.machines.installed |= {s.id for s in servers if s.name in members}
             self.kubeconfig(cluster).touch()
 
+    def host_keys(self, cluster: str, places: Collection[Place]) -> Mapping[Place, Vouched]:
+        return {place: self.world.known_hosts[place] for place in places if place in self.world.known_hosts}
+
+    def pin(self, cluster: str, keys: Mapping[Place, Vouched]) -> None:
+        self.world.known_hosts |= keys
+
+    def without_facts(self, cluster: str, hosts: Collection[str]) -> tuple[str, ...]:
+        return tuple(host for host in hosts if host not in self.world.cached_facts)
+
     def forget(self, cluster: str, addresses: Collection[str]) -> None:
+        gone = [place for place in self.world.known_hosts if place[0] in addresses]
+        for place in gone:
+            del self.world.known_hosts[place]
         self.world.did(f"forget {' '.join(addresses)}")
 
     def versions(self) -> Collection[str]:

@@ -22,7 +22,7 @@ from reconciler.errors import Permanent
 from reconciler.serve import http as door_module
 from reconciler.serve.access import Access, Proxy
 from reconciler.serve.connections import Limits
-from reconciler.serve.http import Door, Server
+from reconciler.serve.http import Door, Hook, Server
 
 SECRET = b"between the forge and us"
 PUSH = json.dumps({"ref": "refs/heads/main", "after": "f" * 40}).encode()
@@ -54,7 +54,7 @@ class Client:
     def start(self) -> None:
         door = replace(
             self.door,
-            pushed=lambda ref, commit: self.pushed.append((ref, commit)),
+            hooks=[replace(h, pushed=lambda ref, commit: self.pushed.append((ref, commit))) for h in self.door.hooks],
             missed=lambda: self.missed.append(time.monotonic()),
             answered=lambda status, _: self.answered.append(status),
             cut=lambda reason, _: self.cut.append(reason),
@@ -86,8 +86,7 @@ def signed_by(secret: bytes, body: bytes) -> str:
 
 
 DOOR = Door(
-    secret=lambda: SECRET,
-    pushed=lambda _ref, _commit: None,
+    hooks=(Hook(lambda: SECRET, lambda _ref, _commit: None),),
     missed=lambda: None,
     status=lambda: {"clusters": []},
     metrics=lambda: b"reconciler_watches 0\n",
@@ -156,7 +155,7 @@ def test_methods_paths_and_types(client: Client) -> None:
     assert client.deliver(Content_Type="application/x-www-form-urlencoded").status == 415
 
 
-@pytest.mark.parametrize("client", [{"secret": lambda: None}], indirect=True)
+@pytest.mark.parametrize("client", [{"hooks": (Hook(lambda: None, lambda _ref, _commit: None),)}], indirect=True)
 def test_without_a_secret_nobody_is_let_in(client: Client) -> None:
     assert client.deliver().status == 404
     assert client.pushed == []
@@ -269,7 +268,7 @@ def test_whoever_is_refused_unread_takes_from_the_bad_ones(client: Client, head:
     assert [client.deliver().status for _ in range(5)] == [202] * 5
 
 
-@pytest.mark.parametrize("client", [{"secret": lambda: None}], indirect=True)
+@pytest.mark.parametrize("client", [{"hooks": (Hook(lambda: None, lambda _ref, _commit: None),)}], indirect=True)
 def test_so_does_who_comes_where_no_secret_is_set_up(client: Client) -> None:
     assert {client.deliver().status for _ in range(60)} == {404, 429}
 
@@ -311,7 +310,7 @@ def _received(wire: socket.socket) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("client", [{"pushed": None, "status": lambda: 1 / 0}], indirect=True)
+@pytest.mark.parametrize("client", [{"status": lambda: 1 / 0}], indirect=True)
 def test_a_mistake_of_ours_is_no_traceback(client: Client) -> None:
     answer = client.ask("GET", "/status")
     assert (answer.status, json.loads(answer.text)) == (500, {"message": "internal error"})

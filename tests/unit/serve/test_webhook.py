@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.serve.webhook import Delivery, Kind, Malformed, delivery, genuine
+from reconciler.serve.webhook import Delivery, Kind, Malformed, concerns, delivery, genuine, name_of
 
 SECRET = b"a secret that only the forge knows"
 BODY = json.dumps({"ref": "refs/heads/main", "after": "f" * 40}).encode()
@@ -133,3 +133,46 @@ def test_what_a_delivery_says(event: dict[str, str], document: dict[str, Any], s
 def test_a_malformed_one_is_told_apart_whatever_it_is(body: bytes) -> None:
     with pytest.raises(Malformed):
         delivery({"x-github-event": "push"}, body)
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://github.com/Lab/Clusters.git", "lab/clusters"),
+        ("https://user:word@forge.example.org:8443/git/lab/clusters/", "git/lab/clusters"),
+        ("ssh://git@forge.example.org:2222/lab/clusters.git", "lab/clusters"),
+        ("git@forge.example.org:group/sub/clusters.git", "group/sub/clusters"),
+        ("/srv/git/clusters.git", ""),
+        ("../clusters.git", ""),
+        ("file:///srv/git/clusters.git", ""),
+        ("https://[broken", ""),
+        ("", ""),
+    ],
+)
+def test_a_forge_names_a_repository_by_its_path(address: str, name: str) -> None:
+    assert name_of(address) == name
+
+
+def test_a_push_is_to_ours_as_far_as_both_are_known() -> None:
+    assert concerns({"lab/clusters"}, "lab/clusters")
+    assert concerns({"lab/clusters"}, "git/lab/clusters")
+    assert concerns({"git/lab/clusters"}, "lab/clusters")
+    assert concerns((), "lab/clusters")
+    assert concerns({"lab/clusters"}, "")
+    assert not concerns({"lab/clusters"}, "other/clusters")
+    assert not concerns({"clusters"}, "lab/clusters")
+    assert not concerns({"slab/clusters"}, "lab/clusters")
+
+
+@pytest.mark.parametrize(
+    ("about", "names"),
+    [
+        ({"repository": {"full_name": "Lab/A", "clone_url": "https://f/lab/a.git", "name": "a"}}, {"lab/a"}),
+        ({"project": {"path_with_namespace": "g/s/a", "git_ssh_url": "git@f:g/s/a.git", "id": 1}}, {"g/s/a"}),
+        ({"repository": "lab/a", "project": [1]}, set()),
+        ({"repository": {"full_name": "x" * 5000, "clone_url": 7}}, set()),
+    ],
+)
+def test_a_delivery_says_which_repository(about: dict[str, Any], names: set[str]) -> None:
+    body = json.dumps({"ref": MAIN, "after": "f" * 40, **about}).encode()
+    assert delivery({"x-github-event": "push"}, body).names == names

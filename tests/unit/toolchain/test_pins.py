@@ -18,6 +18,8 @@ SAID = {
     "actionlint": "1.7.12\ninstalled by building from source\nbuilt with go1.26.8 compiler for linux/amd64\n",
     "age-keygen": "v1.3.2\n",
     "etcd": "etcd Version: 3.6.14\nGit SHA: Not provided (use ./build instead of go build)\nGo Version: go1.26.8\n",
+    "etcdctl": "etcdctl version: 3.6.14\nAPI version: 3.6\n",
+    "etcdutl": "etcdutl version: 3.6.14\nAPI version: 3.6\n",
     "gitleaks": "8.30.1\n",
     "kube-apiserver": "Kubernetes v1.36.3\n",
     "kube-controller-manager": "Kubernetes v1.36.3\n",

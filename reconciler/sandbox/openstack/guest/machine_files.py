@@ -11,6 +11,17 @@ USER = "cloud"
 _lock = threading.RLock()  # all hypervisors live in this process, and nobody else writes here
 
 
+def console_log(folder, id):
+    """What a machine has written to its console: that it boots, and, as cloud-init does once the machine made it, its
+    public host key."""
+    key = Path(folder).with_name("machines.d") / id / ".ssh/ssh_host_ed25519_key.pub"
+    lines = ["[    0.000000] Linux version 6.12.0 (sandbox)", f"[    1.204511] cloud-init[512]: instance {id}"]
+    if key.exists():
+        begin, end = (f"-----{word} SSH HOST KEY KEYS-----" for word in ("BEGIN", "END"))
+        lines += [begin, key.read_text().strip(), end]
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
 class MachineFiles:
     """`network` is the range addresses are taken from (never its .0, .1 or last)."""
 

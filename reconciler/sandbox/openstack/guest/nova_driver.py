@@ -10,7 +10,7 @@ from nova.compute import power_state, vm_states
 from nova.virt import fake
 from oslo_config import cfg
 
-from machine_files import MachineFiles
+from machine_files import MachineFiles, console_log
 
 CONF = nova.conf.CONF
 CONF.register_opts(
@@ -91,6 +91,9 @@ class MachineDriver(fake.FakeDriver):
     def reboot(self, context, instance, *args, **kwargs):
         super().reboot(context, instance, *args, **kwargs)
         self._machines.reboot(instance.uuid)
+
+    def get_console_output(self, context, instance):
+        return console_log(CONF.sandbox.machines, instance.uuid)
 
     def get_available_resource(self, nodename):
         return super().get_available_resource(nodename) | {"uuid": _node_uuid(nodename)}

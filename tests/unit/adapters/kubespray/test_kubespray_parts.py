@@ -323,6 +323,7 @@ def test_ssh_takes_the_options_as_they_are_meant(tmp_path: Path) -> None:
     seen = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
     assert f"userknownhostsfile {known}" in seen
     assert {"batchmode yes", "stricthostkeychecking accept-new", "hashknownhosts no"} <= set(seen)
+    assert {"forwardagent no", "forwardx11 no"} <= set(seen), "a machine is a stranger"
 
 
 def test_a_second_reconciler_is_turned_away(tmp_path: Path) -> None:
