@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import yaml
@@ -18,3 +19,9 @@ def slowness() -> float:
     for _ in yaml.parse(_MEASURE, Loader=yaml.SafeLoader):
         pass
     return max(1.0, (time.process_time() - began) / _MEASURED)
+
+
+def burden() -> float:
+    """How many times longer by the clock something takes now than on an idle machine, 1 at least: the cores are slower,
+    and others wait for them too."""
+    return slowness() * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

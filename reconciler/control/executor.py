@@ -76,7 +76,7 @@ class Executor:
                 say(f"  | {line}")
 
     def _handler(self, step: Step) -> Callable[[Step, Sight], None]:
-        on_cluster = {
+        on_cluster: Mapping[tuple[Tool, str], Callable[[Step, Sight], None]] = {
             (Tool.TERRAFORM, "apply"): self._terraform,
             (Tool.OPENSTACK, "prune"): self._prune_cloud,
             (Tool.OPENSTACK, "reboot"): self._reboot,

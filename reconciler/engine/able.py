@@ -1,7 +1,8 @@
 """What can't be carried out for now and by whom it can be freed: it waits, and nothing else waits with it.
 
 Two reasons there are: git names what the cloud does not have (an image that its operators deleted, a flavor with a
-typo); and a server is in a state that only people end (suspended, locked, deleted and still restorable).
+typo); and a server is in a state that only people end (suspended, locked, deleted and still restorable), or is on its
+way out, where anything done to it would be lost.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _NAMING: Mapping[tuple[str, str], str] = {
 }
 # What a machine has of its own; each has its name.
 PARTS = ("server", "port", "floating_ip", "member")
-SOFT_DELETED = "SOFT_DELETED"
+SOFT_DELETED, DELETING = "SOFT_DELETED", "DELETING"
 # States that Nova leaves only when somebody says so: what it is, and what ends it.
 _STATES: Mapping[str, tuple[str, str]] = {
     "SUSPENDED": ("is suspended", "openstack server resume {}"),
@@ -43,7 +44,7 @@ _STATES: Mapping[str, tuple[str, str]] = {
     "VERIFY_RESIZE": ("waits for its resize to be confirmed", "openstack server resize confirm {}"),
 }
 # In these Nova takes a deletion as at any other time.
-_MAY_GO = _STATES.keys() - {SOFT_DELETED}
+_MAY_GO = {*_STATES, DELETING} - {SOFT_DELETED}
 
 
 def able(
@@ -117,6 +118,8 @@ def _held_by_state(d: Difference, observed: Observed) -> bool:
 
 def _stuck(server: Resource) -> str:
     state, name = str(server.fields.get("status")), server.name
+    if state == DELETING:
+        return "the server is being deleted: once Nova has removed it, it is made anew"
     if state in _STATES:
         what, command = _STATES[state]
         other = "wait until Nova removes it" if state == SOFT_DELETED else "delete it"

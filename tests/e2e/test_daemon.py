@@ -68,10 +68,11 @@ def test_a_deleted_deployment_is_back_and_nothing_follows_our_own_repair(world: 
 
 def test_a_deleted_server_is_noticed_by_the_cloud_s_own_news_and_made_again(world: World, daemon: Running) -> None:
     seen = len(daemon.events)
-    world.mischief().connection.compute.delete_server(world.servers()["demo-worker-2"])
+    deleted = world.servers()["demo-worker-2"]
+    world.mischief().connection.compute.delete_server(deleted)
     daemon.until("begin", after=seen, cluster="demo", trigger="cloud", seconds=60)
     daemon.until("cycle", after=seen, cluster="demo", outcome="in sync", seconds=600)
-    assert "demo-worker-2" in world.servers()
+    assert world.servers()["demo-worker-2"] != deleted
 
 
 def test_what_it_says_of_itself(world: World, daemon: Running, settings: Listening) -> None:

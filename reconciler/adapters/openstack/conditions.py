@@ -12,6 +12,13 @@ _LONGEST = 200
 # How many servers are asked for by id in one look, at most: each costs a request.
 _ASKED_AT_ONCE = 20
 _MACHINE = "compute:"
+# Tasks during which Nova still shows the status of before, as of a server that stays.
+_LEAVING = ("deleting", "soft-deleting")
+
+
+def status(server: Any) -> str:
+    """Nova's status; DELETING of a server that is on its way out, which Nova goes on calling ACTIVE."""
+    return "DELETING" if getattr(server, "task_state", None) in _LEAVING else str(server.status)
 
 
 def of(server: Any, image: str | None) -> dict[str, Value]:

@@ -220,7 +220,7 @@ def servers(
             "keypair": server.key_name,
             "server_group": member_of.get(server.id),
             "port": port_of.get(server.id),
-            "status": server.status,
+            "status": conditions.status(server),
             "availability_zone": server.availability_zone,
             **addresses.of_server(server),
             **conditions.of(server, image),

@@ -24,8 +24,8 @@ from reconciler.model.change import Severity
 from reconciler.model.host_key import Source
 from reconciler.model.outcome import Outcome
 from reconciler.serve.metrics import Metrics
-from tests.unit.control.test_host_keys import block, ed25519
 from tests.unit.control.world import FILES, World
+from tests.unit.engine.test_host_keys import block, ed25519
 from tests.unit.examples import FILE
 
 WANTED = '    version: "1.36.3"\n    backup: {schedule: 6h, keep: 2, to: folder}\n'

@@ -235,6 +235,18 @@ def test_a_server_that_people_have_to_free_stops_nothing_else(
     assert world.workspaces[-1].only == frozenset({f'openstack_networking_secgroup_rule_v2.rule["{NEW_RULE}"]'})
 
 
+def test_a_server_on_its_way_out_is_waited_for_and_made_again(world: Clouded) -> None:
+    world.alter("server", "demo-worker-2", status="DELETING")
+    outcome = world.apply()
+    assert outcome.status is Status.DRIFTED
+    (held,) = outcome.after.open
+    assert "being deleted" in held.why
+    assert world.workspaces == []
+    world.lose("server", "demo-worker-2")
+    assert world.apply().status is Status.IN_SYNC
+    assert "demo-worker-2" in world.told["servers"]
+
+
 def test_a_locked_machine_that_is_to_go_stays_whole(world: Clouded) -> None:
     world.alter("server", "demo-worker-2", locked=True)
     world.take(changed(("count: 2", "count: 1"), RULE))

@@ -29,7 +29,7 @@ class Renewing(Machines):
 
     fails: str = ""
 
-    def ask(self, cluster: str, inventory: object, machine: str, script: str, *, seconds: float = 20) -> str:  # type: ignore[override]
+    def ask(self, cluster: str, inventory: object, machine: str, script: str, *, seconds: float = 20) -> str:
         if script != renewal.SCRIPT:
             return super().ask(cluster, {}, machine, script, seconds=seconds)
         if machine == self.fails:

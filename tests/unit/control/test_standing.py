@@ -15,7 +15,7 @@ from reconciler.errors import Permanent, Transient
 from reconciler.model.check import Check
 from reconciler.model.desired.state import State
 from reconciler.model.naming import NEVER_RAN
-from reconciler.model.resource import Unknown
+from reconciler.model.resource import Unknown, Value
 from tests.unit.control.world import World
 from tests.unit.engine.test_host_keys import block, ed25519
 
@@ -65,7 +65,7 @@ def test_a_machine_that_does_not_answer_is_bad_and_the_others_are_not(world: Wor
 
 
 def test_a_server_that_never_ran_is_not_said_to_answer(world: World, key: Path) -> None:
-    ran = {"status": "ERROR", NEVER_RAN: True}
+    ran: dict[str, Value] = {"status": "ERROR", NEVER_RAN: True}
     world.resources = [
         replace(r, fields={**r.fields, **ran}) if (r.kind, r.name) == ("server", "demo-worker-1") else r
         for r in world.resources

@@ -111,3 +111,21 @@ def test_only_servers_in_error_without_a_word_are_asked_for_by_id() -> None:
     found = conditions.with_faults(servers, fetch)
     assert asked == ["c", "d"]
     assert [(s.id, s.fault) for s in found] == [("a", None), ("b", told), ("c", told), ("d", None)]
+
+
+@pytest.mark.parametrize(
+    ("status", "task", "shown"),
+    [
+        ("ACTIVE", None, "ACTIVE"),
+        ("ACTIVE", "deleting", "DELETING"),
+        ("SHUTOFF", "deleting", "DELETING"),
+        ("ACTIVE", "soft-deleting", "DELETING"),
+        ("ACTIVE", "rebooting", "ACTIVE"),
+    ],
+)
+def test_a_server_on_its_way_out_is_not_active(status: str, task: str | None, shown: str) -> None:
+    assert conditions.status(server(status=status, task_state=task)) == shown
+
+
+def test_without_a_task_the_status_is_novas() -> None:
+    assert conditions.status(server()) == "ACTIVE"
