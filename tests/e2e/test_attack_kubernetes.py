@@ -39,7 +39,8 @@ def replaced(file: Path, text: str) -> Iterator[None]:
 
 def test_a_program_in_the_administrators_file_never_runs_here(world: World, tmp_path: Path) -> None:
     """It is put into the file on the control plane, and into the one that was fetched before: a refused one is fetched
-    again, and that one is refused too. Machines of the sandbox run on this host, and their own kubectl may run it: it tells us apart by our environment."""
+    again, and that one is refused too. Machines of the sandbox run on this host, and their own kubectl may run it: it
+    tells us apart by our environment."""
     canary, program = tmp_path / "canary", tmp_path / "program"
     token = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "none"}}
     program.write_text(f'#!/bin/sh\n[ -z "$CANARY" ] || touch "$CANARY"\necho \'{json.dumps(token)}\'\n')

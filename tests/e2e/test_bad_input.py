@@ -36,13 +36,19 @@ def line_of(world: World, text: str) -> int:
     return next(n for n, line in enumerate(world.cluster_file.read_text().splitlines(), 1) if text in line)
 
 
-@pytest.mark.parametrize("verb", ["validate", "plan", "drift", "apply"])
+BROKEN = ("kind: Cluster", "kind: [Cluster", ("broken YAML",))
+MISSPELT = ("  cloud: sandbox", "  clowd: sandbox", ("unknown key 'clowd'", "did you mean 'cloud'?"))
+OVERLAPS = ("cidr: 10.21.0.0/24", "cidr: 10.233.0.0/24", ("overlaps", "kubernetes.serviceCidr"))
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("verb", "old", "new", "words"),
     [
-        ("kind: Cluster", "kind: [Cluster", ("broken YAML",)),
-        ("  cloud: sandbox", "  clowd: sandbox", ("unknown key 'clowd'", "did you mean 'cloud'?")),
-        ("cidr: 10.21.0.0/24", "cidr: 10.233.0.0/24", ("overlaps", "kubernetes.serviceCidr")),
+        *((verb, *BROKEN) for verb in ("validate", "plan", "drift", "apply")),
+        ("validate", *MISSPELT),
+        ("apply", *MISSPELT),
+        ("plan", *OVERLAPS),
+        ("apply", *OVERLAPS),
     ],
 )
 def test_a_mistake_in_yaml_has_its_line(other: World, verb: str, old: str, new: str, words: tuple[str, ...]) -> None:
@@ -61,13 +67,12 @@ def test_a_mistake_in_yaml_has_its_line(other: World, verb: str, old: str, new: 
     assert other.servers() == {}
 
 
-@pytest.mark.parametrize("verb", ["plan", "drift", "apply"])
 @pytest.mark.parametrize(
-    ("old", "new", "what"),
+    ("verb", "old", "new", "what"),
     [
-        ("flavor: m1.large", "flavor: m1.larg", "has no flavor 'm1.larg'"),
-        ("image: ubuntu-24.04", "image: ubuntu-23.04", "has no image 'ubuntu-23.04'"),
-        ("externalNetwork: public", "externalNetwork: publik", "has no network 'publik'"),
+        *((v, "flavor: m1.large", "flavor: m1.larg", "has no flavor 'm1.larg'") for v in ("plan", "drift", "apply")),
+        ("apply", "image: ubuntu-24.04", "image: ubuntu-23.04", "has no image 'ubuntu-23.04'"),
+        ("plan", "externalNetwork: public", "externalNetwork: publik", "has no network 'publik'"),
     ],
 )
 def test_a_reference_the_cloud_does_not_have(other: World, verb: str, old: str, new: str, what: str) -> None:
