@@ -26,6 +26,7 @@ from .control.destroy import wish_of
 from .control.executor import Executor
 from .control.lease import Terms
 from .control.machine_lock import Neighbours, alone_here
+from .control.one_cycle import one_cycle
 from .control.presence import at_hand
 from .control.recognise import recognised
 from .control.revision import FOLDERS, Desired, Purpose, revision
@@ -101,9 +102,11 @@ class App:
         return taken(name, cloud, self._cloud(cloud).observe(sorted({name, *others})), files, choice, guesses)
 
     def take(self, found: Taken) -> int:
-        """Let Terraform's state know what runs; returns how many changes it would make next. Changes no cloud."""
+        """Let Terraform's state know what runs; returns how many changes it would make next. Changes no cloud.
+        Raises Transient while a cycle of a cluster of this name runs here."""
         desired, neighbours = found.desired, self.toolkit.neighbours
-        with alone_here(neighbours, desired.name, desired.cluster.spec.cloud, None):
+        cloud = desired.cluster.spec.cloud
+        with one_cycle(self.toolkit.state, desired.name), alone_here(neighbours, desired.name, cloud, None):
             executor = Executor(desired, self._on_disk(), self.toolkit)
             return executor.take(found.live, found.left, found.there)
 

@@ -1,9 +1,12 @@
-"""A first SIGTERM lets what runs end politely and be written down; a second one ends at once. A thread can have
-a reason of its own to end what it runs."""
+"""A first SIGTERM lets what runs end politely and be written down; a second one ends at once. So does a terminal that
+is closed, however often that is said. A thread can have a reason of its own to end what it runs."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -89,14 +92,21 @@ def _stopped(reason: str) -> Transient:
 
 def listen(*numbers: signal.Signals, also: Callable[[], None] = lambda: None) -> None:
     """From now on these signals ask us to stop, and call `also` once: in the main thread, between any two of its
-    instructions."""
+    instructions. So does SIGHUP, unless whoever started us had it ignored (nohup)."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         _ask(number, frame)
         also()
 
+    def hung_up(number: int, frame: FrameType | None) -> None:
+        if not _asked.is_set():  # the kernel says it, and a shell once more
+            _leave_terminal()
+            ask(number, frame)
+
     for number in numbers:
         signal.signal(number, ask)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hung_up)
 
 
 def forget() -> None:
@@ -109,3 +119,13 @@ def _ask(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
     _asked.set()
+
+
+def _leave_terminal() -> None:
+    """A terminal that is gone fails whatever is still said to it, and what is under way must not fail for that."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        with contextlib.suppress(OSError):  # it was closed from the start
+            if stat.S_ISCHR(os.fstat(stream).st_mode):
+                os.dup2(nowhere, stream)
+    os.close(nowhere)

@@ -12,7 +12,9 @@ from reconciler import process
 from reconciler.app import App
 from reconciler.control.claims import Claims
 from reconciler.control.cycle import Moment
+from reconciler.control.one_cycle import one_cycle
 from reconciler.control.revision import Desired, Purpose, revision
+from reconciler.control.take import Taken
 from reconciler.errors import Blocked, Invalid, Permanent, Transient
 from reconciler.model.resource import Known, Resource, Unknown
 from reconciler.ports import CloudSnapshot, Playbook
@@ -81,6 +83,15 @@ def test_nodes_are_unknown_to_the_autoscaler_where_no_kubeconfig_is(
     assert isinstance(nodes, Unknown)
     assert nodes.reason.startswith("there is no kubeconfig of demo here, and there is no private key ")
     assert "`kubeconfigs`" in (nodes.hint or "")
+
+
+def test_an_import_waits_for_a_cycle_of_the_same_name(tmp_path: Path) -> None:
+    committed(tmp_path / "repo", "v7.0.0")
+    app = App(Settings(state=tmp_path / "state"), tmp_path / "repo", QuietProgress())
+    (desired,) = app.at("HEAD").clusters
+    found = Taken(FILE, CLUSTER, (), desired, {"openstack_networking_network_v2.network": "1"}, (), "", ())
+    with one_cycle(app.toolkit.state, desired.name), pytest.raises(Transient, match="another cycle for 'demo'"):
+        app.take(found)
 
 
 def test_leases_last_as_long_as_the_settings_say_and_need_a_remote(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -120,3 +121,46 @@ def test_reasons_add_up_and_who_knows_is_asked_only_before_something_is_begun() 
 def test_a_signal_that_another_thread_was_given_ends_the_wait() -> None:
     argv = [sys.executable, "-c", textwrap.dedent(ELSEWHERE)]
     assert subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout == "True\n"
+
+
+HUNG_UP = """
+    import fcntl, os, signal, sys, termios
+    from pathlib import Path
+    from reconciler import interrupt
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    interrupt.listen(signal.SIGTERM)
+    print("ready", flush=True)
+    interrupt.wait(30)
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGHUP)
+        print("said to nobody", flush=True)
+    Path(sys.argv[1]).write_text(str(interrupt.requested()))
+"""
+
+
+def test_a_terminal_that_is_closed_lets_it_end_politely(tmp_path: Path) -> None:
+    script, written = tmp_path / "script.py", tmp_path / "written"
+    script.write_text(textwrap.dedent(HUNG_UP))
+    master, slave = os.openpty()
+
+    argv = [sys.executable, script, written]
+    running = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    assert b"ready" in os.read(master, 100)
+    os.close(master)
+    assert running.wait(30) == 0
+    assert written.read_text() == "True"
+
+
+@pytest.mark.parametrize(("before", "code"), [(signal.SIG_IGN, "False"), (signal.SIG_DFL, "True")])
+def test_who_started_us_may_have_it_ignored(before: signal.Handlers, code: str) -> None:
+    text = f"""
+    import os, signal
+    from reconciler import interrupt
+    signal.signal(signal.SIGHUP, {int(before)})
+    interrupt.listen(signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGHUP)
+    print(interrupt.requested())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(text)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == code
