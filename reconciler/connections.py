@@ -133,7 +133,8 @@ class Connections:
 
     def backup_store(self, to: str, cloud: str) -> BackupStore:
         """Where `to` of git leads: the folder of our settings, or the cluster's own cloud. Raises Invalid where the
-        settings name no folder, or nobody for whom snapshots are encrypted."""
+        settings name no folder, or nobody for whom snapshots are encrypted; what the cloud raises that is asked for its
+        project."""
         said = self.settings.backups
         if not said.recipients:
             hint = "name age's public keys there, backups: {recipients: [age1…]}; age-keygen makes a pair"
@@ -147,7 +148,7 @@ class Connections:
                 "say `to: objectStorage` in git; where the disk is kept, terraform: {keepsDisk: true} in the settings"
             )
             raise Invalid("this is a CI job: a folder for backups goes with its disk", hint=hint)
-        return BackupFolder(said.folder)
+        return BackupFolder(said.folder, self.cloud(cloud).project())
 
     @property
     def cipher(self) -> Age:

@@ -16,10 +16,11 @@ _COPYING = datetime.timedelta(days=1)
 
 
 class BackupFolder:
-    """One folder a cluster below `root`. What lies there under other names is left alone."""
+    """One folder a cluster below the one of its cloud's project, below `root`: several clones may be told of the same
+    root, and have clusters of the same name. What lies there under other names is left alone."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, project: str) -> None:
+        self._root, self._mine = root, root / project
 
     def list(self, cluster: str) -> tuple[Backup, ...]:
         """Raises Permanent for a folder that can't be read: a disk that is not mounted is not one without backups."""
@@ -27,12 +28,12 @@ class BackupFolder:
             if not self._root.is_dir():
                 hint = "make it, or mount it; backups.folder in the settings names it"
                 raise Permanent(f"there is no folder {self._root} for backups", hint=hint)
-            with os.scandir(self._root / cluster) as entries:
+            with os.scandir(self._mine / cluster) as entries:
                 names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         except FileNotFoundError:
             return ()
         except OSError as error:
-            raise Permanent(f"cannot read {self._root / cluster}: {error.strerror}") from None
+            raise Permanent(f"cannot read {self._mine / cluster}: {error.strerror}") from None
         return tuple(backup for name in names if (backup := Backup.parse(name)) is not None)
 
     def put(self, cluster: str, backup: Backup, file: Path) -> None:
@@ -40,7 +41,8 @@ class BackupFolder:
         place = self._place(cluster, backup)
         draft = place.with_name(f".{place.name}.part")
         try:
-            place.parent.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self._mine, place.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
             self._tidy(cluster, backup)
             with contextlib.suppress(FileNotFoundError):
                 draft.unlink()
@@ -56,7 +58,7 @@ class BackupFolder:
 
     def _tidy(self, cluster: str, backup: Backup) -> None:
         """Remove what those left who were killed while they copied: nobody copies for a day."""
-        for path in (self._root / cluster).glob(".*.part"):
+        for path in (self._mine / cluster).glob(".*.part"):
             left = Backup.parse(path.name.removeprefix(".").removesuffix(".part"))
             if left and left.taken < backup.taken - _COPYING:
                 path.unlink(missing_ok=True)
@@ -81,7 +83,7 @@ class BackupFolder:
             raise unwritable(place, error) from None
 
     def _place(self, cluster: str, backup: Backup) -> Path:
-        return self._root / cluster / backup.name
+        return self._mine / cluster / backup.name
 
 
 def _new(path: Path) -> int:

@@ -93,7 +93,7 @@ def place(fleet: Fleet, tmp_path: Path) -> Place:
     tools = replace(
         world.cycle().tools,
         machines=kubespray,
-        backup_store=lambda *_: BackupFolder(folder),
+        backup_store=lambda *_: BackupFolder(folder, "p"),
         cipher=Age([str(key.to_public())], identity),
     )
     return Place(fleet, world.desired, tools, servers, kubespray.kubeconfig("demo"), folder)
@@ -102,7 +102,7 @@ def place(fleet: Fleet, tmp_path: Path) -> Place:
 def test_what_was_lost_with_etcd_is_back(place: Place) -> None:
     kubectl(place.kubeconfig, "create", "configmap", "before", f"--from-literal=mark={MARK}")
     backup = place.backups().take(place.servers)
-    (kept,) = (place.folder / "demo").iterdir()
+    (kept,) = (place.folder / "p" / "demo").iterdir()
     assert kept.name == backup.name
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert kept.read_bytes().startswith(b"age-encryption.org/v1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -92,7 +93,7 @@ _AWAITED: dict[str, Callable[[Any, str], Any]] = {
     "monitor": lambda c, id: c.load_balancer.get_health_monitor(id),
     "member": lambda c, id: c.load_balancer.get_member(id.partition("/")[2], id.partition("/")[0]),
 }
-_LONGEST_ID = 255  # Keystone's are 32 or 64 characters long
+_PROJECT_ID = re.compile(r"[0-9A-Za-z_-]{1,255}")  # Keystone's are 32 or 64 characters of these long
 _GONE_SECONDS = 300.0
 _POLL_SECONDS = 0.5
 
@@ -141,7 +142,7 @@ class OpenStackCloud:
             id_ = self.connection.current_project_id
         except Exception as error:
             raise error if isinstance(error, ReconcilerError) else explain(self._name, error) from error
-        if not isinstance(id_, str) or not 0 < len(id_) <= _LONGEST_ID:
+        if not isinstance(id_, str) or not _PROJECT_ID.fullmatch(id_):
             raise Permanent(
                 f"cloud {self._name!r} does not say which project it logs us in to, and only so it could be told who "
                 "else applies there",

@@ -73,7 +73,7 @@ class Connection:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BackupStore:
     if request.param == "folder":
         (tmp_path / "root").mkdir()
-        return BackupFolder(tmp_path / "root")
+        return BackupFolder(tmp_path / "root", "p")
     connection = Connection()
     return BackupContainers("moc", lambda: connection)
 
@@ -99,26 +99,36 @@ def test_what_is_put_is_there_until_it_is_deleted(store: BackupStore, tmp_path: 
 
 def test_half_a_file_and_what_others_put_there_never_count(tmp_path: Path) -> None:
     assert BACKUP is not None
-    folder = BackupFolder(tmp_path)
-    (tmp_path / "demo").mkdir()
+    folder = BackupFolder(tmp_path, "p")
+    (tmp_path / "p" / "demo").mkdir(parents=True)
     for name in (f".{BACKUP.name}.part", f"{BACKUP.name}.part", "notes.txt"):
-        (tmp_path / "demo" / name).write_bytes(b"half")
-    (tmp_path / "demo" / BACKUP.name).symlink_to("/etc/passwd")
+        (tmp_path / "p" / "demo" / name).write_bytes(b"half")
+    (tmp_path / "p" / "demo" / BACKUP.name).symlink_to("/etc/passwd")
     assert folder.list("demo") == ()
     with pytest.raises(Transient, match="cannot write"):
         folder.put("demo", BACKUP, tmp_path / "missing")
-    assert not (tmp_path / "demo" / f".{BACKUP.name}.part").exists()
+    assert not (tmp_path / "p" / "demo" / f".{BACKUP.name}.part").exists()
+
+
+def test_clusters_of_one_name_in_two_projects_have_a_folder_each(tmp_path: Path) -> None:
+    assert BACKUP is not None
+    (tmp_path / "file").write_bytes(b"whole")
+    BackupFolder(tmp_path, "p").put("demo", BACKUP, tmp_path / "file")
+    other = BackupFolder(tmp_path, "q")
+    assert other.list("demo") == ()
+    other.delete("demo", BACKUP)
+    assert BackupFolder(tmp_path, "p").list("demo") == (BACKUP,)
 
 
 def test_what_was_left_by_one_who_was_killed_while_copying_goes_with_the_next(tmp_path: Path) -> None:
     assert BACKUP is not None
-    (tmp_path / "demo").mkdir()
+    (tmp_path / "p" / "demo").mkdir(parents=True)
     stay = (".20261128T130000Z-6.db.age.part", ".notes.part", "20261101T120000Z-5.db.age")
     for name in (*stay, ".20261128T110000Z-6.db.age.part"):
-        (tmp_path / "demo" / name).write_bytes(b"half")
+        (tmp_path / "p" / "demo" / name).write_bytes(b"half")
     (tmp_path / "file").write_bytes(b"whole")
-    BackupFolder(tmp_path).put("demo", BACKUP, tmp_path / "file")
-    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == sorted((*stay, BACKUP.name))
+    BackupFolder(tmp_path, "p").put("demo", BACKUP, tmp_path / "file")
+    assert sorted(path.name for path in (tmp_path / "p" / "demo").iterdir()) == sorted((*stay, BACKUP.name))
 
 
 def test_a_folder_that_may_not_be_looked_at_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +137,7 @@ def test_a_folder_that_may_not_be_looked_at_says_so(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "is_dir", refuse)
     with pytest.raises(Permanent, match="cannot read"):
-        BackupFolder(tmp_path).list("demo")
+        BackupFolder(tmp_path, "p").list("demo")
 
 
 def test_a_cloud_that_fails_or_has_no_object_storage_says_so(tmp_path: Path) -> None:
@@ -171,6 +181,12 @@ def test_a_schedule_is_an_age_in_hours_or_days(schedule: str) -> None:
 def test_without_a_recipient_there_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"):
         monkeypatch.delenv(name, raising=False)
+
+    class Project:
+        def project(self) -> str:
+            return "1a2b"
+
+    monkeypatch.setattr(Connections, "cloud", lambda *_: Project())
 
     def place(**said: object) -> BackupStore:
         settings = Settings(backups=BackupPlaces.model_validate(said))

@@ -56,7 +56,7 @@ def machines(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> B
 
     def cycle(*_: object, **__: object) -> Cycle:
         cycle = world.cycle()
-        store = BackupFolder(folder)
+        store = BackupFolder(folder, "p")
         return replace(cycle, tools=replace(cycle.tools, machines=there, backup_store=lambda *_: store, cipher=Plain()))
 
     monkeypatch.setattr(App, "cycle", cycle)

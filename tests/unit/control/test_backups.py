@@ -89,7 +89,7 @@ class Scene:
     def cycle(self) -> Cycle:
         cycle = self.world.cycle()
         tools = replace(
-            cycle.tools, machines=self.machines, backup_store=lambda *_: BackupFolder(self.folder), cipher=Plain()
+            cycle.tools, machines=self.machines, backup_store=lambda *_: BackupFolder(self.folder, "p"), cipher=Plain()
         )
         return replace(cycle, tools=tools)
 
@@ -97,7 +97,7 @@ class Scene:
         return self.cycle().reconcile()[0]
 
     def names(self) -> list[str]:
-        return sorted(file.name for file in (self.folder / "demo").glob("*"))
+        return sorted(file.name for file in (self.folder / "p" / "demo").glob("*"))
 
 
 @pytest.fixture
@@ -178,11 +178,11 @@ def test_an_upgrade_waits_for_a_snapshot_that_fails_until_somebody_lets_it(scene
 
 def test_only_as_many_stay_as_git_says_and_nothing_of_others_goes(scene: Scene) -> None:
     scene.reconcile()
-    (scene.folder / "demo" / "notes.txt").write_text("mine")
+    (scene.folder / "p" / "demo" / "notes.txt").write_text("mine")
     backups = Backups(scene.world.desired, scene.cycle().tools, lambda: scene.world.now)
     old = [Backup(scene.world.now.replace(day=day), day) for day in (1, 2, 3)]
     for each in old:
-        (scene.folder / "demo" / each.name).write_bytes(b"x")
+        (scene.folder / "p" / "demo" / each.name).write_bytes(b"x")
     scene.world.now = scene.world.now.replace(hour=23)
     taken = backups.take(scene.world.resources)
     assert scene.names() == ["20261124T120000Z-42.db.age", taken.name, "notes.txt"]
@@ -191,9 +191,9 @@ def test_only_as_many_stay_as_git_says_and_nothing_of_others_goes(scene: Scene) 
 def test_who_lost_the_lease_takes_none_and_removes_none(scene: Scene) -> None:
     backups = Backups(scene.world.desired, scene.cycle().tools, lambda: scene.world.now)
     old = [Backup(scene.world.now.replace(day=day), day).name for day in (1, 2, 3)]
-    (scene.folder / "demo").mkdir()
+    (scene.folder / "p" / "demo").mkdir(parents=True)
     for name in old:
-        (scene.folder / "demo" / name).write_bytes(b"x")
+        (scene.folder / "p" / "demo" / name).write_bytes(b"x")
     with interrupt.unless(certain=lambda: "the lease was lost"), pytest.raises(Transient, match="was lost"):
         backups.take(scene.world.resources)
     assert (scene.machines.asked, scene.names()) == ([], old)
@@ -234,7 +234,7 @@ def test_a_file_that_is_another_than_was_kept_is_known(scene: Scene, tmp_path: P
     backup, state = Backup.parse(name), scene.cycle().tools.state
     assert backup is not None
     assert list(vouched(state, "demo")) == [name]
-    assert check_whole(state, "demo", backup, scene.folder / "demo" / name)
+    assert check_whole(state, "demo", backup, scene.folder / "p" / "demo" / name)
     other = tmp_path / "other"
     other.write_bytes(b"another cluster's")
     with pytest.raises(Permanent, match="is not the file that was kept"):

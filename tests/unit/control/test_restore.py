@@ -94,15 +94,15 @@ def restore(tmp_path: Path, machines: Machines) -> Restore:
     world = World(tmp_path)
     world.settle()
     folder = tmp_path / "backups"
-    (folder / "demo").mkdir(parents=True)
+    (folder / "p" / "demo").mkdir(parents=True)
     assert BACKUP is not None
-    (folder / "demo" / BACKUP.name).write_bytes(b"snapshot")
+    (folder / "p" / "demo" / BACKUP.name).write_bytes(b"snapshot")
     files = {path: text.decode() for path, text in world.files.items()}
     path = "desired/demo/cluster.yaml"
     backup = '"1.36.3"\n    backup: {to: folder}'
     world.take({**files, path: files[path].replace('"1.36.3"', backup)})
     tools = replace(
-        world.cycle().tools, machines=machines, backup_store=lambda *_: BackupFolder(folder), cipher=Plain()
+        world.cycle().tools, machines=machines, backup_store=lambda *_: BackupFolder(folder, "p"), cipher=Plain()
     )
     servers = [r for r in world.resources if r.kind == "server"]
     return Restore(world.desired, tools, servers)

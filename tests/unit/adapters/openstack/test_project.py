@@ -20,7 +20,7 @@ def test_it_is_what_keystone_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cloud(monkeypatch, SimpleNamespace(current_project_id="abc")).project() == "abc"
 
 
-@pytest.mark.parametrize("id_", [None, "", 7, "a" * 256])
+@pytest.mark.parametrize("id_", [None, "", 7, "a" * 256, "..", "a/b", "a\n"])
 def test_without_one_it_says_so_and_names_no_other(monkeypatch: pytest.MonkeyPatch, id_: object) -> None:
     with pytest.raises(Permanent, match="does not say which project it logs us in to"):
         cloud(monkeypatch, SimpleNamespace(current_project_id=id_)).project()
