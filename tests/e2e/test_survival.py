@@ -87,6 +87,16 @@ def test_killed_while_terraform_and_the_playbook_run(sandbox: Sandbox, toolbox: 
     assert world.history()[: len(commits)] == commits, "the observed branch lost something"
     assert len(world.history()) > len(commits)
 
+    world.lose_state()  # and the control plane with it, as seen from any other machine
+    world.mischief().delete_server("kill-cp-1")
+    planned = world.reconciler("plan", "kill")
+    assert "cluster.yml" in planned.out, planned.all
+    said = world.reconciler("apply", "kill")
+    assert said.code == 0, said.all
+    assert names(world) == {"kill-cp-1": 1, "kill-worker-1": 1}
+    assert world.servers()["kill-cp-1"] != master
+    assert world.reconciler("drift", "kill").code == 0
+
 
 def test_with_nova_unreachable_nothing_is_planned_for_deletion(world: World) -> None:
     before, commits = world.servers(), world.history()

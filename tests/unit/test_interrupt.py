@@ -143,7 +143,7 @@ def test_a_terminal_that_is_closed_lets_it_end_politely(tmp_path: Path) -> None:
     script.write_text(textwrap.dedent(HUNG_UP))
     master, slave = os.openpty()
 
-    argv = [sys.executable, script, written]
+    argv = [sys.executable, str(script), str(written)]
     running = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
     os.close(slave)
     assert b"ready" in os.read(master, 100)
