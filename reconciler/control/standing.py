@@ -18,7 +18,7 @@ from ..spec.load import DesiredCluster
 from ..spec.render.kubernetes import Hosts, hosts_of, inventory
 from ..spec.render.machines import machines
 from ..spec.render.state import backend
-from . import host_keys, locks
+from . import backups, host_keys, locks
 from .login import servers_of
 from .machine_lock import MachineLock
 from .presence import offering
@@ -220,6 +220,16 @@ def _lock(scene: Scene) -> Iterator[Check]:
     yield Check("lock of this machine", answers or None, said, holder.hint if holder else "")
 
 
+def _backups(scene: Scene) -> Iterator[Check]:
+    """Whether snapshots of etcd could be kept from here, where git wants them, and which are there."""
+    if scene.desired.cluster.spec.kubernetes.backup is None:
+        return
+    backups.cipher(scene.tools)
+    kept = backups.store(scene.desired, scene.tools).list(scene.desired.name)
+    words = f"{len(kept)} snapshots of etcd, the last {max(kept).name}" if kept else "no snapshot of etcd yet"
+    yield Check("backups", True, words)
+
+
 def _kubespray(scene: Scene) -> Iterator[Check]:
     here = bool(scene.tools.kubespray.versions())
     yield Check("kubespray", True, "here" if here else "not here or without its checksums: got when a playbook runs")
@@ -235,5 +245,6 @@ _PARTS: tuple[Callable[[Scene], Iterator[Check]], ...] = (
     _records,
     _lease,
     _lock,
+    _backups,
     _kubespray,
 )

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.age import Age
+from reconciler.adapters.backup_folder import BackupFolder
 from reconciler.control import host_keys, locks, standing
 from reconciler.control.machine_lock import Neighbours, alone_here
 from reconciler.errors import Permanent, Transient
+from reconciler.model.backup import Backup
 from reconciler.model.check import Check
 from reconciler.model.desired.state import State
 from reconciler.model.naming import NEVER_RAN
 from reconciler.model.resource import Unknown, Value
-from tests.unit.control.world import World
+from tests.unit.control.world import FILES, World
 from tests.unit.engine.test_host_keys import block, ed25519
+from tests.unit.examples import FILE
 
 FIRST = "demo-cp-1"
 REFUSED = Transient("demo-worker-1 can't be asked over SSH: Connection refused", hint="is its port open to us?")
@@ -146,6 +150,29 @@ def test_a_ci_job_without_a_place_for_the_state_or_its_key_may_not_apply(world: 
     told = {check.what: check for check in standing.checks(desired, tools, key)}
     assert told["terraform state place"].ok is False
     assert told["terraform state key"].ok is False
+
+
+def test_snapshots_are_counted_where_git_wants_them_and_a_place_that_is_missing_is_said(
+    world: World, key: Path, tmp_path: Path
+) -> None:
+    assert "backups" not in lines(world, key)
+    version = '    version: "1.36.3"\n'
+    world.take({**FILES, FILE: FILES[FILE].replace(version, f"{version}    backup: {{to: folder}}\n")})
+    assert lines(world, key)["backups"].ok is None
+    assert "no snapshot of etcd can be taken from here" in lines(world, key)["backups"].said
+    store = BackupFolder(tmp_path, "p")
+    tools = replace(world.cycle().tools, backup_store=lambda *_: store, cipher=Age(()))
+
+    def said() -> str:
+        (check,) = [c for c in standing.checks(world.desired, tools, key) if c.what == "backups"]
+        return check.said
+
+    assert said() == "no snapshot of etcd yet"
+    for name in ("20261128T130000Z-6.db.age", "20261101T120000Z-5.db.age"):
+        backup = Backup.parse(name)
+        assert backup is not None
+        store.put("demo", backup, key)
+    assert said() == "2 snapshots of etcd, the last 20261128T130000Z-6.db.age"
 
 
 def test_who_holds_a_lock_is_read_and_not_tried(tmp_path: Path) -> None:
