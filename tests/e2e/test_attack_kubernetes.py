@@ -54,12 +54,15 @@ def test_a_program_in_the_administrators_file_never_runs_here(world: World, tmp_
         replaced(admin, hidden(admin.read_text(), program)),
     ):
         looked = world.reconciler("drift", "demo", "-o", "json", env=environment)
-        assert "admin.conf of demo-cp-1" in looked.out
-        assert reason in looked.out
         applied = world.reconciler("apply", "demo", env=environment)
-        assert applied.code not in (0, 3), applied.all
-        assert reason in applied.all
-    for said in (looked, applied):
+        world.kubeconfig.unlink()
+        without = world.reconciler("drift", "demo", "-o", "json", env=environment)
+    assert reason in looked.out
+    assert applied.code not in (0, 3), applied.all
+    assert reason in applied.all
+    assert "admin.conf of demo-cp-1" in without.out
+    assert reason in without.out
+    for said in (looked, applied, without):
         assert "Traceback" not in said.all
     assert not canary.exists()
     assert [path.name for path in world.state.rglob("admin.conf")] == ["admin.conf"]
