@@ -38,20 +38,21 @@ def replaced(file: Path, text: str) -> Iterator[None]:
 
 
 def test_a_program_in_the_administrators_file_never_runs_here(world: World, tmp_path: Path) -> None:
-    """It is put into the file on the control plane, and into the one that was fetched before: a refused one is fetched
-    again, and that one is refused too. Machines of the sandbox run on this host, and their own kubectl may run it: it
-    tells us apart by our environment."""
+    """It is put into the file on the control plane, into the one that a playbook makes that file from, and into the one
+    that was fetched before: a refused one is fetched again, and that one is refused too. Machines of the sandbox run on
+    this host, and their own kubectl may run it: it tells us apart by our environment."""
     canary, program = tmp_path / "canary", tmp_path / "program"
     token = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "none"}}
     program.write_text(f'#!/bin/sh\n[ -z "$CANARY" ] || touch "$CANARY"\necho \'{json.dumps(token)}\'\n')
     program.chmod(0o755)
     home = world.sandbox.root / "machines.d" / world.servers()["demo-cp-1"]
-    admin = home / "etc" / "kubernetes" / "admin.conf"
+    admin, (source,) = home / "etc" / "kubernetes" / "admin.conf", home.rglob("kubernetes-admin.conf")
     environment, reason = {"CANARY": str(canary)}, "users.0.user.exec: would run a program on this machine"
 
     with (
         replaced(world.kubeconfig, hidden(world.kubeconfig.read_text(), program)),
         replaced(admin, hidden(admin.read_text(), program)),
+        replaced(source, hidden(source.read_text(), program)),
     ):
         looked = world.reconciler("drift", "demo", "-o", "json", env=environment)
         applied = world.reconciler("apply", "demo", env=environment)
