@@ -128,6 +128,7 @@ HUNG_UP = """
     from pathlib import Path
     from reconciler import interrupt
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     interrupt.listen(signal.SIGTERM)
     print("ready", flush=True)
     interrupt.wait(30)
