@@ -121,7 +121,7 @@ def test_a_member_of_a_definitions_own_union(kube: Path, space: str) -> None:
         api.apply(space, [crd, was], Spoken())
         path = f"/apis/{group}/v1/namespaces/{space}/things/a"
         by_hand = json.dumps({"spec": {"fixed": None, "auto": {"size": 9}}})
-        kubectl(kube, "patch", "thing", "a", "-n", space, "--type=merge", "-p", by_hand)
+        kubectl(kube, "patch", f"things.{group}", "a", "-n", space, "--type=merge", "-p", by_hand)
         ours, theirs = _differing(api, space, was)
         assert (ours["spec.fixed.size"], theirs["spec.auto.size"]) == (1, 9)
         api.apply(space, [was], Spoken())
