@@ -35,7 +35,6 @@ _LONGEST_HEADER = 4096
 _HEADER = re.compile(
     rb"reconciler-snapshot +(?P<size>[0-9]{1,12}) (?P<digest>[0-9a-f]{64}) (?P<status>\{.{1,2000}\})\n"
 )
-_NO_PLACE = "no snapshot of etcd can be taken from here: "
 
 
 @dataclass
@@ -262,9 +261,8 @@ def _group(cluster: Cluster, servers: Sequence[Resource], group: str) -> tuple[s
 def cipher(tools: Toolkit) -> Cipher:
     """What snapshots are encrypted by. Raises Permanent where the settings don't say."""
     if tools.cipher is None:
-        raise Permanent(
-            f"{_NO_PLACE}nobody is named for whom it is encrypted", hint="backups.recipients, in the settings"
-        )
+        message = "no snapshot of etcd can be taken from here: nobody is named for whom it is encrypted"
+        raise Permanent(message, hint="backups.recipients, in the settings")
     return tools.cipher
 
 

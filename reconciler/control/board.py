@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from ..clock import utc_now
 from ..engine.backups import newest_told
 from ..engine.schedule import Slot, Trigger
 from ..model.outcome import Outcome
@@ -50,7 +51,7 @@ def last_of(outcome: Outcome | None, trigger: Trigger, commit: str, seconds: flo
         trigger=trigger.value,
         commit=outcome.commit if outcome else commit,
         seconds=seconds,
-        ended=datetime.datetime.now(datetime.UTC),
+        ended=utc_now(),
         differences=len(outcome.after.open) if outcome else 0,
         error=failed,
         held=tuple(guarded(refusal) for refusal in outcome.after.refusals) if outcome else (),
@@ -92,7 +93,7 @@ class Board:
         with self._lock:
             entry = self._entries.get(cluster, Entry(cluster, repository=self.repository))
             state = entry.state if slot.running and entry.state is State.APPLYING else _state(slot, wait)
-            begins = None if slot.running else _utc_now() + datetime.timedelta(seconds=max(0.0, wait))
+            begins = None if slot.running else utc_now() + datetime.timedelta(seconds=max(0.0, wait))
             why = min(slot.waiting).value if slot.waiting else slot.why.value
             self._entries[cluster] = replace(
                 entry, state=state, next=begins, why=why, failures=slot.failures, reason=slot.reason
@@ -227,7 +228,3 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 def _iso(when: datetime.datetime) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

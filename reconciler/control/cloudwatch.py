@@ -6,14 +6,11 @@ import datetime
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ..clock import utc_now
 from ..ports import Feed, Touched
 
 # The cloud's clock and ours may differ: each look asks for so much more, and what it told before is not news.
 _OVERLAP = datetime.timedelta(seconds=60)
-
-
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
 
 
 @dataclass
@@ -21,7 +18,7 @@ class CloudWatch:
     """One project of one cloud. Not for several threads at once."""
 
     feed: Feed
-    clock: Callable[[], datetime.datetime] = _utc_now
+    clock: Callable[[], datetime.datetime] = utc_now
     _since: datetime.datetime | None = None
     _told: dict[str, str] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
+from ..clock import utc_now
 from ..engine import quota
 from ..engine.decision import decide
 from ..engine.destroy import Wish
@@ -66,10 +67,6 @@ def _nobody(_: object) -> None:
     """Nobody listens."""
 
 
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 @dataclass(frozen=True)
 class Cycle:
     """Everything about one cluster that does not change during a cycle. `survey` is shared with the other clusters of
@@ -83,7 +80,7 @@ class Cycle:
     files: Mapping[str, bytes]
     tools: Toolkit
     survey: Survey
-    clock: Callable[[], datetime.datetime] = _utc_now
+    clock: Callable[[], datetime.datetime] = utc_now
     expected: bool = False
     told: Callable[[Moment], None] = _nobody
     doing: Callable[[str], None] = _nobody

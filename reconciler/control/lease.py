@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import files, interrupt
+from ..clock import utc_now
 from ..errors import ReconcilerError, Transient
 from ..model.lease import LONGEST_SECONDS, Lease, Standing, Unreadable, after, standing
 from ..ports import Leases, Progress
@@ -43,10 +44,6 @@ class Lost(ReconcilerError):
     clone or its remote, which a record would look for before it is tried again."""
 
 
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 def _since_boot() -> float:
     """A clock that nobody sets and that a suspended machine does not stop."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -60,7 +57,7 @@ class Terms:
     store: Leases
     seconds: float = 300.0
     grace: float = 10.0
-    clock: Callable[[], datetime.datetime] = _utc_now
+    clock: Callable[[], datetime.datetime] = utc_now
     sightings: Sightings = field(default_factory=Sightings)
     steady: Callable[[], float] = _since_boot
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import interrupt
+from ..clock import utc_now
 from ..errors import Permanent
 from .lease import HeldElsewhere, Tenure
 
@@ -105,7 +106,7 @@ class MachineLock:
     clone: Path
     _socket: socket.socket | None = None
     _answering: threading.Thread | None = None
-    _since: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    _since: datetime.datetime = field(default_factory=utc_now)
 
     @property
     def name(self) -> str:

@@ -12,10 +12,12 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
 from .. import interrupt
+from ..clock import utc_now
 from ..engine.backups import before_anew, of_the_past, raised
 from ..errors import Invalid, Permanent, ReconcilerError, Transient
 from ..model.backup import Backup
@@ -35,10 +37,6 @@ _MEMBER = re.compile(
 _OBJECT = re.compile(r"[A-Za-z0-9]{1,63} [-A-Za-z0-9.<>]{1,63} [-A-Za-z0-9.:]{1,253}")
 # The new data, the snapshot it is made from, and some room.
 _TIMES = 3
-
-
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Restore:
     desired: DesiredCluster
     tools: Toolkit
     servers: Sequence[Resource]
-    clock: Callable[[], datetime.datetime] = _utc_now
+    clock: Callable[[], datetime.datetime] = utc_now
 
     def lost(self, backup: Backup) -> Lost:
         """What was made since the snapshot. Changes nothing on the machines."""
@@ -232,7 +230,7 @@ class Restore:
         interrupt.check_own()
         return self.tools.machines.ask(self.desired.name, self._inventory, machine, script, seconds=seconds)
 
-    @property
+    @cached_property  # each question needs it
     def _inventory(self) -> dict[str, object]:
         return inventory(self.desired.cluster, Hosts(self.servers))
 

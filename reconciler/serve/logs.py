@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TextIO
 
+from ..clock import utc_now
 from ..errors import mistake
 from ..ports import Task
 from ..text import escape_json, hidden, visible_line
@@ -32,17 +33,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 @dataclass
 class Log:
     """Lines on stderr. Safe to use from any thread."""
 
     form: LogFormat = LogFormat.TEXT
     sink: TextIO = field(default_factory=lambda: sys.stderr)
-    clock: Callable[[], datetime.datetime] = _utc_now
+    clock: Callable[[], datetime.datetime] = utc_now
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def event(self, name: str, **fields: object) -> None:

@@ -84,10 +84,8 @@ def _check(done: process.Completed, line: Line) -> None:
     """Raises Transient or Permanent, with a machine's last words, for a script that did not end well."""
     if done.exit_code == 0:
         return
-    words, evidence = (
-        done.stderr.strip().splitlines(),
-        replace(done, stdout="").evidence,
-    )  # half a kubeconfig is a secret
+    words = done.stderr.strip().splitlines()
+    evidence = replace(done, stdout="").evidence  # half a kubeconfig is a secret
     reason = words[-1][:_LONGEST_REASON] if words else f"exit code {done.exit_code}"
     if done.exit_code == _SSH_FAILED and re.search(OTHER_KEY, done.stderr):
         message = f"{line.machine} does not prove over SSH that it is the machine that is meant: {reason}"

@@ -85,12 +85,18 @@ def test_a_new_control_plane_that_is_silent_is_not_dead(world: World) -> None:
     assert unknown(plan) == "could not be observed: does not answer"
 
 
-def test_a_kubeconfig_of_an_address_that_no_control_plane_has_is_fetched_again(world: World) -> None:
+def elsewhere(world: World) -> str:
+    """The kubeconfig here names an address that no control plane has, and nobody answers there; returns what it was."""
     lose(world)
     world.cycle().check()
     text = (world.root / "kubeconfig").read_text()
     (world.root / "kubeconfig").write_text(re.sub(r"192\.0\.2\.\d+", "192.0.2.200", text))
     world.nodes = Unknown("does not answer")
+    return text
+
+
+def test_a_kubeconfig_of_an_address_that_no_control_plane_has_is_fetched_again(world: World) -> None:
+    text = elsewhere(world)
     world.machines.asked.clear()
     for _ in range(2):
         world.cycle().check()
@@ -99,11 +105,7 @@ def test_a_kubeconfig_of_an_address_that_no_control_plane_has_is_fetched_again(w
 
 
 def test_a_load_balancer_that_cannot_be_seen_makes_no_address_an_old_one(world: World) -> None:
-    lose(world)
-    world.cycle().check()
-    text = (world.root / "kubeconfig").read_text()
-    (world.root / "kubeconfig").write_text(re.sub(r"192\.0\.2\.\d+", "192.0.2.200", text))
-    world.nodes = Unknown("does not answer")
+    elsewhere(world)
     world.kinds["load_balancer"] = Unknown("Octavia is down")
     world.take({**FILES, FILE: FILES[FILE] + "  apiLoadBalancer: {}\n"})
     world.machines.asked.clear()
