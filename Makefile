@@ -13,6 +13,9 @@ UV := $(shell command -v uv 2>/dev/null)
 # Each worker of the live tests has an OpenStack and a Kubernetes of its own: about 2 GiB of memory.
 LIVE_WORKERS ?= 2
 
+# Each test of the command line starts Python anew: what is compiled once is kept, whatever this shell's settings are.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The environment is made anew when what is wanted of it changes, when the clone was moved, or when its Python is gone.
 # The stamp is written last: an interrupted run starts over.
 WANTED := $(shell { cat pyproject.toml constraints.txt; pwd; } | sha256sum | cut -c1-12)
@@ -114,7 +117,7 @@ $(READY):
 	@rm -rf $(VENV)
 ifneq ($(UV),)
 	@uv venv --quiet --python '>=3.11' $(VENV)
-	@uv pip install --python $(PY) --constraint constraints.txt --editable '.[dev]'
+	@uv pip install --compile-bytecode --python $(PY) --constraint constraints.txt --editable '.[dev]'
 else
 	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) here. Install Python 3.11 or newer: apt install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

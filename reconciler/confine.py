@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 
 MIB = 1 << 20
+_RESERVED = 1536 * MIB
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_GET_SECCOMP, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 21, 22, 38
 _MODE_FILTER = 2
@@ -27,7 +28,11 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 13  # SECCOMP_RET_ALLOW, SECCOMP_RET_
 class Limits:
     """`memory` is the most bytes of data a program may map (RLIMIT_DATA: what it only reserves does not count, and Go
     reserves much), `output` the most bytes of stdout, and of stderr. Without `network` it can open no socket but those
-    of this machine's own files. The defaults are three times what the largest public charts need."""
+    of this machine's own files. The defaults are three times what the largest public charts need.
+
+    Linux does not count what is mapped in the place of a reservation, however large, until the next mapping
+    (mm/mmap.c: may_expand_vm is asked about the difference). So what is reserved has a limit as well (RLIMIT_AS):
+    `memory` and 1,536 MiB, of which Go takes 1,200 before its program begins."""
 
     memory: int = 1024 * MIB
     output: int = 32 * MIB
@@ -35,14 +40,20 @@ class Limits:
 
     def impose(self) -> None:
         """Hold this process, and all it starts, to them. For a child before its program is started. Raises OSError."""
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        memory = self.memory if most == resource.RLIM_INFINITY else min(self.memory, most)
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        _lower(resource.RLIMIT_DATA, self.memory)
+        _lower(resource.RLIMIT_AS, self.memory + _RESERVED)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what was decrypted would lie in it
         if not self.network and _FENCE is not None:
             _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             if _libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(_FENCE), 0, 0):
                 raise OSError(ctypes.get_errno(), "no filter of system calls")
+
+
+def _lower(kind: int, limit: int) -> None:
+    """A limit that somebody set before and that is lower stays."""
+    _, most = resource.getrlimit(kind)
+    lower = limit if most == resource.RLIM_INFINITY else min(limit, most)
+    resource.setrlimit(kind, (lower, lower))
 
 
 class _Program(ctypes.Structure):

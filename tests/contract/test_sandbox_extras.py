@@ -182,6 +182,7 @@ def test_a_vip_takes_a_floating_ip_and_goes_with_its_balancer(api: Any, network:
     assert api.network.find_port(port.id) is None
 
 
+@pytest.mark.long
 def test_extras_come_to_a_running_cloud_and_stay(tmp_path: Path) -> None:
     root, first = tmp_path / "cloud", free_ports(_PORTS)
     cloud = new_cloud(root, first)

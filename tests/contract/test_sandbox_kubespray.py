@@ -15,7 +15,8 @@ from reconciler.sandbox.kubespray import PLAYBOOKS
 
 from .fleet import PORT, Fleet, wait_until
 
-pytestmark = pytest.mark.live
+# What `make test` needs of these playbooks it sees through the reconciler (tests/e2e/test_lifecycle.py).
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 
 class Kubespray:

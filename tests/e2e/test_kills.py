@@ -102,6 +102,7 @@ def rounds(world: World, toolbox: Toolbox, kills: int) -> None:
         assert code == 0, plan
 
 
+@pytest.mark.long
 def test_killed_twice_at_random_it_converges(world: World, toolbox: Toolbox) -> None:
     """The short version of what `make soak` does."""
     rounds(world, toolbox, kills=2)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,7 +89,8 @@ class World:
         return gitops.git("-C", self.repo, "rev-parse", "HEAD").strip()
 
     def back_to(self, commit: str) -> None:
-        """Take back what anybody pushed since, as people do: by a commit. Then apply it."""
+        """Take back what anybody pushed since, as people do: by a commit. Then apply it; nothing is done where nobody
+        pushed."""
         gitops.git("-C", self.repo, "pull", "--quiet", "--ff-only", "origin", "main")
         if self.head() != commit:
             gitops.git("-C", self.repo, "read-tree", "-u", "--reset", commit)
@@ -103,15 +104,25 @@ class World:
 
     def reconciler(self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = 600) -> Said:
         """Run the command line in a process of its own."""
-        done = subprocess.run(
-            [*self.command, *argv],
-            capture_output=True,
-            text=True,
-            env={**os.environ, **(env or {})},
-            timeout=timeout,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [*self.command, *argv],
+                capture_output=True,
+                text=True,
+                env={**os.environ, **(env or {})},
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"no end of {argv} after {timeout} s\n{self._unfinished(error)}") from None
         return Said(done.returncode, done.stdout, done.stderr)
+
+    def _unfinished(self, error: subprocess.TimeoutExpired) -> str:
+        """What it printed until then, and what the cluster looks like."""
+        printed = "".join(part.decode(errors="replace") for part in (error.stdout, error.stderr) if part)
+        with suppress(ValueError, subprocess.SubprocessError):
+            printed += self.kubectl("get", "nodes,pods,deployments.apps,events", "-A", "-o", "wide")
+        return printed
 
     @property
     def command(self) -> list[str]:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 # two parsers read YAML: libyaml's, and PyYAML's own where there is no libyaml
-RUNS = (("1", "300", "libyaml"), ("1", "50", "python"))
+RUNS = (("1", "150", "libyaml"), ("1", "50", "python"))
 LONG_RUNS = (("2", "5000", "libyaml"), ("2", "300", "python"))
 
 

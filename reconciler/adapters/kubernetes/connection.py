@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from ...errors import Permanent, ReconcilerError, Transient
 from ...importing import one_at_a_time
 from ...ports import Gate, as_it_is
+from . import busy
 from .discreet import about_secrets, repeatable
 
 _PAGE = 500
@@ -24,7 +25,6 @@ CONNECT_SECONDS = 5.0
 _POOL = 8
 _BUSY = (408, 410, 429)
 _TOKEN = "BearerToken"  # noqa: S105 - what the client library calls it
-
 # OpenSSL's X509_V_ERR_…: CERT_SIGNATURE_FAILURE (kubeadm calls every authority "kubernetes"),
 # DEPTH_ZERO_SELF_SIGNED_CERT, SELF_SIGNED_CERT_IN_CHAIN, UNABLE_TO_GET_ISSUER_CERT_LOCALLY and
 # UNABLE_TO_VERIFY_LEAF_SIGNATURE. A certificate that has ended or names another address is none of these: another
@@ -111,12 +111,12 @@ class Connection:
 
     def metadata(self, path: str, **query: str) -> Metadata:
         """The same, of each object its metadata and nothing else."""
-        found: list[dict[str, Any]] = []
-        said: datetime.datetime | None = None
+        items: list[dict[str, Any]] = []
+        begun: datetime.datetime | None = None
         for page, at in self._pages(path, query, _METADATA):
-            found += page.get("items") or ()
-            said = said or at  # the first page's: nothing was listed before it
-        return Metadata(found, said)
+            items += page.get("items") or ()
+            begun = begun or at  # the first page's: nothing was listed before it
+        return Metadata(items, begun)
 
     def few(self, path: str, **query: str) -> list[dict[str, Any]] | None:
         """The metadata of a collection that fits on one page; None for a larger one."""
@@ -179,7 +179,7 @@ class Connection:
         configuration, pool = self._open()
         url = f"{configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"User-Agent": "reconciler", **said} | credentials(configuration)
-        return self._send(pool, method, url, headers, body)
+        return busy.patiently(lambda: self._send(pool, method, url, headers, body))
 
     def rest(self) -> None:
         """Let go of connections that nobody uses now. The next request makes another."""
@@ -352,10 +352,10 @@ def _fields(answer: Mapping[str, Any]) -> tuple[str, ...]:
 def _moment(text: str | None) -> datetime.datetime | None:
     """A time as HTTP writes it (RFC 9110); None for anything else."""
     try:
-        found = email.utils.parsedate_to_datetime(text or "")
+        at = email.utils.parsedate_to_datetime(text or "")
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+    return at if at.tzinfo else at.replace(tzinfo=datetime.UTC)
 
 
 def credentials(configuration: Any) -> dict[str, str]:
