@@ -32,7 +32,8 @@ class Limits:
 
     Linux does not count what is mapped in the place of a reservation, however large, until the next mapping
     (mm/mmap.c: may_expand_vm is asked about the difference). So what is reserved has a limit as well (RLIMIT_AS):
-    `memory` and 1,536 MiB, of which Go takes 1,200 before its program begins."""
+    `memory` and 1,536 MiB, of which Go takes 1,000 to 1,200 before its program begins. What is left is the most that
+    one allocation can get: about 1.5 GiB, where `memory` is 1 GiB."""
 
     memory: int = 1024 * MIB
     output: int = 32 * MIB

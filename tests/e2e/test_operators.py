@@ -30,9 +30,7 @@ def settled(world: World) -> Iterator[World]:
     """The shared cluster, put back as it was."""
     before = world.head()
     yield world
-    pushed = world.head() != before
-    world.back_to(before)
-    if not pushed:
+    if not world.back_to(before):
         applied(world.reconciler("apply", "demo"))
 
 

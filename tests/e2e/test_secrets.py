@@ -22,9 +22,9 @@ USER_DATA = "canary-user-data-5d1c"
 METADATA = "canary-metadata-77ab"
 OBJECT = "canary-object-90ef"
 OUTPUT = "canary-output-31cd"
-# Where secrets belong: Terraform's own state, and what lets us in.
 # Seconds after which a process is no other program any more: looking at all of them again would take a whole core.
 STILL_THE_SAME = 5.0
+# Where secrets belong: Terraform's own state, and what lets us in.
 PRIVATE = ("terraform.tfstate", "admin.conf", ".terraform")
 
 

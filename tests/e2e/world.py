@@ -88,15 +88,17 @@ class World:
     def head(self) -> str:
         return gitops.git("-C", self.repo, "rev-parse", "HEAD").strip()
 
-    def back_to(self, commit: str) -> None:
-        """Take back what anybody pushed since, as people do: by a commit. Then apply it; nothing is done where nobody
-        pushed."""
+    def back_to(self, commit: str) -> bool:
+        """Take back what anybody pushed since, as people do: by a commit, and apply it. False where nobody pushed: then
+        nothing is done."""
         gitops.git("-C", self.repo, "pull", "--quiet", "--ff-only", "origin", "main")
-        if self.head() != commit:
-            gitops.git("-C", self.repo, "read-tree", "-u", "--reset", commit)
-            self.commit("as before")
-            said = self.reconciler("apply", self.name)
-            assert said.code == 0, said.all
+        if self.head() == commit:
+            return False
+        gitops.git("-C", self.repo, "read-tree", "-u", "--reset", commit)
+        self.commit("as before")
+        said = self.reconciler("apply", self.name)
+        assert said.code == 0, said.all
+        return True
 
     def lose_state(self) -> None:
         """As if this were another machine: all that the reconciler kept here is gone."""
@@ -120,7 +122,7 @@ class World:
     def _unfinished(self, error: subprocess.TimeoutExpired) -> str:
         """What it printed until then, and what the cluster looks like."""
         printed = "".join(part.decode(errors="replace") for part in (error.stdout, error.stderr) if part)
-        with suppress(ValueError, subprocess.SubprocessError):
+        with suppress(ValueError, OSError, subprocess.SubprocessError):
             printed += self.kubectl("get", "nodes,pods,deployments.apps,events", "-A", "-o", "wide")
         return printed
 

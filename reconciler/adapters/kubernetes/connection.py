@@ -20,11 +20,11 @@ from ...ports import Gate, as_it_is
 from . import busy
 from .discreet import about_secrets, repeatable
 
-_PAGE = 500
+_PAGE, _POOL = 500, 8
 CONNECT_SECONDS = 5.0
-_POOL = 8
 _BUSY = (408, 410, 429)
 _TOKEN = "BearerToken"  # noqa: S105 - what the client library calls it
+
 # OpenSSL's X509_V_ERR_…: CERT_SIGNATURE_FAILURE (kubeadm calls every authority "kubernetes"),
 # DEPTH_ZERO_SELF_SIGNED_CERT, SELF_SIGNED_CERT_IN_CHAIN, UNABLE_TO_GET_ISSUER_CERT_LOCALLY and
 # UNABLE_TO_VERIFY_LEAF_SIGNATURE. A certificate that has ended or names another address is none of these: another
