@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from tests.contract.fleet import wait_until
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.live
@@ -39,3 +41,16 @@ def test_what_ends_soon_is_reported_and_in_a_window_renewed_where_git_says_so(en
     assert world.kubeconfig.read_text() != old
     assert world.kubectl("get", "nodes", "-o", "name")
     assert world.reconciler("plan", world.name).code == 0
+
+
+def test_pods_of_a_node_that_is_back_are_ready_again(world: World) -> None:
+    """While an API server is away, nodes say nothing: the controller manager then marks their pods as not ready. Where
+    the sandbox's nodes leave them so, the next rollout of an application never ends."""
+    where = ("-n", "sid-web", "-l", "app.kubernetes.io/name=sid-frontend")
+    pods = world.kubectl("get", "pods", *where, "-o", "name").split()
+    assert len(pods) == 2
+    marked = json.dumps({"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
+    for pod in pods:
+        world.kubectl("-n", "sid-web", "patch", pod, "--subresource=status", "-p", marked)
+    ready = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
+    wait_until(lambda: world.kubectl("get", "pods", *where, "-o", ready) == "True True", 30, "two ready pods")

@@ -38,7 +38,8 @@ class Follower:
         if kind == "refresh_start":
             self._task.status(f"reading {name}")
         elif verbs and kind in {"apply_start", "apply_progress"}:
-            self._task.status(f"{verbs[0]} {name}{_seconds(hook)}")
+            # how long it is at work already is not repeated: OpenTofu 1.12 sends one heartbeat a resource, then none
+            self._task.status(f"{verbs[0]} {name}")
         elif verbs and kind == "apply_complete":
             self._task.advance()
             self._progress.log(f"{verbs[1]} {name}{_seconds(hook)}")

@@ -114,7 +114,7 @@ class TestProgress:
         follow(self.message("apply_start", "create"))
         follow(self.message("apply_progress", "create", 10))
         follow(self.message("apply_complete", "create", 12))
-        assert seen.states == ["creating server demo-worker-1", "creating server demo-worker-1 (10 s)"]
+        assert seen.states == ["creating server demo-worker-1"] * 2
         assert seen.logged == ["created server demo-worker-1 (12 s)"]
         assert seen.done == 1
 
